@@ -1,0 +1,56 @@
+/* One message of a dump -> struct sample. Pure: no memory of its own, no I/O.
+ */
+#ifndef TCPINFO_DECODE_H
+#define TCPINFO_DECODE_H
+
+#include "address.h"
+
+struct nlmsghdr;
+
+/* States as the kernel numbers them (linux: include/net/tcp_states.h). */
+enum tcp_state {
+  TCP_STATE_ESTABLISHED = 1,
+  TCP_STATE_SYN_SENT,
+  TCP_STATE_SYN_RECV,
+  TCP_STATE_FIN_WAIT1,
+  TCP_STATE_FIN_WAIT2,
+  TCP_STATE_TIME_WAIT,
+  TCP_STATE_CLOSE,
+  TCP_STATE_CLOSE_WAIT,
+  TCP_STATE_LAST_ACK,
+  TCP_STATE_LISTEN,
+  TCP_STATE_CLOSING,
+  TCP_STATE_NEW_SYN_RECV,
+  TCP_STATE_COUNT,
+};
+
+/* The states with traffic: what a group counts as its connections. */
+#define TCP_STATES_TRAFFIC                                                     \
+  (1u << TCP_STATE_ESTABLISHED | 1u << TCP_STATE_SYN_SENT |                    \
+   1u << TCP_STATE_FIN_WAIT1 | 1u << TCP_STATE_FIN_WAIT2 |                     \
+   1u << TCP_STATE_CLOSE_WAIT | 1u << TCP_STATE_LAST_ACK |                     \
+   1u << TCP_STATE_CLOSING)
+
+/* The other ones that a dump can show. */
+#define TCP_STATES_REST                                                        \
+  (1u << TCP_STATE_SYN_RECV | 1u << TCP_STATE_TIME_WAIT |                      \
+   1u << TCP_STATE_LISTEN)
+
+struct sample {
+  uint64_t cookie; /* unique for the boot (linux: net/core/sock_diag.c) */
+  struct tuple tuple;
+  uint8_t state; /* enum tcp_state */
+  uint8_t timer; /* which timer runs: 0 none, 1 retransmit ... */
+  uint32_t recv_queue, send_queue; /* bytes */
+  /* struct tcp_info as the kernel sent it; NULL where it sent none, which is
+   * the case for mini sockets (TIME_WAIT, SYN_RECV, orphaned FIN_WAIT2).
+   * Borrowed from the message, aligned to 4 bytes at least. */
+  const uint8_t *info;
+  size_t info_size; /* bytes */
+};
+
+/* 0, or -1 where the message is shorter than its own lengths say, is not of
+ * IPv4 or IPv6, or has an unknown state; `out` is then undefined. */
+int decode(const struct nlmsghdr *nlh, struct sample *out);
+
+#endif

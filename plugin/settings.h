@@ -1,0 +1,59 @@
+/* The configuration as plain data: read once from collectd's tree, then only
+ * looked at. It is checked where it is read; nothing behind checks it again. */
+#ifndef TCPINFO_SETTINGS_H
+#define TCPINFO_SETTINGS_H
+
+#include "error.h"
+#include "metric.h"
+#include "selector.h"
+
+struct oconfig_item_s; /* liboconfig's tree; the core builds without it */
+
+enum dimension {
+  DIMENSION_REMOTE_ADDRESS,
+  DIMENSION_REMOTE_PORT,
+  DIMENSION_LOCAL_PORT,
+  DIMENSION_COUNT,
+};
+
+/* As written in the configuration: "remote-address" ... */
+const char *dimension_name(enum dimension d);
+
+struct group_settings {
+  char *name;                         /* [A-Za-z0-9_.]+, unique */
+  struct selector *selector;          /* never NULL */
+  enum dimension by[DIMENSION_COUNT]; /* in the order of the configuration */
+  size_t by_count;                    /* 0: no members */
+  unsigned max_members;               /* 1 to 10000 */
+  unsigned member_timeout;            /* intervals, 1 to 10000 */
+  struct metric_list metrics;         /* never empty */
+};
+
+struct settings {
+  struct group_settings *group;
+  size_t group_count;
+  double dump_timeout; /* seconds; 0: the plugin's interval */
+  char **replay;       /* files, in order; none: the kernel is asked */
+  size_t replay_count;
+  /* Defaults of the groups; of use while reading only. */
+  struct metric_list metrics;
+  unsigned max_members;
+};
+
+/* `s` becomes what no configuration at all gives. */
+void settings_init(struct settings *s);
+
+/* Adds one <Plugin tcpinfo> block, which may come several times: its plugin
+ * level defaults hold for all its groups and for the blocks after it. Returns
+ * -1 and the line to log on the first mistake; `s` is then only good for
+ * settings_free(). */
+int settings_read(struct settings *s, const struct oconfig_item_s *block,
+                  struct error *error);
+
+/* After the last block: without any group, adds the group `all` with
+ * IgnoreLoopback. -1: out of memory. */
+int settings_finish(struct settings *s, struct error *error);
+
+void settings_free(struct settings *s); /* what `s` owns, not `s` */
+
+#endif
