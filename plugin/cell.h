@@ -1,0 +1,72 @@
+/* The accumulators behind one set of series (a group's total, a member,
+ * `other`), and the values that are reported of them. */
+#ifndef TCPINFO_CELL_H
+#define TCPINFO_CELL_H
+
+#include "decode.h"
+#include "metric.h"
+#include "stat.h"
+
+/* What one socket says in one dump. */
+struct reading {
+  const struct sample *sample;
+  const uint64_t *delta; /* by field id: growth since it was last seen */
+  bool active;           /* an ACK came since the last read */
+  uint64_t window_us;    /* since it was last seen; 0: not known */
+};
+
+/* A group's metrics, laid out: made once, shared by all its cells. */
+struct report;
+
+/* NULL where memory ran out. */
+struct report *report_new(const struct metric_list *list);
+void report_free(struct report *r);
+
+/* Which counters of tcp_info the report is made from: sets their bytes in
+ * `wanted` (by field id) to true. */
+void report_fields(const struct report *r, bool wanted[FIELD_COUNT]);
+
+bool report_has_states(const struct report *r);
+
+struct cell;
+
+/* NULL where memory ran out. The report outlives its cells. */
+struct cell *cell_new(const struct report *r);
+void cell_free(struct cell *c);
+
+/* A dump begins: forgets what belongs to one dump. What sockets added since the
+ * last commit stays, so that a failed dump loses nothing. */
+void cell_begin(struct cell *c);
+
+void cell_add(struct cell *c, const struct reading *r);
+void cell_add_state(struct cell *c, enum tcp_state state);
+void cell_opened(struct cell *c);
+void cell_closed(struct cell *c);
+
+/* The values have been dispatched: percentages start anew. */
+void cell_commit(struct cell *c);
+
+/* Raises every counter to at least what `from` has; the difference does not
+ * count as growth. */
+void cell_raise(struct cell *c, const struct cell *from);
+
+uint64_t cell_connections(const struct cell *c);
+
+/* One value to dispatch. Texts are borrowed. */
+struct cell_value {
+  const char *type;     /* of types.db */
+  const char *instance; /* type instance */
+  bool derive;          /* which of the two it is */
+  double gauge;
+  int64_t counter;
+};
+
+typedef void cell_value_cb(const struct cell_value *v, void *data);
+
+/* Calls `cb` for each value. What there is nothing of is left out: a statistic
+ * of no socket, a percentage of nothing, a field that a tcp_info of `info_size`
+ * bytes does not hold. `counters_only`: the counters alone. */
+void cell_emit(struct cell *c, size_t info_size, bool counters_only,
+               cell_value_cb *cb, void *data);
+
+#endif

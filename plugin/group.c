@@ -1,0 +1,146 @@
+#include "group.h"
+
+#include "member.h"
+
+#include <stdlib.h>
+
+struct group {
+  const struct group_settings *settings;
+  struct report *report;
+  struct cell *total;
+  struct members *members; /* NULL: the group has no dimension */
+};
+
+/* Places: 0 none; 1 in a group without members; else the member plus two. */
+enum { PLACE_TOTAL = 1, PLACE_MEMBER = 2 };
+
+struct group *group_new(const struct group_settings *settings) {
+  struct group *g = calloc(1, sizeof(*g));
+  if (g == NULL)
+    return NULL;
+  g->settings = settings;
+  g->report = report_new(&settings->metrics);
+  if (g->report == NULL)
+    goto fail;
+  g->total = cell_new(g->report);
+  if (g->total == NULL)
+    goto fail;
+  if (settings->by_count > 0) {
+    g->members = members_new(settings, g->report);
+    if (g->members == NULL)
+      goto fail;
+  }
+  return g;
+fail:
+  group_free(g);
+  return NULL;
+}
+
+void group_free(struct group *g) {
+  if (g == NULL)
+    return;
+  members_free(g->members);
+  cell_free(g->total);
+  report_free(g->report);
+  free(g);
+}
+
+const char *group_name(const struct group *g) { return g->settings->name; }
+
+void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
+  report_fields(g->report, wanted);
+  if (g->members != NULL) { /* who is busy */
+    wanted[FIELD_BYTES_SENT] = true;
+    wanted[FIELD_BYTES_RECEIVED] = true;
+  }
+}
+
+bool group_needs_info(const struct group *g) {
+  for (size_t i = 0; i < g->settings->metrics.count; i++)
+    if (metric_needs_info(g->settings->metrics.choice[i].id))
+      return true;
+  return g->members != NULL;
+}
+
+bool group_has_states(const struct group *g) {
+  return report_has_states(g->report);
+}
+
+void group_begin(struct group *g) {
+  cell_begin(g->total);
+  if (g->members != NULL)
+    members_begin(g->members);
+}
+
+static struct cell *member_cell(const struct group *g, uint32_t place) {
+  return members_cell(g->members, place - PLACE_MEMBER);
+}
+
+uint32_t group_enter(struct group *g, const struct tuple *t, bool opened) {
+  if (!selector_match(g->settings->selector, t))
+    return GROUP_PLACE_NONE;
+  uint32_t place = PLACE_TOTAL;
+  if (g->members != NULL) {
+    uint32_t member = members_join(g->members, t);
+    if (member >= GROUP_PLACE_FAILED - PLACE_MEMBER)
+      return GROUP_PLACE_FAILED;
+    place = member + PLACE_MEMBER;
+    if (opened)
+      cell_opened(member_cell(g, place));
+  }
+  if (opened)
+    cell_opened(g->total);
+  return place;
+}
+
+void group_leave(struct group *g, uint32_t place) {
+  cell_closed(g->total);
+  if (g->members != NULL) {
+    cell_closed(member_cell(g, place));
+    members_leave(g->members, place - PLACE_MEMBER);
+  }
+}
+
+void group_add(struct group *g, uint32_t place, const struct reading *r) {
+  cell_add(g->total, r);
+  if (g->members == NULL)
+    return;
+  cell_add(member_cell(g, place), r);
+  if (r->sample->info != NULL)
+    members_busy(g->members, place - PLACE_MEMBER,
+                 r->delta[FIELD_BYTES_SENT] + r->delta[FIELD_BYTES_RECEIVED]);
+}
+
+void group_add_state(struct group *g, const struct tuple *t,
+                     enum tcp_state state) {
+  if (!group_has_states(g) || !selector_match(g->settings->selector, t))
+    return;
+  cell_add_state(g->total, state);
+  if (g->members != NULL)
+    cell_add_state(members_cell_of(g->members, t), state);
+}
+
+void group_settle(struct group *g) {
+  if (g->members != NULL)
+    members_settle(g->members);
+}
+
+void group_commit(struct group *g) {
+  cell_commit(g->total);
+  if (g->members != NULL)
+    members_commit(g->members);
+}
+
+void group_each(struct group *g, group_series_cb *cb, void *data) {
+  cb(NULL, g->total, false, data);
+  if (g->members != NULL)
+    members_each(g->members, cb, data);
+}
+
+size_t group_members(const struct group *g) {
+  return g->members != NULL ? members_count(g->members) : 0;
+}
+
+size_t group_folded(const struct group *g) {
+  return g->members != NULL ? members_folded(g->members) : 0;
+}

@@ -1,0 +1,58 @@
+/* One group: which sockets belong to it, and their values, as a total and, by
+ * its dimensions, per member. Members and `other` add up to the total. */
+#ifndef TCPINFO_GROUP_H
+#define TCPINFO_GROUP_H
+
+#include "cell.h"
+#include "settings.h"
+
+struct group;
+
+/* Where a socket has its place in a group; kept with the socket. */
+enum {
+  GROUP_PLACE_NONE = 0, /* does not match; and what a new socket has */
+  GROUP_PLACE_FAILED = UINT32_MAX,
+};
+
+/* NULL where memory ran out. `settings` outlives the group. */
+struct group *group_new(const struct group_settings *settings);
+void group_free(struct group *g);
+
+const char *group_name(const struct group *g);
+
+/* Sets to true what the group's values are made from, by field id. */
+void group_fields(const struct group *g, bool wanted[FIELD_COUNT]);
+
+bool group_needs_info(const struct group *g);
+bool group_has_states(const struct group *g);
+
+/* A dump begins: see cell_begin(). */
+void group_begin(struct group *g);
+
+/* A connection enters, if it matches: its place, to be given back by
+ * group_leave(), which counts it as closed. `opened`: count it as opened.
+ * GROUP_PLACE_FAILED: out of memory. */
+uint32_t group_enter(struct group *g, const struct tuple *t, bool opened);
+void group_leave(struct group *g, uint32_t place);
+
+/* A connection that has a place here, as this dump shows it. */
+void group_add(struct group *g, uint32_t place, const struct reading *r);
+
+/* A socket in a state without traffic: counts in `states` alone. */
+void group_add_state(struct group *g, const struct tuple *t,
+                     enum tcp_state state);
+
+/* The dump is complete: between the two the values may be dispatched. */
+void group_settle(struct group *g);
+void group_commit(struct group *g);
+
+/* Calls `cb` for the total (member NULL), then for each member's series; see
+ * members_each(). */
+typedef void group_series_cb(const char *member, struct cell *cell, bool fresh,
+                             void *data);
+void group_each(struct group *g, group_series_cb *cb, void *data);
+
+size_t group_members(const struct group *g); /* with a socket */
+size_t group_folded(const struct group *g);  /* of these, in `other` */
+
+#endif

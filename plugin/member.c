@@ -1,0 +1,403 @@
+#include "member.h"
+
+#include "key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+enum { NONE = UINT32_MAX, SLOTS_MIN = 64 };
+
+enum series_state {
+  SERIES_FRESH,     /* given out by this read's settling */
+  SERIES_REPORTING, /* its member's sockets are added to it */
+  SERIES_LEAVING,   /* reports this read for the last time */
+  SERIES_RETIRED,   /* does not report; its counters are remembered */
+};
+
+struct series {
+  TAILQ_ENTRY(series) link;
+  uint32_t member;
+  enum series_state state;
+  unsigned idle; /* reads without a socket */
+  struct cell *cell;
+  char name[KEY_NAME_MAX];
+};
+TAILQ_HEAD(series_list, series);
+
+struct member {
+  struct series *series; /* NULL: never had one, or it is forgotten */
+  uint64_t bytes;        /* since the last settling */
+  double busy;           /* decaying average of bytes, and of sockets */
+  uint32_t sockets;      /* joined; of a free entry: the next free one */
+  bool used;
+  uint8_t key[];
+};
+
+struct members {
+  const struct group_settings *settings;
+  const struct report *report;
+  size_t key_size;
+
+  uint8_t *entries;
+  size_t stride;
+  uint32_t entry_count, entry_capacity;
+  uint32_t free_entry; /* NONE: none */
+  uint32_t used;
+
+  uint32_t *slot; /* hash: entry plus one; 0: empty */
+  uint32_t slot_mask;
+
+  struct series_list shown; /* fresh, reporting, leaving */
+  struct series_list retired;
+  size_t shown_count, retired_count;
+  struct cell *other;
+  struct cell *floor; /* at least what any forgotten series had counted */
+  size_t count, folded;
+
+  uint32_t *candidate; /* room for max_members */
+};
+
+static struct member *member_at(const struct members *m, uint32_t i) {
+  return (struct member *)(m->entries + (size_t)i * m->stride);
+}
+
+struct members *members_new(const struct group_settings *settings,
+                            const struct report *report) {
+  struct members *m = calloc(1, sizeof(*m));
+  if (m == NULL)
+    return NULL;
+  m->settings = settings;
+  m->report = report;
+  m->free_entry = NONE;
+  TAILQ_INIT(&m->shown);
+  TAILQ_INIT(&m->retired);
+  m->key_size = key_size(settings);
+  m->stride = (sizeof(struct member) + m->key_size + 7) & ~(size_t)7;
+  m->slot = calloc(SLOTS_MIN, sizeof(*m->slot));
+  m->slot_mask = SLOTS_MIN - 1;
+  m->other = cell_new(report);
+  m->floor = cell_new(report);
+  m->candidate = calloc(settings->max_members, sizeof(*m->candidate));
+  if (m->slot == NULL || m->other == NULL || m->floor == NULL ||
+      m->candidate == NULL) {
+    members_free(m);
+    return NULL;
+  }
+  return m;
+}
+
+static void series_list_free(struct series_list *list) {
+  for (struct series *s; (s = TAILQ_FIRST(list)) != NULL;) {
+    TAILQ_REMOVE(list, s, link);
+    cell_free(s->cell);
+    free(s);
+  }
+}
+
+void members_free(struct members *m) {
+  if (m == NULL)
+    return;
+  series_list_free(&m->shown);
+  series_list_free(&m->retired);
+  cell_free(m->other);
+  cell_free(m->floor);
+  free(m->candidate);
+  free(m->entries);
+  free(m->slot);
+  free(m);
+}
+
+void members_begin(struct members *m) {
+  struct series *s;
+  TAILQ_FOREACH (s, &m->shown, link)
+    cell_begin(s->cell);
+  cell_begin(m->other);
+}
+
+/* --- The hash of keys --------------------------------------------------- */
+
+static uint32_t slot_home(const struct members *m, const uint8_t *key) {
+  return (uint32_t)hash_bytes(key, m->key_size, 0) & m->slot_mask;
+}
+
+static uint32_t slot_find(const struct members *m, const uint8_t *key) {
+  uint32_t s = slot_home(m, key);
+  while (m->slot[s] != 0 &&
+         memcmp(member_at(m, m->slot[s] - 1)->key, key, m->key_size) != 0)
+    s = (s + 1) & m->slot_mask;
+  return s;
+}
+
+static bool slots_grow(struct members *m) {
+  uint32_t size = 2 * (m->slot_mask + 1);
+  uint32_t *slot = calloc(size, sizeof(*slot));
+  if (slot == NULL)
+    return false;
+  free(m->slot);
+  m->slot = slot;
+  m->slot_mask = size - 1;
+  for (uint32_t i = 0; i < m->entry_count; i++)
+    if (member_at(m, i)->used)
+      m->slot[slot_find(m, member_at(m, i)->key)] = i + 1;
+  return true;
+}
+
+/* Takes the entry out of the hash: what was pushed past it moves back. */
+static void slot_remove(struct members *m, const uint8_t *key) {
+  uint32_t hole = slot_find(m, key);
+  for (uint32_t s = (hole + 1) & m->slot_mask; m->slot[s] != 0;
+       s = (s + 1) & m->slot_mask) {
+    uint32_t home = slot_home(m, member_at(m, m->slot[s] - 1)->key);
+    if (((s - home) & m->slot_mask) >= ((s - hole) & m->slot_mask)) {
+      m->slot[hole] = m->slot[s];
+      hole = s;
+    }
+  }
+  m->slot[hole] = 0;
+}
+
+static uint32_t member_new(struct members *m, const uint8_t *key) {
+  if (m->used >= (m->slot_mask + 1) / 2 && !slots_grow(m))
+    return NONE;
+  uint32_t i = m->free_entry;
+  if (i != NONE) {
+    m->free_entry = member_at(m, i)->sockets;
+  } else {
+    if (m->entry_count == m->entry_capacity) {
+      uint32_t capacity = m->entry_capacity < 16 ? 16 : m->entry_capacity * 2;
+      uint8_t *grown = realloc(m->entries, capacity * m->stride);
+      if (grown == NULL)
+        return NONE;
+      m->entries = grown;
+      m->entry_capacity = capacity;
+    }
+    i = m->entry_count++;
+  }
+  m->slot[slot_find(m, key)] = i + 1;
+  struct member *e = member_at(m, i);
+  memset(e, 0, m->stride);
+  memcpy(e->key, key, m->key_size);
+  e->used = true;
+  m->used++;
+  return i;
+}
+
+static void member_free(struct members *m, uint32_t i) {
+  struct member *e = member_at(m, i);
+  slot_remove(m, e->key);
+  e->used = false;
+  e->sockets = m->free_entry;
+  m->free_entry = i;
+  m->used--;
+}
+
+/* --- Sockets ------------------------------------------------------------ */
+
+uint32_t members_join(struct members *m, const struct tuple *t) {
+  uint8_t key[KEY_MAX];
+  key_make(m->settings, t, key);
+  uint32_t i = m->slot[slot_find(m, key)];
+  i = i != 0 ? i - 1 : member_new(m, key);
+  if (i != NONE)
+    member_at(m, i)->sockets++;
+  return i;
+}
+
+void members_leave(struct members *m, uint32_t member) {
+  struct member *e = member_at(m, member);
+  if (--e->sockets == 0 && e->series == NULL)
+    member_free(m, member);
+}
+
+static struct cell *cell_of(const struct members *m, uint32_t member) {
+  const struct series *s = member_at(m, member)->series;
+  return s != NULL && s->state == SERIES_REPORTING ? s->cell : m->other;
+}
+
+struct cell *members_cell(struct members *m, uint32_t member) {
+  return cell_of(m, member);
+}
+
+struct cell *members_cell_of(struct members *m, const struct tuple *t) {
+  uint8_t key[KEY_MAX];
+  key_make(m->settings, t, key);
+  uint32_t i = m->slot[slot_find(m, key)];
+  return i != 0 ? cell_of(m, i - 1) : m->other;
+}
+
+void members_busy(struct members *m, uint32_t member, uint64_t bytes) {
+  member_at(m, member)->bytes += bytes;
+}
+
+/* --- Who has a series --------------------------------------------------- */
+
+/* The candidates form a heap with the least busy one on top. */
+static bool less_busy(const struct members *m, uint32_t a, uint32_t b) {
+  double x = member_at(m, a)->busy, y = member_at(m, b)->busy;
+  return x != y ? x < y : a > b;
+}
+
+static void heap_sink(struct members *m, size_t n, size_t i) {
+  for (size_t child; (child = 2 * i + 1) < n; i = child) {
+    if (child + 1 < n &&
+        less_busy(m, m->candidate[child + 1], m->candidate[child]))
+      child++;
+    if (!less_busy(m, m->candidate[child], m->candidate[i]))
+      return;
+    uint32_t t = m->candidate[i];
+    m->candidate[i] = m->candidate[child];
+    m->candidate[child] = t;
+  }
+}
+
+/* The busiest members without a series, at most max_members, busiest first.
+ * On the way, the averages of all members move on. */
+static size_t candidates_collect(struct members *m) {
+  size_t n = 0, limit = m->settings->max_members;
+  m->count = 0;
+  m->folded = 0;
+  for (uint32_t i = 0; i < m->entry_count; i++) {
+    struct member *e = member_at(m, i);
+    if (!e->used)
+      continue;
+    e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
+    e->bytes = 0;
+    if (e->sockets == 0)
+      continue;
+    m->count++;
+    if (e->series != NULL && e->series->state == SERIES_REPORTING)
+      continue;
+    m->folded++;
+    if (n < limit) {
+      m->candidate[n++] = i;
+      if (n == limit)
+        for (size_t k = n / 2; k-- > 0;)
+          heap_sink(m, n, k);
+    } else if (less_busy(m, m->candidate[0], i)) {
+      m->candidate[0] = i;
+      heap_sink(m, n, 0);
+    }
+  }
+  if (n < limit)
+    for (size_t k = n / 2; k-- > 0;)
+      heap_sink(m, n, k);
+  for (size_t last = n; last > 1;) { /* least busy to the end */
+    last--;
+    uint32_t t = m->candidate[0];
+    m->candidate[0] = m->candidate[last];
+    m->candidate[last] = t;
+    heap_sink(m, last, 0);
+  }
+  return n;
+}
+
+/* A series for the member: its old one, or a new one. False: out of memory. */
+static bool series_give(struct members *m, uint32_t member) {
+  struct series *s = member_at(m, member)->series;
+  if (s != NULL) {
+    TAILQ_REMOVE(&m->retired, s, link);
+    m->retired_count--;
+  } else {
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+      return false;
+    s->cell = cell_new(m->report);
+    if (s->cell == NULL) {
+      free(s);
+      return false;
+    }
+    cell_raise(s->cell, m->floor);
+    s->member = member;
+    key_format(m->settings, member_at(m, member)->key, s->name);
+    member_at(m, member)->series = s;
+  }
+  s->state = SERIES_FRESH;
+  s->idle = 0;
+  TAILQ_INSERT_TAIL(&m->shown, s, link);
+  m->shown_count++;
+  return true;
+}
+
+static void series_age(struct members *m) {
+  struct series *s;
+  TAILQ_FOREACH (s, &m->shown, link) {
+    s->idle = cell_connections(s->cell) == 0 ? s->idle + 1 : 0;
+    if (s->idle >= m->settings->member_timeout)
+      s->state = SERIES_LEAVING;
+  }
+}
+
+static struct series *series_least_busy(const struct members *m) {
+  struct series *s, *least = NULL;
+  TAILQ_FOREACH (s, &m->shown, link)
+    if (s->state == SERIES_REPORTING &&
+        (least == NULL || less_busy(m, s->member, least->member)))
+      least = s;
+  return least;
+}
+
+void members_settle(struct members *m) {
+  size_t n = candidates_collect(m);
+  size_t limit = m->settings->max_members;
+  size_t changes = limit / 4 + 1;
+  series_age(m);
+  for (size_t i = 0; i < n; i++) {
+    if (m->shown_count >= limit) {
+      struct series *least = changes > 0 ? series_least_busy(m) : NULL;
+      if (least == NULL || member_at(m, m->candidate[i])->busy <=
+                               2 * member_at(m, least->member)->busy)
+        return;
+      changes--;
+      least->state = SERIES_LEAVING;
+    }
+    if (!series_give(m, m->candidate[i]))
+      return;
+  }
+}
+
+/* The oldest ones beyond the bound are forgotten, but for the floor. */
+static void retired_trim(struct members *m) {
+  while (m->retired_count > (size_t)4 * m->settings->max_members) {
+    struct series *s = TAILQ_FIRST(&m->retired);
+    TAILQ_REMOVE(&m->retired, s, link);
+    m->retired_count--;
+    cell_raise(m->floor, s->cell);
+    member_at(m, s->member)->series = NULL;
+    if (member_at(m, s->member)->sockets == 0)
+      member_free(m, s->member);
+    cell_free(s->cell);
+    free(s);
+  }
+}
+
+void members_commit(struct members *m) {
+  for (struct series *s = TAILQ_FIRST(&m->shown), *next; s != NULL; s = next) {
+    next = TAILQ_NEXT(s, link);
+    cell_commit(s->cell);
+    if (s->state == SERIES_LEAVING) {
+      cell_begin(s->cell);
+      TAILQ_REMOVE(&m->shown, s, link);
+      m->shown_count--;
+      TAILQ_INSERT_TAIL(&m->retired, s, link);
+      m->retired_count++;
+      s->state = SERIES_RETIRED;
+    } else {
+      s->state = SERIES_REPORTING;
+    }
+  }
+  cell_commit(m->other);
+  retired_trim(m);
+}
+
+void members_each(struct members *m, members_cb *cb, void *data) {
+  struct series *s;
+  TAILQ_FOREACH (s, &m->shown, link)
+    cb(s->name, s->cell, s->state == SERIES_FRESH, data);
+  cb("other", m->other, false, data);
+}
+
+size_t members_count(const struct members *m) { return m->count; }
+
+size_t members_folded(const struct members *m) { return m->folded; }

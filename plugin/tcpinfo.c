@@ -1,0 +1,114 @@
+/* The plugin: collectd's callbacks, and the log. All else is done by the
+ * modules beside. */
+#include "dispatch.h"
+#include "replay.h"
+#include "scan.h"
+#include "settings.h"
+
+#include <collectd/core/daemon/collectd.h>
+
+#include <collectd/core/daemon/plugin.h>
+
+static struct settings settings;
+static bool configured; /* settings_init() was called */
+static struct scan *scan;
+static bool failing; /* the last read was dropped, and that was said */
+static bool ended;   /* the recording is over, and that was said */
+
+static void configure_once(void) {
+  if (!configured)
+    settings_init(&settings);
+  configured = true;
+}
+
+/* A recording that cannot be read is a mistake of the configuration: better
+ * said now than when the daemon runs. */
+static int recordings_check(struct error *error) {
+  if (settings.replay_count == 0)
+    return 0;
+  struct replay *r = replay_new(settings.replay, settings.replay_count, error);
+  if (r == NULL)
+    return -1;
+  replay_free(r);
+  return 0;
+}
+
+static int tcpinfo_config(oconfig_item_t *block) {
+  struct error error;
+  configure_once();
+  if (settings_read(&settings, block, &error) != 0 ||
+      recordings_check(&error) != 0) {
+    ERROR("tcpinfo: %s", error.text);
+    return -1;
+  }
+  return 0;
+}
+
+static void read_failed(const struct error *error) {
+  if (!failing)
+    WARNING("tcpinfo: This interval is dropped, and those that fail after it: "
+            "%s",
+            error->text);
+  failing = true;
+  dispatch_failure(scan_health(scan));
+}
+
+/* Always 0: collectd would stretch the interval after an error, but the next
+ * dump may well be right. */
+static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
+  struct error error;
+  switch (scan_read(scan, &error)) {
+  case SOURCE_COMPLETE:
+    if (failing)
+      NOTICE("tcpinfo: Dumps are complete again; %llu were dropped so far.",
+             (unsigned long long)scan_health(scan)->errors);
+    failing = false;
+    dispatch_read(scan);
+    scan_commit(scan);
+    break;
+  case SOURCE_FAILED:
+    read_failed(&error);
+    break;
+  case SOURCE_ENDED:
+    if (!ended)
+      NOTICE("tcpinfo: All recorded dumps have been read.");
+    ended = true;
+    break;
+  }
+  return 0;
+}
+
+static int tcpinfo_init(void) {
+  struct error error;
+  if (scan != NULL)
+    return 0;
+  configure_once();
+  unsigned interval_ms = (unsigned)CDTIME_T_TO_MS(plugin_get_interval());
+  if (settings_finish(&settings, &error) != 0)
+    goto fail;
+  scan = scan_new(&settings, interval_ms, NULL, NULL, &error);
+  if (scan == NULL)
+    goto fail;
+  plugin_register_complex_read(NULL, "tcpinfo", tcpinfo_read, 0, NULL);
+  return 0;
+fail:
+  ERROR("tcpinfo: %s", error.text);
+  return -1;
+}
+
+static int tcpinfo_shutdown(void) {
+  scan_free(scan);
+  scan = NULL;
+  if (configured)
+    settings_free(&settings);
+  configured = false;
+  return 0;
+}
+
+__attribute__((visibility("default"))) void module_register(void);
+
+void module_register(void) {
+  plugin_register_complex_config("tcpinfo", tcpinfo_config);
+  plugin_register_init("tcpinfo", tcpinfo_init);
+  plugin_register_shutdown("tcpinfo", tcpinfo_shutdown);
+}

@@ -1,0 +1,60 @@
+/* What each socket's counters were when it was last seen, by cookie, and so
+ * what is new since. Sums of such differences only grow, whatever sockets come
+ * and go.
+ *
+ * The caller may keep a few words with each socket (tags); track does not look
+ * at them. A dump that fails half-way needs no undoing: what it found new has
+ * been handed out once, and the next dump's differences start from there. */
+#ifndef TCPINFO_TRACK_H
+#define TCPINFO_TRACK_H
+
+#include "decode.h"
+#include "field.h"
+
+struct track;
+
+enum track_event {
+  TRACK_BASELINE, /* first seen before any dump was complete: its past is not
+                     ours, nothing is new */
+  TRACK_NEW,      /* first seen: all of it is new */
+  TRACK_KNOWN,    /* the difference since it was last seen is new */
+  TRACK_REUSED,   /* same cookie, other ends: the socket was disconnected and
+                     connected anew; all of it is new, and the tags are still
+                     those of the connection that is gone */
+  TRACK_REPEAT,   /* came before in this dump: to be passed over */
+  TRACK_NO_MEMORY,
+};
+
+struct track_seen {
+  enum track_event event;
+  bool consecutive; /* the dump before this one saw it too */
+  uint32_t *tag;    /* zeroes for a new socket; until the next call of track */
+  /* What is new, by field; set for the tracked fields, 0 where the message had
+   * no such field. Wrapped u32 and u16 counters are unwrapped. */
+  uint64_t delta[FIELD_COUNT];
+};
+
+/* Called for each socket that is forgotten. */
+typedef void track_gone_cb(const uint32_t *tag, void *data);
+
+/* `field`: the counters to follow. NULL where memory ran out. */
+struct track *track_new(const enum field_id *field, size_t field_count,
+                        size_t tag_count);
+void track_free(struct track *t);
+
+/* A dump begins; one that failed before simply gets no track_end(). */
+void track_begin(struct track *t);
+
+/* One socket of the dump. Where a counter fell, the socket was disconnected
+ * (linux: tcp_disconnect() clears them) and all of it is new. */
+void track_see(struct track *t, const struct sample *s, struct track_seen *out);
+
+/* The dump is complete: forgets the sockets that were missing in it and in the
+ * complete one before. One absence is no close: under churn a dump may miss a
+ * socket (linux: inet_diag resumes at the n-th of a chain). */
+void track_end(struct track *t, track_gone_cb *gone, void *data);
+
+/* Sockets remembered. */
+size_t track_count(const struct track *t);
+
+#endif
