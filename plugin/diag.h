@@ -10,9 +10,10 @@
 
 struct diag;
 
-/* Gives a connected datagram socket to the kernel (or, in tests, to what plays
- * it), or -1 with errno. diag closes it. Called again after each failed dump,
- * because replies of the failed one may still be queued on the old socket. */
+/* Gives a datagram socket, bound and connected to the kernel (or, in tests, to
+ * what plays it), or -1 with errno. diag closes it. Called again after each
+ * failed dump, because replies of the failed one may still be queued on the old
+ * socket. */
 typedef int diag_open_fn(void *data);
 
 /* `open` NULL: a NETLINK_SOCK_DIAG socket in the caller's network namespace.

@@ -28,8 +28,10 @@ struct scan {
   unsigned interval_ms;
 
   /* Of this dump. */
-  uint64_t window_us; /* since the dump before */
-  uint64_t active_ms; /* since the last complete dump */
+  uint64_t recorded_ms; /* when the replayed one was recorded */
+  uint64_t window_us;   /* since the dump before */
+  uint64_t active_ms;   /* since the last complete dump */
+  bool clock_is_set;
   bool no_memory;
   struct track_seen seen;
 };
@@ -230,13 +232,22 @@ static void on_message(const struct nlmsghdr *nlh, void *data) {
 
 /* --- One read ----------------------------------------------------------- */
 
-static void read_begin(struct scan *s, uint64_t now_ms) {
+/* The time of a dump is that of its recording, where there is one. */
+static void clock_set(struct scan *s, uint64_t now_ms) {
   uint64_t first = now_ms > s->interval_ms ? now_ms - s->interval_ms : 0;
   uint64_t attempt = s->attempt_ms != 0 ? s->attempt_ms : first;
   uint64_t complete = s->complete_ms != 0 ? s->complete_ms : first;
   s->window_us = now_ms > attempt ? (now_ms - attempt) * 1000 : 0;
   s->active_ms = now_ms > complete ? now_ms - complete : 0;
   s->attempt_ms = now_ms;
+  s->clock_is_set = true;
+}
+
+static void on_recorded(const struct nlmsghdr *nlh, void *data) {
+  struct scan *s = data;
+  if (!s->clock_is_set)
+    clock_set(s, s->recorded_ms);
+  on_message(nlh, s);
 }
 
 enum source_result scan_read(struct scan *s, struct error *error) {
@@ -245,17 +256,18 @@ enum source_result scan_read(struct scan *s, struct error *error) {
   enum source_result result;
 
   s->no_memory = false;
+  s->clock_is_set = false;
   s->health.dumped = 0;
   s->health.matched = 0;
   track_begin(s->track);
   for (size_t i = 0; i < s->group_count; i++)
     group_begin(s->group[i]);
   if (s->replay != NULL) {
-    uint64_t now_ms = replay_next_time(s->replay);
-    read_begin(s, now_ms);
-    result = replay_dump(s->replay, on_message, s, error);
+    result = replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
+    if (!s->clock_is_set && result != SOURCE_ENDED) /* a dump of nothing */
+      clock_set(s, s->recorded_ms);
   } else {
-    read_begin(s, began / 1000);
+    clock_set(s, began / 1000);
     result = diag_dump(s->diag, &s->request, on_message, s, error);
   }
   if (s->no_memory && result == SOURCE_COMPLETE) {

@@ -24,7 +24,7 @@ struct selector {
   enum selector_op op;
   size_t count;
   struct selector **child;
-  struct port_range *port;
+  struct port_range *port; /* ascending; those that touch are joined */
   struct prefix *prefix;
 };
 
@@ -32,8 +32,8 @@ struct selector {
 struct selector *selector_new(enum selector_op op);
 void selector_free(struct selector *s); /* the whole tree; NULL is legal */
 
-/* Each appends one to the node's array; the child then belongs to `s`. They
- * return -1 where memory ran out (the child is then freed). */
+/* Each adds one to the node's array; the child then belongs to `s`. They return
+ * -1 where memory ran out (the child is then freed), also for a NULL child. */
 int selector_add_child(struct selector *s, struct selector *child);
 int selector_add_port(struct selector *s, struct port_range port);
 int selector_add_prefix(struct selector *s, struct prefix prefix);

@@ -20,7 +20,7 @@ enum dimension {
 const char *dimension_name(enum dimension d);
 
 struct group_settings {
-  char *name;                         /* [A-Za-z0-9_.]+, unique */
+  char *name; /* [A-Za-z0-9_.]+, at most 60, unique, not "self" */
   struct selector *selector;          /* never NULL */
   enum dimension by[DIMENSION_COUNT]; /* in the order of the configuration */
   size_t by_count;                    /* 0: no members */

@@ -1,11 +1,15 @@
 /* Where the sockets of one dump come from: the kernel (diag.c) or a recording
  * (replay.c). A source hands over each message while it stands in its receive
- * buffer. It knows nothing of what the message says. */
+ * buffer. It knows nothing of what the message says.
+ *
+ * The lower half is for the sources only: the walk over the messages of one
+ * datagram, and what a message means for the dump (source.c). */
 #ifndef TCPINFO_SOURCE_H
 #define TCPINFO_SOURCE_H
 
 #include "error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,5 +33,31 @@ struct source_request {
   size_t code_size;    /* bytes, a multiple of 4, at most 65,528 */
   unsigned timeout_ms; /* bound of the whole dump */
 };
+
+/* The messages of one datagram, which are aligned to 4 bytes. */
+struct source_cursor {
+  const struct nlmsghdr *next;
+  int left; /* bytes */
+};
+
+/* `size` is at most INT_MAX. */
+struct source_cursor source_cursor_over(const void *bytes, size_t size);
+
+/* The next message, whole; NULL where there is none. */
+const struct nlmsghdr *source_cursor_next(struct source_cursor *c);
+
+/* After that NULL: whether bytes are left over that are no message. */
+bool source_cursor_broken(const struct source_cursor *c);
+
+enum source_meaning {
+  SOURCE_ANSWER,  /* for the callback */
+  SOURCE_NOTHING, /* may be passed over */
+  SOURCE_DONE,    /* the dump has come to its end, complete */
+  SOURCE_ERROR,   /* the dump is not to be used; `error` says why */
+};
+
+/* What a message that belongs to the dump means for it. */
+enum source_meaning source_meaning(const struct nlmsghdr *nlh,
+                                   struct error *error);
 
 #endif

@@ -1,0 +1,430 @@
+/* See bytecode.h.
+ *
+ * A test is one op: {code, yes, no}, both relative to itself. The audit follows
+ * `yes` alone, so `yes` is always the op's own length and a branch goes by `no`
+ * or by a JMP. Jumps only go forward, so the code is written from its end to
+ * its start: where to jump is then known already. A place in it is the number
+ * of bytes from there to the end; at 0 the socket passes, at -4 it does not
+ * (linux: inet_diag_bc_run() returns len == 0).
+ *
+ *      S_GE yes=8 no=.  port 8000   local port >= 8000? else reject
+ *      S_LE yes=8 no=.  port 8099   local port <= 8099? else reject
+ *                                   end: pass
+ *
+ * Not all can be said: "local is remote" cannot, and past
+ * BYTECODE_CONDITIONS_MAX not all should. There a bound is compiled: UPPER
+ * passes more than the selector, LOWER less; NOT turns one into the other. */
+#include "bytecode.h"
+
+#include <linux/inet_diag.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { ACCEPT = 0, REJECT = -4 };
+
+enum {
+  OP_SIZE = sizeof(struct inet_diag_bc_op),
+  PORT_SIZE = 2 * OP_SIZE,
+  HOST_SIZE = OP_SIZE + sizeof(struct inet_diag_hostcond),
+  /* Each condition is at most an IPv6 address and one JMP; one JMP more where
+   * there is no condition at all. `yes` has 8 bits, `no` has 16. */
+  CODE_MAX = BYTECODE_CONDITIONS_MAX * (HOST_SIZE + 16 + OP_SIZE) + OP_SIZE,
+};
+_Static_assert(HOST_SIZE + 16 <= UINT8_MAX,
+               "a condition is too long for `yes`");
+_Static_assert(CODE_MAX + OP_SIZE <= UINT16_MAX, "code is too long for `no`");
+
+enum bound { UPPER, LOWER };
+
+static enum bound bound_not(enum bound b) { return b == UPPER ? LOWER : UPPER; }
+
+/* How much of one list of a selector is kept apart. */
+struct detail {
+  size_t ports;    /* ranges: all, or at most MERGED_MAX */
+  size_t prefixes; /* of each family: all, 1, or 0: no look at addresses */
+};
+
+enum { ALL = UINT16_MAX, MERGED_MAX = 4 };
+
+/* From true to coarse; the first that is short enough is taken. */
+static const struct detail ladder[] = {
+    {ALL, ALL}, {ALL, 1}, {MERGED_MAX, 1}, {1, 1}, {ALL, 0}, {4, 0}, {1, 0},
+};
+enum { LADDER_COUNT = sizeof(ladder) / sizeof(ladder[0]) };
+
+/* What a part of the selector comes to at one level of detail. */
+enum truth { NEVER, ALWAYS, DEPENDS };
+struct cost {
+  enum truth truth;
+  size_t conditions; /* DEPENDS only */
+};
+
+/* The bound of a list that had to be made coarser than it could be told. */
+static enum truth given_up(enum bound b) { return b == UPPER ? ALWAYS : NEVER; }
+
+/* --- ports: S_GE and S_LE, which every kernel has ------------------------- */
+
+struct ranges {
+  size_t count;
+  const struct port_range *range; /* into the selector or `merged` */
+  struct port_range merged[MERGED_MAX + 1];
+};
+
+/* At most `limit` ranges that cover those of `s`, with the widest gaps kept. */
+static void ranges_cover(const struct selector *s, size_t limit,
+                         struct ranges *out) {
+  out->count = s->count;
+  out->range = s->port;
+  if (s->count <= limit)
+    return;
+
+  size_t n = 0;
+  struct port_range *m = out->merged;
+  for (size_t i = 0; i < s->count; i++) {
+    m[n++] = s->port[i];
+    if (n <= limit)
+      continue;
+    size_t close = 0;
+    for (size_t j = 1; j + 1 < n; j++)
+      if (m[j + 1].low - m[j].high < m[close + 1].low - m[close].high)
+        close = j;
+    m[close].high = m[close + 1].high;
+    n--;
+    memmove(m + close + 1, m + close + 2, (n - close - 1) * sizeof(*m));
+  }
+  out->count = n;
+  out->range = m;
+}
+
+static struct cost port_cost(const struct selector *s, enum bound b,
+                             size_t limit) {
+  if (s->count > limit && b == LOWER)
+    return (struct cost){.truth = given_up(b)};
+
+  struct ranges r;
+  struct cost cost = {.truth = s->count == 0 ? NEVER : DEPENDS};
+  ranges_cover(s, limit, &r);
+  for (size_t i = 0; i < r.count; i++) {
+    size_t conditions =
+        (r.range[i].low > 0) + (size_t)(r.range[i].high < UINT16_MAX);
+    if (conditions == 0)
+      return (struct cost){.truth = ALWAYS};
+    cost.conditions += conditions;
+  }
+  return cost;
+}
+
+/* --- addresses: S_COND and D_COND with AF_INET, AF_INET6 ------------------ */
+
+struct prefixes {
+  size_t count;
+  bool coarse;                 /* not the list itself */
+  const struct prefix *prefix; /* into the selector or `cover` */
+  struct prefix cover[2];
+};
+
+static bool prefix_is_ipv4(const struct prefix *p) {
+  return p->bits >= 96 && address_is_ipv4(&p->address);
+}
+
+static unsigned common_bits(const struct address *a, const struct address *b) {
+  unsigned i = 0;
+  while (i < 128 && ((a->bytes[i / 8] ^ b->bytes[i / 8]) & 0x80u >> i % 8) == 0)
+    i++;
+  return i;
+}
+
+/* An AF_INET6 condition looks at ::ffff:a.b.c.d of an AF_INET6 socket as at any
+ * other address; our prefix does not hold it. */
+static bool prefix_spans_ipv4(const struct prefix *p) {
+  static const struct address mapped = {.bytes = {[10] = 0xff, [11] = 0xff}};
+  return p->bits < 96 && common_bits(&p->address, &mapped) >= p->bits;
+}
+
+/* The list, or one covering prefix of each family. */
+static void prefixes_cover(const struct selector *s, size_t limit,
+                           struct prefixes *out) {
+  *out = (struct prefixes){.count = s->count, .prefix = s->prefix};
+  if (limit != 1)
+    return;
+
+  out->count = 0;
+  out->prefix = out->cover;
+  for (size_t i = 0; i < s->count; i++) {
+    const struct prefix *p = &s->prefix[i];
+    size_t j = 0;
+    while (j < out->count &&
+           prefix_is_ipv4(&out->cover[j]) != prefix_is_ipv4(p))
+      j++;
+    if (j == out->count) {
+      out->cover[out->count++] = *p;
+      continue;
+    }
+    unsigned bits = common_bits(&out->cover[j].address, &p->address);
+    if (bits > p->bits)
+      bits = p->bits;
+    if (bits < out->cover[j].bits)
+      out->cover[j].bits = (uint8_t)bits;
+    out->coarse = true;
+  }
+}
+
+static struct cost address_cost(const struct selector *s, enum bound b,
+                                size_t limit) {
+  struct prefixes p;
+  prefixes_cover(s, limit, &p);
+  if (limit == 0 || (p.coarse && b == LOWER))
+    return (struct cost){.truth = given_up(b)};
+
+  struct cost cost = {.truth = s->count == 0 ? NEVER : DEPENDS};
+  bool every[2] = {false, false};
+  for (size_t i = 0; i < p.count; i++) {
+    bool ipv4 = prefix_is_ipv4(&p.prefix[i]);
+    every[ipv4] |= p.prefix[i].bits == (ipv4 ? 96 : 0);
+    cost.conditions += prefix_spans_ipv4(&p.prefix[i]) ? 2 : 1;
+  }
+  if (every[false] && every[true])
+    cost.truth = ALWAYS;
+  return cost;
+}
+
+/* Loopback as two lists; "local is remote" cannot be expressed, so this is the
+ * lower bound. */
+static struct prefix loopback_prefix[] = {
+    {.address = {{[10] = 0xff, [11] = 0xff, [12] = 127}}, .bits = 104},
+    {.address = {{[15] = 1}}, .bits = 128}};
+static const struct selector loopback = {
+    .op = SELECTOR_LOCAL_ADDRESS, .count = 2, .prefix = loopback_prefix};
+
+/* --- the whole ------------------------------------------------------------ */
+
+static struct cost cost_of(const struct selector *s, enum bound b,
+                           const struct detail *d);
+
+/* AND, OR: a child that decides decides all; one that never does is left out.
+ */
+static struct cost children_cost(const struct selector *s, enum bound b,
+                                 const struct detail *d) {
+  enum truth decides = s->op == SELECTOR_AND ? NEVER : ALWAYS;
+  struct cost cost = {.truth = decides == NEVER ? ALWAYS : NEVER};
+  for (size_t i = 0; i < s->count; i++) {
+    struct cost child = cost_of(s->child[i], b, d);
+    if (child.truth == decides)
+      return child;
+    if (child.truth == DEPENDS) {
+      cost.truth = DEPENDS;
+      cost.conditions += child.conditions;
+    }
+  }
+  return cost;
+}
+
+static struct cost cost_of(const struct selector *s, enum bound b,
+                           const struct detail *d) {
+  switch (s->op) {
+  case SELECTOR_AND:
+  case SELECTOR_OR:
+    return children_cost(s, b, d);
+  case SELECTOR_NOT: {
+    struct cost cost = cost_of(s->child[0], bound_not(b), d);
+    if (cost.truth != DEPENDS)
+      cost.truth = cost.truth == NEVER ? ALWAYS : NEVER;
+    return cost;
+  }
+  case SELECTOR_LOCAL_PORT:
+  case SELECTOR_REMOTE_PORT:
+    return port_cost(s, b, d->ports);
+  case SELECTOR_LOCAL_ADDRESS:
+  case SELECTOR_REMOTE_ADDRESS:
+    return address_cost(s, b, d->prefixes);
+  case SELECTOR_LOOPBACK:
+    if (b == UPPER || d->prefixes == 0)
+      return (struct cost){.truth = given_up(b)};
+    return (struct cost){.truth = DEPENDS, .conditions = 2 * loopback.count};
+  case SELECTOR_OP_COUNT:
+    break;
+  }
+  return (struct cost){.truth = given_up(b)};
+}
+
+/* --- writing, from the end to the start ----------------------------------- */
+
+struct code {
+  const struct detail *detail;
+  int size;
+  uint8_t bytes[CODE_MAX]; /* used from its end */
+};
+
+/* An op of `size` bytes before all that there is, its head filled. */
+static uint8_t *put(struct code *c, uint8_t op, int size, int no) {
+  c->size += size;
+  uint8_t *at = c->bytes + CODE_MAX - c->size;
+  struct inet_diag_bc_op head = {
+      .code = op, .yes = (uint8_t)size, .no = (uint16_t)(c->size - no)};
+  memset(at, 0, (size_t)size);
+  memcpy(at, &head, sizeof(head));
+  return at + sizeof(head);
+}
+
+/* Where `yes` is not what follows, a JMP goes between. */
+static uint8_t *put_test(struct code *c, uint8_t op, int size, int yes,
+                         int no) {
+  if (yes != c->size)
+    put(c, INET_DIAG_BC_JMP, OP_SIZE, yes);
+  return put(c, op, size, no);
+}
+
+static void put_port(struct code *c, uint8_t op, uint16_t port, int yes,
+                     int no) {
+  struct inet_diag_bc_op operand = {.no = port};
+  memcpy(put_test(c, op, PORT_SIZE, yes, no), &operand, sizeof(operand));
+}
+
+static void put_host(struct code *c, uint8_t op, const struct prefix *p,
+                     int yes, int no) {
+  bool ipv4 = prefix_is_ipv4(p);
+  size_t skip = ipv4 ? 12 : 0;
+  struct inet_diag_hostcond host = {.family = ipv4 ? AF_INET : AF_INET6,
+                                    .prefix_len = (uint8_t)(p->bits - skip * 8),
+                                    .port = -1};
+  uint8_t *at = put_test(c, op, HOST_SIZE + 16 - (int)skip, yes, no);
+  memcpy(at, &host, sizeof(host));
+  memcpy(at + sizeof(host), p->address.bytes + skip, 16 - skip);
+}
+
+static void put_ports(struct code *c, const struct selector *s, int yes,
+                      int no) {
+  bool local = s->op == SELECTOR_LOCAL_PORT;
+  struct ranges r;
+  ranges_cover(s, c->detail->ports, &r);
+  int next = no;
+  for (size_t i = r.count; i-- > 0; next = c->size) {
+    int found = yes;
+    if (r.range[i].high < UINT16_MAX) {
+      put_port(c, local ? INET_DIAG_BC_S_LE : INET_DIAG_BC_D_LE,
+               r.range[i].high, found, next);
+      found = c->size;
+    }
+    /* Below this range is below all that follow. */
+    if (r.range[i].low > 0)
+      put_port(c, local ? INET_DIAG_BC_S_GE : INET_DIAG_BC_D_GE, r.range[i].low,
+               found, no);
+  }
+}
+
+static void put_addresses(struct code *c, const struct selector *s, bool local,
+                          int yes, int no) {
+  static const struct prefix every_ipv4 = {
+      .address = {{[10] = 0xff, [11] = 0xff}}, .bits = 96};
+  uint8_t op = local ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND;
+  struct prefixes p;
+  prefixes_cover(s, c->detail->prefixes, &p);
+  for (size_t i = p.count; i-- > 0; no = c->size) {
+    put_host(c, op, &p.prefix[i], yes, no);
+    if (prefix_spans_ipv4(&p.prefix[i]))
+      put_host(c, op, &every_ipv4, no, c->size);
+  }
+}
+
+static void put_selector(struct code *c, const struct selector *s, enum bound b,
+                         int yes, int no) {
+  switch (s->op) {
+  case SELECTOR_AND:
+  case SELECTOR_OR:
+    for (size_t i = s->count; i-- > 0;) {
+      if (cost_of(s->child[i], b, c->detail).truth != DEPENDS)
+        continue;
+      put_selector(c, s->child[i], b, yes, no);
+      *(s->op == SELECTOR_AND ? &yes : &no) = c->size;
+    }
+    break;
+  case SELECTOR_NOT:
+    put_selector(c, s->child[0], bound_not(b), no, yes);
+    break;
+  case SELECTOR_LOCAL_PORT:
+  case SELECTOR_REMOTE_PORT:
+    put_ports(c, s, yes, no);
+    break;
+  case SELECTOR_LOCAL_ADDRESS:
+  case SELECTOR_REMOTE_ADDRESS:
+    put_addresses(c, s, s->op == SELECTOR_LOCAL_ADDRESS, yes, no);
+    break;
+  case SELECTOR_LOOPBACK:
+    put_addresses(c, &loopback, false, yes, no);
+    put_addresses(c, &loopback, true, yes, c->size);
+    break;
+  case SELECTOR_OP_COUNT:
+    break;
+  }
+}
+
+/* The one range that covers all local (or remote) ports that can match; low >
+ * high: none can. */
+static struct port_range hull(const struct selector *s, enum selector_op side) {
+  struct port_range out = {0, UINT16_MAX};
+  if (s->op == side)
+    return s->count == 0 ? (struct port_range){1, 0}
+                         : (struct port_range){s->port[0].low,
+                                               s->port[s->count - 1].high};
+  if (s->op == SELECTOR_OR)
+    out = (struct port_range){UINT16_MAX, 0};
+  else if (s->op != SELECTOR_AND)
+    return out;
+
+  for (size_t i = 0; i < s->count; i++) {
+    struct port_range child = hull(s->child[i], side);
+    bool empty = child.low > child.high;
+    if (s->op == SELECTOR_AND && empty)
+      return child;
+    if (empty)
+      continue;
+    if ((child.low > out.low) == (s->op == SELECTOR_AND))
+      out.low = child.low;
+    if ((child.high < out.high) == (s->op == SELECTOR_AND))
+      out.high = child.high;
+  }
+  return out;
+}
+
+static int compile(const struct selector *s, const struct detail *detail,
+                   struct cost cost, struct bytecode *out) {
+  if (cost.truth == ALWAYS)
+    return 0;
+  struct code c = {.detail = detail};
+  if (cost.truth == NEVER)
+    put(&c, INET_DIAG_BC_JMP, OP_SIZE, REJECT);
+  else
+    put_selector(&c, s, UPPER, ACCEPT, REJECT);
+
+  out->code = malloc((size_t)c.size);
+  if (out->code == NULL)
+    return -1;
+  out->size = (size_t)c.size;
+  memcpy(out->code, c.bytes + CODE_MAX - c.size, out->size);
+  return 0;
+}
+
+int bytecode_compile(const struct selector *s, struct bytecode *out) {
+  *out = (struct bytecode){.code = NULL};
+  for (size_t i = 0; i < LADDER_COUNT; i++) {
+    struct cost cost = cost_of(s, UPPER, &ladder[i]);
+    if (cost.truth != DEPENDS || cost.conditions <= BYTECODE_CONDITIONS_MAX)
+      return compile(s, &ladder[i], cost, out);
+  }
+
+  struct port_range range[] = {hull(s, SELECTOR_LOCAL_PORT),
+                               hull(s, SELECTOR_REMOTE_PORT)};
+  struct selector port[] = {{.op = SELECTOR_LOCAL_PORT, .port = &range[0]},
+                            {.op = SELECTOR_REMOTE_PORT, .port = &range[1]}};
+  for (size_t i = 0; i < 2; i++)
+    port[i].count = range[i].low <= range[i].high;
+  struct selector *child[] = {&port[0], &port[1]};
+  struct selector both = {.op = SELECTOR_AND, .count = 2, .child = child};
+  return compile(&both, &ladder[0], cost_of(&both, UPPER, &ladder[0]), out);
+}
+
+void bytecode_free(struct bytecode *b) {
+  free(b->code);
+  *b = (struct bytecode){.code = NULL};
+}

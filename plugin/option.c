@@ -1,0 +1,262 @@
+/* See option.h.
+ *
+ * What collectd's scanner makes of text without quotes matters here: it knows
+ * letters, digits, "_", numbers and addresses, and leaves out what else comes;
+ * 8000-8099 is two numbers, remote-address two words (collectd:
+ * src/liboconfig/scanner.l). */
+#include "option.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+  COUNT_MAX = 10000,
+  DUMP_SECONDS_MAX = 3600,
+};
+
+static int refuse_with(const struct reading *r, const oconfig_value_t *v,
+                       const char *problem, const char *legal) {
+  const struct mistake m = {.group = r->group != NULL ? r->group->name : NULL,
+                            .option = r->option->name,
+                            .value = v,
+                            .problem = problem,
+                            .legal = legal};
+  return mistake_set(r->error, &m);
+}
+
+int option_refuse(const struct reading *r, const oconfig_value_t *v,
+                  const char *problem) {
+  return refuse_with(r, v, problem, r->option->legal);
+}
+
+int option_out_of_memory(const struct reading *r) {
+  return error_set(r->error, "out of memory");
+}
+
+const char *option_text(const struct reading *r, const oconfig_value_t *v) {
+  if (v->type == OCONFIG_TYPE_STRING)
+    return v->value.string;
+  option_refuse(r, v,
+                v->type == OCONFIG_TYPE_NUMBER ? "a number, not text"
+                                               : "a boolean, not text");
+  return NULL;
+}
+
+static int number_of(const struct reading *r, const oconfig_value_t *v,
+                     double max, double *out) {
+  if (v->type == OCONFIG_TYPE_STRING)
+    return option_refuse(r, v, "text, not a number");
+  if (v->type != OCONFIG_TYPE_NUMBER)
+    return option_refuse(r, v, "not a number");
+  if (!(v->value.number > 0 && v->value.number <= max))
+    return option_refuse(r, v, "out of range");
+  *out = v->value.number;
+  return 0;
+}
+
+static int read_count(const struct reading *r, const oconfig_value_t *v,
+                      unsigned *out) {
+  double n = 0;
+  if (number_of(r, v, COUNT_MAX, &n) != 0)
+    return -1;
+  if (n != floor(n))
+    return option_refuse(r, v, "not a whole number");
+  *out = (unsigned)n;
+  return 0;
+}
+
+int option_read_max_members(struct reading *r, const oconfig_value_t *v) {
+  return read_count(r, v,
+                    r->group != NULL ? &r->group->max_members
+                                     : &r->settings->max_members);
+}
+
+int option_read_member_timeout(struct reading *r, const oconfig_value_t *v) {
+  return read_count(r, v, &r->group->member_timeout);
+}
+
+/* Of the whole plugin: it cannot stand in two blocks either. */
+int option_read_dump_timeout(struct reading *r, const oconfig_value_t *v) {
+  double *out = &r->settings->dump_timeout;
+  if (*out > 0)
+    return option_refuse(r, v, "given twice");
+  return number_of(r, v, DUMP_SECONDS_MAX, out);
+}
+
+int option_read_replay(struct reading *r, const oconfig_value_t *v) {
+  struct settings *s = r->settings;
+  const char *file = option_text(r, v);
+  if (file == NULL)
+    return -1;
+  if (*file == '\0')
+    return option_refuse(r, v, "not the name of a file");
+  char **grown = realloc(s->replay, (s->replay_count + 1) * sizeof(*grown));
+  if (grown == NULL)
+    return option_out_of_memory(r);
+  s->replay = grown;
+  s->replay[s->replay_count] = strdup(file);
+  if (s->replay[s->replay_count] == NULL)
+    return option_out_of_memory(r);
+  s->replay_count++;
+  return 0;
+}
+
+/* All values of one option, however often it comes, are one list. */
+static struct selector *list_of(struct reading *r, enum selector_op op) {
+  if (r->list[op] == NULL) {
+    struct selector *s = selector_new(op);
+    if (selector_add_child(r->group->selector, s) == 0)
+      r->list[op] = s;
+  }
+  return r->list[op];
+}
+
+/* 8000-8099 without quotes. */
+static int refuse_split_range(const struct reading *r,
+                              const oconfig_value_t *v) {
+  char problem[128];
+  int low = (int)v[-1].value.number, high = (int)-v->value.number;
+  snprintf(problem, sizeof(problem),
+           "without quotes, %d-%d is read as two numbers: \"%d-%d\"", low, high,
+           low, high);
+  return option_refuse(r, v, problem);
+}
+
+static bool is_port(const oconfig_value_t *v, int sign) {
+  if (v->type != OCONFIG_TYPE_NUMBER)
+    return false;
+  double n = v->value.number * sign;
+  return n >= 1 && n <= UINT16_MAX && n == floor(n);
+}
+
+int option_read_port(struct reading *r, const oconfig_value_t *v) {
+  struct port_range range;
+  if (is_port(v, 1))
+    range.low = range.high = (uint16_t)v->value.number;
+  else if (is_port(v, -1) && v > r->item->values && is_port(v - 1, 1))
+    return refuse_split_range(r, v);
+  else if (v->type != OCONFIG_TYPE_STRING ||
+           !port_range_parse(v->value.string, &range))
+    return option_refuse(r, v, "not a port");
+  struct selector *list = list_of(r, r->option->op);
+  if (list == NULL || selector_add_port(list, range) != 0)
+    return option_out_of_memory(r);
+  return 0;
+}
+
+int option_read_address(struct reading *r, const oconfig_value_t *v) {
+  struct prefix prefix;
+  if (v->type != OCONFIG_TYPE_STRING || !prefix_parse(v->value.string, &prefix))
+    return option_refuse(r, v, "not an address");
+  struct selector *list = list_of(r, r->option->op);
+  if (list == NULL || selector_add_prefix(list, prefix) != 0)
+    return option_out_of_memory(r);
+  return 0;
+}
+
+/* A boolean in quotes, or not in lower case, arrives as text. */
+static int boolean_of(const struct reading *r, const oconfig_value_t *v,
+                      bool *out) {
+  static const char *const name[2][3] = {{"false", "no", "off"},
+                                         {"true", "yes", "on"}};
+  if (v->type == OCONFIG_TYPE_BOOLEAN) {
+    *out = v->value.boolean != 0;
+    return 0;
+  }
+  for (size_t i = 0; v->type == OCONFIG_TYPE_STRING && i < 6; i++)
+    if (strcasecmp(v->value.string, name[i / 3][i % 3]) == 0) {
+      *out = i >= 3;
+      return 0;
+    }
+  return option_refuse(r, v, "not a boolean");
+}
+
+int option_add_not_loopback(struct selector *to) {
+  struct selector *outside = selector_new(SELECTOR_NOT);
+  if (outside == NULL)
+    return -1;
+  if (selector_add_child(outside, selector_new(SELECTOR_LOOPBACK)) != 0) {
+    selector_free(outside);
+    return -1;
+  }
+  return selector_add_child(to, outside);
+}
+
+int option_read_ignore_loopback(struct reading *r, const oconfig_value_t *v) {
+  bool ignore = false;
+  if (boolean_of(r, v, &ignore) != 0)
+    return -1;
+  if (ignore && option_add_not_loopback(r->group->selector) != 0)
+    return option_out_of_memory(r);
+  return 0;
+}
+
+int option_read_by(struct reading *r, const oconfig_value_t *v) {
+  struct group_settings *g = r->group;
+  const char *text = option_text(r, v);
+  if (text == NULL)
+    return -1;
+  int d = 0;
+  while (d < DIMENSION_COUNT &&
+         strcmp(text, dimension_name((enum dimension)d)) != 0)
+    d++;
+  if (d == DIMENSION_COUNT)
+    return option_refuse(r, v, "not a dimension");
+  for (size_t i = 0; i < g->by_count; i++)
+    if ((int)g->by[i] == d)
+      return option_refuse(r, v, "given twice");
+  g->by[g->by_count++] = (enum dimension)d;
+  return 0;
+}
+
+/* Those metrics are named that read most like `text`: all of them would not
+ * fit. */
+static int refuse_metric(const struct reading *r, const oconfig_value_t *v) {
+  char problem[80] = "neither a metric nor a statistic";
+  char legal[MISTAKE_ROOM - sizeof(problem)] =
+      "min, max, avg, sum, p1 to p99.9 behind a distribution, or a metric "
+      "(collectd-tcpinfo(5) lists all): ";
+  const char *text = v->value.string;
+  size_t length = strlen(legal);
+  const char *comma = "";
+  for (unsigned distance = 0; distance < 32; distance++)
+    for (int id = 0; id < METRIC_COUNT; id++) {
+      const char *name = metric_table[id].name;
+      if (mistake_distance(text, name) != distance ||
+          length + strlen(name) + 3 > sizeof(legal))
+        continue;
+      if (*comma == '\0' && mistake_is_slip(text, distance))
+        snprintf(problem, sizeof(problem), "not a metric, \"%s\" perhaps",
+                 name);
+      length += (size_t)sprintf(legal + length, "%s%s", comma, name);
+      comma = ", ";
+    }
+  return refuse_with(r, v, problem, legal);
+}
+
+int option_read_metric(struct reading *r, const oconfig_value_t *v) {
+  struct metric_list *list =
+      r->group != NULL ? &r->group->metrics : &r->settings->metrics;
+  struct statistic s;
+  const char *text = option_text(r, v);
+  if (text == NULL)
+    return -1;
+  int id = metric_find(text);
+  if (id >= 0) {
+    r->metric = id;
+    return metric_list_add(list, (enum metric_id)id, NULL) == 0
+               ? 0
+               : option_out_of_memory(r);
+  }
+  if (!statistic_parse(text, &s))
+    return refuse_metric(r, v);
+  if (r->metric < 0 || metric_table[r->metric].kind != METRIC_KIND_DISTRIBUTION)
+    return refuse_with(r, v, "a statistic without a distribution before it",
+                       "\"rtt\" \"p50\" \"max\", for example");
+  return metric_list_add(list, (enum metric_id)r->metric, &s) == 0
+             ? 0
+             : option_out_of_memory(r);
+}

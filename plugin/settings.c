@@ -1,0 +1,263 @@
+/* See settings.h. One row of `option_table` is one option: where it may stand,
+ * how a value is read, and what is legal, as the message of a mistake says
+ * it. */
+#include "settings.h"
+#include "mistake.h"
+#include "option.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+  MEMBERS_USUAL = 100,
+  TIMEOUT_USUAL = 6, /* intervals */
+  GROUP_NAME_MAX = 60,
+};
+
+const char *dimension_name(enum dimension d) {
+  static const char *const name[DIMENSION_COUNT] = {
+      [DIMENSION_REMOTE_ADDRESS] = "remote-address",
+      [DIMENSION_REMOTE_PORT] = "remote-port",
+      [DIMENSION_LOCAL_PORT] = "local-port",
+  };
+  return name[d];
+}
+
+#define COUNT_LEGAL "one whole number from 1 to 10000"
+#define PORT_LEGAL "1 to 65535, \"low-high\" or the name of a TCP service"
+#define ADDRESS_LEGAL                                                          \
+  "an address or a network in quotes, such as \"10.0.0.0/8\" or "              \
+  "\"2001:db8::1\""
+
+enum { BOTH = OPTION_IN_PLUGIN | OPTION_IN_GROUP };
+
+static option_read_fn read_group;
+
+static const struct option option_table[] = {
+    {.name = "DumpTimeout",
+     .flags = OPTION_IN_PLUGIN | OPTION_SINGLE,
+     .read = option_read_dump_timeout,
+     .legal = "one number of seconds, more than 0, at most 3600"},
+    {.name = "Replay",
+     .flags = OPTION_IN_PLUGIN,
+     .read = option_read_replay,
+     .legal = "the names of recordings, in quotes"},
+    {.name = "Group",
+     .flags = OPTION_IN_PLUGIN | OPTION_BLOCK,
+     .read = read_group,
+     .legal = "one name in quotes: 1 to 60 letters, digits, \"_\" and \".\", "
+              "no other group's and not \"self\""},
+    {.name = "LocalPort",
+     .flags = OPTION_IN_GROUP,
+     .op = SELECTOR_LOCAL_PORT,
+     .read = option_read_port,
+     .legal = PORT_LEGAL},
+    {.name = "RemotePort",
+     .flags = OPTION_IN_GROUP,
+     .op = SELECTOR_REMOTE_PORT,
+     .read = option_read_port,
+     .legal = PORT_LEGAL},
+    {.name = "LocalAddress",
+     .flags = OPTION_IN_GROUP,
+     .op = SELECTOR_LOCAL_ADDRESS,
+     .read = option_read_address,
+     .legal = ADDRESS_LEGAL},
+    {.name = "RemoteAddress",
+     .flags = OPTION_IN_GROUP,
+     .op = SELECTOR_REMOTE_ADDRESS,
+     .read = option_read_address,
+     .legal = ADDRESS_LEGAL},
+    {.name = "IgnoreLoopback",
+     .flags = OPTION_IN_GROUP | OPTION_SINGLE,
+     .read = option_read_ignore_loopback,
+     .legal = "one true or false"},
+    {.name = "By",
+     .flags = OPTION_IN_GROUP,
+     .read = option_read_by,
+     .legal = "\"remote-address\", \"remote-port\" and \"local-port\", in "
+              "quotes, each once"},
+    {.name = "MaxMembers",
+     .flags = BOTH | OPTION_SINGLE,
+     .read = option_read_max_members,
+     .legal = COUNT_LEGAL},
+    {.name = "MemberTimeout",
+     .flags = OPTION_IN_GROUP | OPTION_SINGLE,
+     .read = option_read_member_timeout,
+     .legal = COUNT_LEGAL},
+    {.name = "Metric",
+     .flags = BOTH,
+     .read = option_read_metric,
+     .legal = "names of metrics, each with its statistics behind it, in "
+              "quotes: \"rtt\" \"p50\" \"p99.9\" \"retrans\""},
+};
+enum { OPTION_COUNT = sizeof(option_table) / sizeof(option_table[0]) };
+
+static unsigned level(const struct reading *r) {
+  return r->group != NULL ? OPTION_IN_GROUP : OPTION_IN_PLUGIN;
+}
+
+static const struct option *option_find(const char *name) {
+  for (size_t i = 0; i < OPTION_COUNT; i++)
+    if (strcasecmp(option_table[i].name, name) == 0)
+      return &option_table[i];
+  return NULL;
+}
+
+/* Unknown, or known at the other level only. */
+static int refuse_option(const struct reading *r, const oconfig_item_t *item) {
+  char problem[80] = "not an option", legal[MISTAKE_ROOM - sizeof(problem)];
+  unsigned nearest = UINT32_MAX;
+  size_t length = 0;
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    const struct option *o = &option_table[i];
+    if ((o->flags & level(r)) == 0)
+      continue;
+    length += (size_t)snprintf(legal + length, sizeof(legal) - length, "%s%s",
+                               length > 0 ? ", " : "", o->name);
+    unsigned distance = mistake_distance(item->key, o->name);
+    if (distance >= nearest)
+      continue;
+    nearest = distance;
+    if (mistake_is_slip(item->key, distance))
+      snprintf(problem, sizeof(problem), "not an option, %s perhaps", o->name);
+  }
+  if (option_find(item->key) != NULL)
+    strcpy(problem, r->group != NULL ? "not an option of a group"
+                                     : "an option of groups only");
+  const struct mistake m = {.group = r->group != NULL ? r->group->name : NULL,
+                            .option = item->key,
+                            .value = item->values_num > 0 ? item->values : NULL,
+                            .problem = problem,
+                            .legal = legal};
+  return mistake_set(r->error, &m);
+}
+
+static int read_item(struct reading *r, const oconfig_item_t *item) {
+  const struct option *o = option_find(item->key);
+  if (o == NULL || (o->flags & level(r)) == 0)
+    return refuse_option(r, item);
+  r->option = o;
+  r->item = item;
+  r->metric = -1;
+
+  const oconfig_value_t *v = item->values;
+  unsigned bit = 1u << (o - option_table);
+  bool first = (r->seen & bit) == 0;
+  r->seen |= bit;
+  if (item->values_num == 0)
+    return option_refuse(r, NULL, "no value");
+  if (item->children_num > 0 && (o->flags & OPTION_BLOCK) == 0)
+    return option_refuse(r, v, "a block, not an option");
+  if ((o->flags & (OPTION_SINGLE | OPTION_BLOCK)) != 0 && item->values_num > 1)
+    return option_refuse(r, v + 1, "a second value");
+  if ((o->flags & OPTION_SINGLE) != 0 && !first)
+    return option_refuse(r, v, "given twice");
+  /* A block's own defaults take the place of those of a block before. */
+  if (o->read == option_read_metric && r->group == NULL && first)
+    metric_list_clear(&r->settings->metrics);
+
+  for (int i = 0; i < item->values_num; i++)
+    if (o->read(r, &v[i]) != 0)
+      return -1;
+  return 0;
+}
+
+/* --- groups --------------------------------------------------------------- */
+
+/* NULL where memory ran out. */
+static struct group_settings *group_add(struct settings *s, const char *name) {
+  struct group_settings *grown =
+      realloc(s->group, (s->group_count + 1) * sizeof(*grown));
+  if (grown == NULL)
+    return NULL;
+  s->group = grown;
+  struct group_settings *g = &s->group[s->group_count++];
+  *g = (struct group_settings){.name = strdup(name),
+                               .selector = selector_new(SELECTOR_AND),
+                               .max_members = s->max_members,
+                               .member_timeout = TIMEOUT_USUAL};
+  return g->name != NULL && g->selector != NULL ? g : NULL;
+}
+
+/* Fills in what the block left open. */
+static int group_complete(const struct settings *s, struct group_settings *g) {
+  if (g->metrics.count == 0 && s->metrics.count == 0)
+    return metric_list_default(&g->metrics);
+  if (g->metrics.count == 0 && metric_list_copy(&g->metrics, &s->metrics) != 0)
+    return -1;
+  return metric_list_complete(&g->metrics);
+}
+
+static bool name_is_legal(const char *name) {
+  size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+  return length > 0 && length <= GROUP_NAME_MAX && name[length] == '\0';
+}
+
+static int read_group(struct reading *outer, const oconfig_value_t *v) {
+  struct settings *s = outer->settings;
+  const char *name = option_text(outer, v);
+  if (name == NULL)
+    return -1;
+  if (!name_is_legal(name))
+    return option_refuse(outer, v, "not a name");
+  if (strcmp(name, "self") == 0)
+    return option_refuse(outer, v, "what the plugin's own values are called");
+  for (size_t i = 0; i < s->group_count; i++)
+    if (strcmp(s->group[i].name, name) == 0)
+      return option_refuse(outer, v, "the name of another group");
+
+  struct reading r = {
+      .settings = s, .group = group_add(s, name), .error = outer->error};
+  if (r.group == NULL)
+    return option_out_of_memory(outer);
+  for (int i = 0; i < outer->item->children_num; i++)
+    if (read_item(&r, &outer->item->children[i]) != 0)
+      return -1;
+  return group_complete(s, r.group) == 0 ? 0 : option_out_of_memory(outer);
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+void settings_init(struct settings *s) {
+  *s = (struct settings){.max_members = MEMBERS_USUAL};
+}
+
+int settings_read(struct settings *s, const oconfig_item_t *block,
+                  struct error *error) {
+  struct reading r = {.settings = s, .error = error};
+  for (int groups = 0; groups < 2; groups++) /* defaults first */
+    for (int i = 0; i < block->children_num; i++) {
+      const oconfig_item_t *item = &block->children[i];
+      if ((strcasecmp(item->key, "Group") == 0) == groups &&
+          read_item(&r, item) != 0)
+        return -1;
+    }
+  return 0;
+}
+
+int settings_finish(struct settings *s, struct error *error) {
+  if (s->group_count > 0)
+    return 0;
+  struct group_settings *g = group_add(s, "all");
+  if (g == NULL || option_add_not_loopback(g->selector) != 0 ||
+      group_complete(s, g) != 0)
+    return error_set(error, "out of memory");
+  return 0;
+}
+
+void settings_free(struct settings *s) {
+  for (size_t i = 0; i < s->group_count; i++) {
+    free(s->group[i].name);
+    selector_free(s->group[i].selector);
+    metric_list_clear(&s->group[i].metrics);
+  }
+  free(s->group);
+  for (size_t i = 0; i < s->replay_count; i++)
+    free(s->replay[i]);
+  free(s->replay);
+  metric_list_clear(&s->metrics);
+  *s = (struct settings){.group = NULL};
+}

@@ -1,0 +1,69 @@
+/* What both sources of messages share: the walk over one datagram, and the
+ * meaning of netlink's own messages for a dump. */
+#include "source.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <string.h>
+
+struct source_cursor source_cursor_over(const void *bytes, size_t size) {
+  return (struct source_cursor){.next = bytes, .left = (int)size};
+}
+
+const struct nlmsghdr *source_cursor_next(struct source_cursor *c) {
+  const struct nlmsghdr *nlh = c->next;
+  /* mnl_nlmsg_ok() compares as int: a length past INT_MAX would pass. */
+  if (!mnl_nlmsg_ok(nlh, c->left) || nlh->nlmsg_len > (uint32_t)c->left)
+    return NULL;
+  c->next = mnl_nlmsg_next(nlh, &c->left);
+  return nlh;
+}
+
+bool source_cursor_broken(const struct source_cursor *c) { return c->left > 0; }
+
+/* What an operator can do about it. */
+static const struct {
+  int code;
+  const char *hint;
+} hints[] = {
+    /* linux: net/ipv4/inet_diag.c, inet_diag_lock_handler() */
+    {ENOENT, ": load the kernel module tcp_diag"},
+    /* linux: net/core/sock_diag.c, sock_diag_rcv_msg() */
+    {EOPNOTSUPP, ": load the kernel modules inet_diag and tcp_diag"},
+    {EBUSY, ": another dump still runs on this socket"},
+    {EINVAL, ": it refuses the request or its filter"},
+    {EPERM, ": a security policy of the host forbids sock_diag"},
+    {EACCES, ": a security policy of the host forbids sock_diag"},
+};
+
+static enum source_meaning kernel_error(int code, struct error *error) {
+  const char *hint = "";
+  for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+    if (hints[i].code == code)
+      hint = hints[i].hint;
+  error_set(error, "the kernel ended the dump: %s%s", strerror(code), hint);
+  return SOURCE_ERROR;
+}
+
+enum source_meaning source_meaning(const struct nlmsghdr *nlh,
+                                   struct error *error) {
+  if (nlh->nlmsg_flags & NLM_F_DUMP_INTR) {
+    error_set(error, "the kernel's table changed during the dump");
+    return SOURCE_ERROR;
+  }
+  if (nlh->nlmsg_type >= NLMSG_MIN_TYPE)
+    return SOURCE_ANSWER;
+  if (nlh->nlmsg_type != NLMSG_DONE && nlh->nlmsg_type != NLMSG_ERROR)
+    return SOURCE_NOTHING;
+
+  /* Both begin with an int: 0 or a negative errno
+   * (linux: net/netlink/af_netlink.c, netlink_dump_done(), netlink_ack()). */
+  int32_t code = 0;
+  if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code))
+    memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+  else if (nlh->nlmsg_type == NLMSG_ERROR)
+    code = -EBADMSG;
+  if (code < 0)
+    return kernel_error(code > -INT32_MAX ? -code : EBADMSG, error);
+  return nlh->nlmsg_type == NLMSG_DONE ? SOURCE_DONE : SOURCE_NOTHING;
+}

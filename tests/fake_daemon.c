@@ -1,0 +1,92 @@
+#include "fake_daemon.h"
+
+#include <collectd/core/daemon/collectd.h>
+
+#include <collectd/core/daemon/plugin.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fake_daemon fake_daemon;
+
+void fake_daemon_clear(void) {
+  free(fake_daemon.value);
+  fake_daemon = (struct fake_daemon){0};
+}
+
+/* The types that we use, as the stock types.db has them. */
+static bool type_is_derive(const char *type) {
+  static const struct {
+    const char *name;
+    bool derive;
+  } stock[] = {{"tcp_connections", false}, {"latency", false},
+               {"count", false},           {"bytes", false},
+               {"percent", false},         {"total_bytes", true},
+               {"packets", true},          {"total_time_in_ms", true},
+               {"total_events", true},     {"total_connections", true}};
+  for (size_t i = 0; i < sizeof(stock) / sizeof(stock[0]); i++)
+    if (strcmp(stock[i].name, type) == 0)
+      return stock[i].derive;
+  fail_msg("type %s", type);
+  return false;
+}
+
+cdtime_t cdtime(void) {
+  static cdtime_t now = 1;
+  return now++;
+}
+
+int plugin_dispatch_values(value_list_t const *vl) {
+  struct fake_daemon *d = &fake_daemon;
+  if (d->count == d->capacity) {
+    d->capacity = d->capacity < 64 ? 64 : 2 * d->capacity;
+    d->value = realloc(d->value, d->capacity * sizeof(*d->value));
+    assert_non_null(d->value);
+  }
+  struct fake_value *v = &d->value[d->count++];
+  memset(v, 0, sizeof(*v));
+  assert_string_equal(vl->plugin, "tcpinfo");
+  assert_true(vl->plugin_instance[0] != '\0');
+  assert_true(vl->type_instance[0] != '\0');
+  assert_int_equal(vl->values_len, 1);
+  snprintf(v->group, sizeof(v->group), "%s", vl->plugin_instance);
+  snprintf(v->instance, sizeof(v->instance), "%.60s-%.60s", vl->type,
+           vl->type_instance);
+  snprintf(v->name, sizeof(v->name), "tcpinfo-%.100s/%s", v->group,
+           v->instance);
+  v->derive = type_is_derive(vl->type);
+  v->time = vl->time;
+  if (v->derive)
+    v->counter = vl->values[0].derive;
+  else
+    v->gauge = vl->values[0].gauge;
+  return 0;
+}
+
+const struct fake_value *fake_daemon_find(const char *name) {
+  for (size_t i = 0; i < fake_daemon.count; i++)
+    if (strcmp(fake_daemon.value[i].name, name) == 0)
+      return &fake_daemon.value[i];
+  return NULL;
+}
+
+double fake_daemon_gauge(const char *name) {
+  const struct fake_value *v = fake_daemon_find(name);
+  if (v == NULL)
+    fail_msg("%s was not dispatched", name);
+  assert_false(v->derive);
+  return v->gauge;
+}
+
+int64_t fake_daemon_counter(const char *name) {
+  const struct fake_value *v = fake_daemon_find(name);
+  if (v == NULL)
+    fail_msg("%s was not dispatched", name);
+  assert_true(v->derive);
+  return v->counter;
+}

@@ -1,0 +1,144 @@
+/* decode: what each part of a message becomes, and messages cut at every
+ * length. Copies stand in memory of just their size, so that a sanitizer sees
+ * every byte read beyond. */
+#include "decode.h"
+#include "messages.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+static int decode_copy(const void *bytes, size_t size, struct sample *out) {
+  struct nlmsghdr *copy = malloc(size);
+  memcpy(copy, bytes, size);
+  copy->nlmsg_len = (uint32_t)size;
+  int status = decode(copy, out);
+  free(copy);
+  return status;
+}
+
+static void test_message(void **state) {
+  (void)state;
+  struct messages m;
+  struct sample s;
+  struct address a;
+  char text[ADDRESS_TEXT_MAX];
+  uint8_t info[104];
+  memset(info, 0x5a, sizeof(info));
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.cookie = 0x123456789abcdef0u,
+                                               .state = TCP_STATE_CLOSE_WAIT,
+                                               .timer = 4,
+                                               .local = "10.0.0.1",
+                                               .local_port = 443,
+                                               .remote = "192.0.2.7",
+                                               .remote_port = 50000,
+                                               .recv_queue = 11,
+                                               .send_queue = 22});
+  messages_attribute(&m, INET_DIAG_SHUTDOWN, "\1", 1);
+  messages_info(&m, info, sizeof(info));
+  messages_attribute(&m, INET_DIAG_CONG, "cubic", 6);
+  assert_int_equal(decode(m.last, &s), 0);
+  assert_true(s.cookie == 0x123456789abcdef0u);
+  assert_int_equal(s.state, TCP_STATE_CLOSE_WAIT);
+  assert_int_equal(s.timer, 4);
+  assert_string_equal(address_format(&s.tuple.local, text), "10.0.0.1");
+  assert_string_equal(address_format(&s.tuple.remote, text), "192.0.2.7");
+  assert_int_equal(s.tuple.local_port, 443);
+  assert_int_equal(s.tuple.remote_port, 50000);
+  assert_int_equal(s.recv_queue, 11);
+  assert_int_equal(s.send_queue, 22);
+  assert_int_equal(s.info_size, sizeof(info));
+  assert_memory_equal(s.info, info, sizeof(info));
+
+  /* A mapped address is the IPv4 address. */
+  a = s.tuple.remote;
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.local = "::ffff:10.0.0.1",
+                                               .remote = "::ffff:192.0.2.7"});
+  assert_int_equal(decode(m.last, &s), 0);
+  assert_true(address_equal(&s.tuple.remote, &a));
+  assert_null(s.info);
+  assert_int_equal(s.info_size, 0);
+
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.local = "2001:db8::1",
+                                               .remote = "2001:db8::2"});
+  assert_int_equal(decode(m.last, &s), 0);
+  assert_string_equal(address_format(&s.tuple.remote, text), "2001:db8::2");
+}
+
+static void test_refused(void **state) {
+  (void)state;
+  struct messages m;
+  struct sample s;
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.family = AF_UNIX});
+  assert_int_equal(decode(m.last, &s), -1);
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.state = TCP_STATE_COUNT});
+  assert_int_equal(decode(m.last, &s), -1);
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.state = 255});
+  assert_int_equal(decode(m.last, &s), -1);
+}
+
+/* Every length but those where an attribute ends is refused. */
+static void test_cut(void **state) {
+  (void)state;
+  struct messages m;
+  struct sample s;
+  uint8_t info[280] = {0};
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.local = "10.0.0.1"});
+  size_t header = m.size;
+  messages_attribute(&m, INET_DIAG_SHUTDOWN, "\1", 1);
+  size_t first = m.size;
+  messages_info(&m, info, sizeof(info));
+  size_t second = m.size;
+  messages_attribute(&m, INET_DIAG_CONG, "cubic", 6);
+  assert_int_equal(decode_copy(m.last, m.size, &s), 0);
+  for (size_t size = sizeof(struct nlmsghdr); size < m.size; size++) {
+    bool whole = size == header || size == second ||
+                 (size >= first - 3 && size <= first) || size >= m.size - 2;
+    assert_int_equal(decode_copy(m.bytes, size, &s), whole ? 0 : -1);
+    if (whole)
+      assert_int_equal(s.info_size, size >= second ? sizeof(info) : 0);
+  }
+}
+
+/* An attribute that claims to be longer, or shorter than its own header. */
+static void test_lying_lengths(void **state) {
+  (void)state;
+  struct messages m;
+  struct sample s;
+  uint8_t info[232] = {0};
+  for (unsigned length = 0; length < 0x10000; length++) {
+    messages_begin(&m, 1, 0);
+    messages_socket(&m, &(struct message_socket){.local = "10.0.0.1"});
+    struct nlattr *attr = (struct nlattr *)(m.bytes + m.size);
+    messages_info(&m, info, sizeof(info));
+    attr->nla_len = (uint16_t)length;
+    int status = decode_copy(m.bytes, m.size, &s);
+    if (length < sizeof(*attr) || length > sizeof(*attr) + sizeof(info))
+      assert_int_equal(status, -1);
+    else if (status == 0)
+      assert_true(s.info_size <= sizeof(info));
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_message),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_cut),
+      cmocka_unit_test(test_lying_lengths),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

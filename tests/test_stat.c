@@ -1,0 +1,133 @@
+/* stat: exact percentiles against a sort, over many shapes of data. */
+#include "stat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int compare(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Nearest rank, by its definition: the first value such that at least
+ * permille/1000 of all are not above it. */
+static uint64_t by_sort(const uint64_t *sorted, size_t n, unsigned permille) {
+  for (size_t i = 0; i < n; i++)
+    if ((i + 1) * 1000 >= (uint64_t)permille * n)
+      return sorted[i];
+  return sorted[n - 1];
+}
+
+static uint64_t shape(int kind, size_t i, size_t n) {
+  switch (kind) {
+  case 0:
+    return (uint64_t)rand();
+  case 1:
+    return 10; /* all the same */
+  case 2:
+    return i; /* rising */
+  case 3:
+    return n - i; /* falling */
+  case 4:
+    return (uint64_t)rand() % 3; /* few values */
+  case 5:
+    return i < n / 2 ? i : n - i; /* up and down */
+  default:
+    return UINT64_MAX - (uint64_t)rand();
+  }
+}
+
+static void check(int kind, size_t n) {
+  static const unsigned permille[] = {1,   10,  250, 500, 501,
+                                      900, 950, 990, 999, 1000};
+  struct stat_values s;
+  stat_init(&s, true);
+  uint64_t *sorted = malloc((n + 1) * sizeof(*sorted));
+  uint64_t sum = 0;
+  for (size_t i = 0; i < n; i++) {
+    sorted[i] = shape(kind, i, n);
+    sum += sorted[i];
+    stat_add(&s, sorted[i]);
+  }
+  qsort(sorted, n, sizeof(*sorted), compare);
+  assert_int_equal(s.count, n);
+  assert_int_equal(s.sum, sum);
+  assert_int_equal(s.min, sorted[0]);
+  assert_int_equal(s.max, sorted[n - 1]);
+  for (size_t i = 0; i < sizeof(permille) / sizeof(permille[0]); i++) {
+    uint64_t value = 0;
+    assert_true(stat_percentile(&s, permille[i], &value));
+    assert_int_equal(value, by_sort(sorted, n, permille[i]));
+  }
+  free(sorted);
+  stat_free(&s);
+}
+
+static void test_percentiles(void **state) {
+  (void)state;
+  srand(1);
+  for (int kind = 0; kind < 7; kind++) {
+    for (size_t n = 1; n < 130; n++)
+      check(kind, n);
+    check(kind, 20000);
+  }
+}
+
+static void test_nothing(void **state) {
+  (void)state;
+  struct stat_values s;
+  uint64_t value = 42;
+  stat_init(&s, true);
+  assert_false(stat_percentile(&s, 500, &value));
+  stat_add(&s, 7);
+  stat_reset(&s);
+  assert_int_equal(s.count, 0);
+  assert_int_equal(s.sum, 0);
+  assert_false(stat_percentile(&s, 500, &value));
+  assert_int_equal(value, 42);
+  stat_add(&s, 9);
+  assert_int_equal(s.min, 9);
+  assert_int_equal(s.max, 9);
+  stat_free(&s);
+}
+
+static void test_not_kept(void **state) {
+  (void)state;
+  struct stat_values s;
+  uint64_t value;
+  stat_init(&s, false);
+  for (uint64_t i = 0; i < 1000; i++)
+    stat_add(&s, i);
+  assert_null(s.value);
+  assert_int_equal(s.sum, 999 * 1000 / 2);
+  assert_false(stat_percentile(&s, 500, &value));
+  stat_free(&s);
+}
+
+static void test_memory_comes_back(void **state) {
+  (void)state;
+  struct stat_values s;
+  stat_init(&s, true);
+  for (uint64_t i = 0; i < 100000; i++)
+    stat_add(&s, i);
+  stat_reset(&s);
+  assert_true(s.capacity >= 100000); /* the next interval is alike */
+  for (uint64_t i = 0; i < 10; i++)
+    stat_add(&s, i);
+  stat_reset(&s);
+  assert_true(s.capacity < 1000);
+  stat_free(&s);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_percentiles),
+      cmocka_unit_test(test_nothing),
+      cmocka_unit_test(test_not_kept),
+      cmocka_unit_test(test_memory_comes_back),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,399 @@
+/* track: random histories of sockets against a model that never wraps and
+ * forgets nothing, and the rules one by one. */
+#include "track.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { INFO_SIZE = 280 };
+
+static const enum field_id followed[] = {FIELD_TOTAL_RETRANS, FIELD_BYTES_SENT,
+                                         FIELD_TOTAL_RTO, FIELD_BUSY_TIME};
+enum { FOLLOWED = sizeof(followed) / sizeof(followed[0]) };
+
+struct fake_socket {
+  uint64_t cookie;
+  uint16_t port;
+  uint64_t count[FOLLOWED]; /* without wrapping */
+  /* What the model knows of track. */
+  bool known;
+  uint64_t handed_out[FOLLOWED];
+  int missed;         /* complete dumps in a row */
+  bool seen, sighted; /* in this dump; in the dump before it */
+};
+
+static struct sample sample_of(const struct fake_socket *s, uint8_t *info) {
+  struct sample sample = {.cookie = s->cookie,
+                          .state = TCP_STATE_ESTABLISHED,
+                          .info = info,
+                          .info_size = INFO_SIZE};
+  sample.tuple.remote.bytes[15] = 1;
+  sample.tuple.remote_port = s->port;
+  memset(info, 0, INFO_SIZE);
+  for (size_t i = 0; i < FOLLOWED; i++) {
+    const struct field *f = &field_table[followed[i]];
+    uint32_t v4 = (uint32_t)s->count[i];
+    uint16_t v2 = (uint16_t)s->count[i];
+    if (f->width == 8)
+      memcpy(info + f->offset, &s->count[i], 8);
+    else if (f->width == 4)
+      memcpy(info + f->offset, &v4, 4);
+    else
+      memcpy(info + f->offset, &v2, 2);
+  }
+  return sample;
+}
+
+static struct track_seen see(struct track *t, const struct fake_socket *s) {
+  static uint8_t info[INFO_SIZE];
+  struct track_seen seen;
+  struct sample sample = sample_of(s, info);
+  track_see(t, &sample, &seen);
+  return seen;
+}
+
+static void gone_none(const uint32_t *tag, void *data) {
+  (void)tag;
+  (void)data;
+  fail_msg("nothing should be gone");
+}
+
+/* Tag 0 is the socket's number in the model. */
+static void gone_count(const uint32_t *tag, void *data) {
+  int *gone = data;
+  gone[tag[0]]++;
+}
+
+static void test_rules(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {5, 1000, 1, 77}};
+  struct fake_socket b = {.cookie = 2, .count = {3, 50, 0, 1}};
+
+  track_begin(t);
+  assert_int_equal(see(t, &a).event, TRACK_BASELINE);
+  assert_int_equal(see(t, &a).event, TRACK_REPEAT);
+  track_end(t, gone_none, NULL);
+
+  a.count[1] += 24;
+  track_begin(t);
+  struct track_seen seen = see(t, &a);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_true(seen.consecutive);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 24);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0);
+  seen = see(t, &b); /* later than the first dump: all of it counts */
+  assert_int_equal(seen.event, TRACK_NEW);
+  assert_int_equal(seen.tag[0], 0);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 50);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 3);
+  track_end(t, gone_none, NULL);
+  assert_int_equal(track_count(t), 2);
+
+  /* One absence is no close, and what comes after it is no new socket. */
+  track_begin(t);
+  see(t, &a);
+  track_end(t, gone_none, NULL);
+  b.count[1] += 7;
+  track_begin(t);
+  see(t, &a);
+  seen = see(t, &b);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_false(seen.consecutive);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 7);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+static void test_first_dump_fails(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {5, 1000, 1, 77}};
+  struct fake_socket b = {.cookie = 2, .count = {3, 50, 0, 1}};
+  track_begin(t);
+  assert_int_equal(see(t, &a).event, TRACK_BASELINE);
+  a.count[1] += 10; /* no track_end(): it failed before it came to b */
+  track_begin(t);
+  assert_int_equal(see(t, &a).delta[FIELD_BYTES_SENT], 10);
+  struct track_seen seen = see(t, &b);
+  assert_int_equal(seen.event, TRACK_BASELINE);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+static void test_wrap(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {0xfffffff0u, 1, 0xfffe, 9}};
+  track_begin(t);
+  see(t, &a);
+  track_end(t, gone_none, NULL);
+  a.count[0] += 0x20;
+  a.count[2] += 5;
+  track_begin(t);
+  struct track_seen seen = see(t, &a);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0x20);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RTO], 5);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+/* busy_time starts again after weeks (32 bits of jiffies): no disconnect. */
+static void test_time_starts_again(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 1000000}};
+  track_begin(t);
+  see(t, &a);
+  track_end(t, gone_none, NULL);
+  a.count[1] += 3;
+  a.count[3] = 4;
+  track_begin(t);
+  struct track_seen seen = see(t, &a);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 3);
+  assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
+  track_end(t, gone_none, NULL);
+  a.count[3] = 10;
+  track_begin(t);
+  assert_int_equal(see(t, &a).delta[FIELD_BUSY_TIME], 6);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+static void test_disconnect(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .port = 80, .count = {9, 5000, 1, 10}};
+  track_begin(t);
+  see(t, &a).tag[0] = 4711;
+  track_end(t, gone_none, NULL);
+  /* The same ends: seen by the byte counter. */
+  memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 0, 3}, sizeof(a.count));
+  track_begin(t);
+  struct track_seen seen = see(t, &a);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 200);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 10);
+  track_end(t, gone_none, NULL);
+  /* Other ends: seen even where every counter is higher than before. */
+  memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 2, 30}, sizeof(a.count));
+  a.port = 81;
+  track_begin(t);
+  seen = see(t, &a);
+  assert_int_equal(seen.event, TRACK_REUSED);
+  assert_int_equal(seen.tag[0], 4711);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 900);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 100);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+/* A socket without INFO keeps what is known of it; a shorter tcp_info has no
+ * such fields, and that is no growth. */
+static void test_no_info(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 10}};
+  uint8_t info[INFO_SIZE];
+  struct sample sample = sample_of(&a, info);
+  struct track_seen seen;
+  track_begin(t);
+  see(t, &a);
+  track_end(t, gone_none, NULL);
+  track_begin(t);
+  sample.info = NULL;
+  sample.info_size = 0;
+  track_see(t, &sample, &seen);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  for (size_t i = 0; i < FOLLOWED; i++)
+    assert_int_equal(seen.delta[followed[i]], 0);
+  track_end(t, gone_none, NULL);
+  a.count[1] += 5;
+  sample = sample_of(&a, info);
+  sample.info_size = 104; /* up to total_retrans only */
+  track_begin(t);
+  track_see(t, &sample, &seen);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
+  track_end(t, gone_none, NULL);
+  track_begin(t);
+  assert_int_equal(see(t, &a).delta[FIELD_BYTES_SENT], 5);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+/* --- Random histories ---------------------------------------------------- */
+
+enum { MODEL_SOCKETS = 400, MODEL_DUMPS = 120 };
+
+struct model {
+  struct fake_socket socket[MODEL_SOCKETS];
+  bool alive[MODEL_SOCKETS];
+  int gone[MODEL_SOCKETS]; /* told by track */
+  int expect_gone[MODEL_SOCKETS];
+  size_t count;
+  bool complete_once;
+  uint64_t total[FOLLOWED], expected[FOLLOWED];
+};
+
+static unsigned chance(unsigned n) { return (unsigned)rand() % n; }
+
+static void model_live(struct model *m) {
+  if (m->count < MODEL_SOCKETS)
+    for (unsigned n = chance(6); n > 0 && m->count < MODEL_SOCKETS; n--) {
+      struct fake_socket *s = &m->socket[m->count];
+      s->cookie = (uint64_t)m->count * 0x100000001u;
+      s->count[0] = chance(4) == 0 ? 0xffffff00u : chance(9);
+      s->count[2] = chance(4) == 0 ? 0xfff0 : 0;
+      m->alive[m->count++] = true;
+    }
+  for (size_t i = 0; i < m->count; i++) {
+    struct fake_socket *s = &m->socket[i];
+    if (!m->alive[i])
+      continue;
+    if (chance(30) == 0)
+      m->alive[i] = false;
+    if (chance(40) == 0) { /* disconnect, connect elsewhere */
+      s->port++;
+      memset(s->count, 0, sizeof(s->count));
+      memset(s->handed_out, 0, sizeof(s->handed_out));
+    }
+    s->count[0] += chance(3) == 0 ? chance(0x8000000) : chance(5);
+    s->count[1] += (uint64_t)chance(1000000) * chance(1000000);
+    s->count[2] += chance(50) == 0 ? chance(0x800) : 0;
+    s->count[3] += chance(1000);
+  }
+}
+
+static void model_see(struct model *m, struct track *t, size_t i) {
+  struct fake_socket *s = &m->socket[i];
+  struct track_seen seen = see(t, s);
+  if (s->seen) {
+    assert_int_equal(seen.event, TRACK_REPEAT);
+    return;
+  }
+  bool baseline = !s->known && !m->complete_once;
+  assert_int_equal(seen.event == TRACK_BASELINE, baseline);
+  assert_int_equal(seen.event == TRACK_NEW, !s->known && m->complete_once);
+  if (s->known)
+    assert_int_equal(seen.consecutive,
+                     s->sighted && seen.event != TRACK_REUSED);
+  for (size_t k = 0; k < FOLLOWED; k++) {
+    unsigned width = field_table[followed[k]].width;
+    if (!s->known && width < 8) /* who wrapped before we looked */
+      s->handed_out[k] = s->count[k] >> 8 * width << 8 * width;
+    if (!baseline)
+      m->expected[k] += s->count[k] - s->handed_out[k];
+    s->handed_out[k] = s->count[k];
+    m->total[k] += seen.delta[followed[k]];
+    assert_int_equal(m->total[k], m->expected[k]);
+  }
+  seen.tag[0] = (uint32_t)i;
+  s->known = s->seen = true;
+}
+
+static void model_dump(struct model *m, struct track *t) {
+  bool fails = chance(5) == 0;
+  track_begin(t);
+  for (size_t i = 0; i < m->count; i++) {
+    m->socket[i].sighted = m->socket[i].seen;
+    m->socket[i].seen = false;
+  }
+  size_t stop = fails ? chance((unsigned)m->count + 1) : m->count;
+  for (size_t i = 0; i < stop; i++) {
+    if (!m->alive[i] || chance(25) == 0) /* dumps miss sockets */
+      continue;
+    model_see(m, t, i);
+    if (chance(25) == 0) /* and repeat them */
+      model_see(m, t, i > 0 && m->socket[i - 1].seen ? i - 1 : i);
+  }
+  for (size_t i = 0; i < m->count; i++)
+    if (m->socket[i].seen)
+      m->socket[i].missed = 0;
+  if (fails)
+    return;
+  m->complete_once = true;
+  for (size_t i = 0; i < m->count; i++) {
+    struct fake_socket *s = &m->socket[i];
+    if (!s->known || s->seen || ++s->missed < 2)
+      continue;
+    m->expect_gone[i]++;
+    s->known = false;
+    s->missed = 0;
+    memset(s->handed_out, 0, sizeof(s->handed_out));
+  }
+  track_end(t, gone_count, m->gone);
+  assert_memory_equal(m->gone, m->expect_gone, sizeof(m->gone));
+  size_t known = 0;
+  for (size_t i = 0; i < m->count; i++)
+    known += m->socket[i].known;
+  assert_int_equal(track_count(t), known);
+}
+
+static void test_histories(void **state) {
+  (void)state;
+  static struct model m;
+  for (unsigned seed = 0; seed < 60; seed++) {
+    struct track *t = track_new(followed, FOLLOWED, 1);
+    memset(&m, 0, sizeof(m));
+    srand(seed);
+    for (int i = 0; i < MODEL_DUMPS; i++) {
+      model_live(&m);
+      model_dump(&m, t);
+    }
+    track_free(t);
+  }
+}
+
+static size_t gone_total;
+static void gone_add(const uint32_t *tag, void *data) {
+  (void)tag;
+  (void)data;
+  gone_total++;
+}
+
+/* Many come, most go: rows move together, and those that stay stay known. */
+static void test_many_come_and_go(void **state) {
+  (void)state;
+  enum { MANY = 50000 };
+  struct track *t = track_new(followed, FOLLOWED, 2);
+  for (int round = 0; round < 6; round++) {
+    track_begin(t);
+    for (uint64_t i = 0; i < MANY; i++) {
+      struct fake_socket s = {.cookie = i * 7919, .count = {0, 100, 0, 0}};
+      s.count[1] += (uint64_t)round;
+      if (round >= 1 && round <= 4 && i % 100 != 0)
+        continue;
+      struct track_seen seen = see(t, &s);
+      if (round > 0 && i % 100 == 0) {
+        assert_int_equal(seen.event, TRACK_KNOWN);
+        assert_int_equal(seen.delta[FIELD_BYTES_SENT], 1);
+        assert_int_equal(seen.tag[1], i);
+      }
+      seen.tag[1] = (uint32_t)i;
+    }
+    track_end(t, gone_add, NULL);
+    assert_int_equal(track_count(t),
+                     round < 2 || round == 5 ? MANY : MANY / 100);
+  }
+  assert_int_equal(gone_total, MANY - MANY / 100);
+  track_free(t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_rules),
+      cmocka_unit_test(test_first_dump_fails),
+      cmocka_unit_test(test_wrap),
+      cmocka_unit_test(test_time_starts_again),
+      cmocka_unit_test(test_disconnect),
+      cmocka_unit_test(test_no_info),
+      cmocka_unit_test(test_histories),
+      cmocka_unit_test(test_many_come_and_go),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
