@@ -15,6 +15,7 @@
 enum {
   COUNT_MAX = 10000,
   DUMP_SECONDS_MAX = 3600,
+  NAMED_MAX = 6, /* metrics in a message */
 };
 
 static int refuse_with(const struct reading *r, const oconfig_value_t *v,
@@ -212,27 +213,28 @@ int option_read_by(struct reading *r, const oconfig_value_t *v) {
   return 0;
 }
 
-/* Those metrics are named that read most like `text`: all of them would not
- * fit. */
+/* All metrics would not fit: those are named that read most like `text`. */
 static int refuse_metric(const struct reading *r, const oconfig_value_t *v) {
   char problem[80] = "neither a metric nor a statistic";
   char legal[MISTAKE_ROOM - sizeof(problem)] =
       "min, max, avg, sum, p1 to p99.9 behind a distribution, or a metric "
-      "(collectd-tcpinfo(5) lists all): ";
+      "(collectd-tcpinfo(5)) such as ";
   const char *text = v->value.string;
   size_t length = strlen(legal);
-  const char *comma = "";
+  int named = 0;
   for (unsigned distance = 0; distance < 32; distance++)
-    for (int id = 0; id < METRIC_COUNT; id++) {
+    for (int id = 0; id < METRIC_COUNT && named < NAMED_MAX; id++) {
       const char *name = metric_table[id].name;
-      if (mistake_distance(text, name) != distance ||
-          length + strlen(name) + 3 > sizeof(legal))
+      if (mistake_distance(text, name) != distance)
         continue;
-      if (*comma == '\0' && mistake_is_slip(text, distance))
+      if (named == 0 && mistake_is_slip(text, distance))
         snprintf(problem, sizeof(problem), "not a metric, \"%s\" perhaps",
                  name);
-      length += (size_t)sprintf(legal + length, "%s%s", comma, name);
-      comma = ", ";
+      if (length + strlen(name) + 3 > sizeof(legal))
+        continue;
+      length +=
+          (size_t)sprintf(legal + length, "%s%s", named > 0 ? ", " : "", name);
+      named++;
     }
   return refuse_with(r, v, problem, legal);
 }
