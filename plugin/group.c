@@ -93,12 +93,14 @@ uint32_t group_enter(struct group *g, const struct tuple *t, bool opened) {
   return place;
 }
 
-void group_leave(struct group *g, uint32_t place) {
-  cell_closed(g->total);
-  if (g->members != NULL) {
+void group_leave(struct group *g, uint32_t place, bool closed) {
+  if (closed)
+    cell_closed(g->total);
+  if (g->members == NULL)
+    return;
+  if (closed)
     cell_closed(member_cell(g, place));
-    members_leave(g->members, place - PLACE_MEMBER);
-  }
+  members_leave(g->members, place - PLACE_MEMBER);
 }
 
 void group_add(struct group *g, uint32_t place, const struct reading *r) {

@@ -30,10 +30,10 @@ bool group_has_states(const struct group *g);
 void group_begin(struct group *g);
 
 /* A connection enters, if it matches: its place, to be given back by
- * group_leave(), which counts it as closed. `opened`: count it as opened.
- * GROUP_PLACE_FAILED: out of memory. */
+ * group_leave(). `opened`, `closed`: count it as that. GROUP_PLACE_FAILED: out
+ * of memory. */
 uint32_t group_enter(struct group *g, const struct tuple *t, bool opened);
-void group_leave(struct group *g, uint32_t place);
+void group_leave(struct group *g, uint32_t place, bool closed);
 
 /* A connection that has a place here, as this dump shows it. */
 void group_add(struct group *g, uint32_t place, const struct reading *r);

@@ -7,11 +7,14 @@
 #include <linux/inet_diag.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /* The words that track keeps with each socket: whether it has its places, then
  * its place in each group. */
 enum { TAG_PLACED, TAG_PLACES };
+
+enum { FORGET_ABOVE = 65536 };
 
 struct scan {
   struct diag *diag;     /* one of the two */
@@ -23,8 +26,9 @@ struct scan {
   struct track *track;
   struct scan_health health;
 
-  uint64_t attempt_ms;  /* when the last dump began; 0: none yet */
-  uint64_t complete_ms; /* when the last complete one began */
+  uint64_t attempt_ms;   /* when the last dump began; 0: none yet */
+  uint64_t complete_ms;  /* when the last complete one began */
+  size_t complete_count; /* sockets remembered after it */
   unsigned interval_ms;
 
   /* Of this dump. */
@@ -140,20 +144,18 @@ void scan_free(struct scan *s) {
 
 /* --- One socket --------------------------------------------------------- */
 
-static void places_leave(struct scan *s, uint32_t *tag) {
-  for (size_t i = 0; i < s->group_count; i++) {
-    if (tag[TAG_PLACES + i] != GROUP_PLACE_NONE)
-      group_leave(s->group[i], tag[TAG_PLACES + i]);
-    tag[TAG_PLACES + i] = GROUP_PLACE_NONE;
-  }
-  tag[TAG_PLACED] = false;
-}
-
-static void socket_gone(const uint32_t *tag, void *data) {
-  struct scan *s = data;
+static void places_leave(struct scan *s, const uint32_t *tag, bool closed) {
   for (size_t i = 0; i < s->group_count; i++)
     if (tag[TAG_PLACES + i] != GROUP_PLACE_NONE)
-      group_leave(s->group[i], tag[TAG_PLACES + i]);
+      group_leave(s->group[i], tag[TAG_PLACES + i], closed);
+}
+
+static void socket_closed(const uint32_t *tag, void *data) {
+  places_leave(data, tag, true);
+}
+
+static void socket_forgotten(const uint32_t *tag, void *data) {
+  places_leave(data, tag, false);
 }
 
 static void places_enter(struct scan *s, uint32_t *tag, const struct tuple *t,
@@ -218,8 +220,10 @@ static void on_message(const struct nlmsghdr *nlh, void *data) {
    * with traffic to its last, TIME_WAIT is behind that. */
   bool traffic = (TCP_STATES_TRAFFIC & 1u << sample.state) != 0;
   uint32_t *tag = s->seen.tag;
-  if (tag[TAG_PLACED] && (s->seen.event == TRACK_REUSED || !traffic))
-    places_leave(s, tag);
+  if (tag[TAG_PLACED] && (s->seen.event == TRACK_REUSED || !traffic)) {
+    socket_closed(tag, s);
+    memset(tag, 0, (TAG_PLACES + s->group_count) * sizeof(*tag));
+  }
   if (traffic) {
     if (!tag[TAG_PLACED])
       places_enter(s, tag, &sample.tuple, s->seen.event != TRACK_BASELINE);
@@ -250,6 +254,14 @@ static void on_recorded(const struct nlmsghdr *nlh, void *data) {
   on_message(nlh, s);
 }
 
+/* Sockets are forgotten after complete dumps only. Should none succeed any
+ * more while connections come and go, start over: the counters stay, what was
+ * not seen of the connections until then is lost. */
+static void track_bound(struct scan *s) {
+  if (track_count(s->track) > 2 * s->complete_count + FORGET_ABOVE)
+    track_restart(s->track, socket_forgotten, s);
+}
+
 enum source_result scan_read(struct scan *s, struct error *error) {
   uint64_t began = clock_us(CLOCK_MONOTONIC);
   uint64_t cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
@@ -277,7 +289,8 @@ enum source_result scan_read(struct scan *s, struct error *error) {
 
   if (result == SOURCE_COMPLETE) {
     s->complete_ms = s->attempt_ms;
-    track_end(s->track, socket_gone, s);
+    track_end(s->track, socket_closed, s);
+    s->complete_count = track_count(s->track);
     s->health.members = 0;
     s->health.folded = 0;
     for (size_t i = 0; i < s->group_count; i++) {
@@ -287,6 +300,7 @@ enum source_result scan_read(struct scan *s, struct error *error) {
     }
   } else if (result == SOURCE_FAILED) {
     s->health.errors++;
+    track_bound(s);
   }
   s->health.tracked = track_count(s->track);
   s->health.dump_time = (double)(clock_us(CLOCK_MONOTONIC) - began) * 1e-6;

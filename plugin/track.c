@@ -354,3 +354,16 @@ void track_end(struct track *t, track_gone_cb *gone, void *data) {
   if (t->row_count > 4 * ROWS_MIN && t->live < t->row_count / 2)
     rows_compact(t);
 }
+
+void track_restart(struct track *t, track_gone_cb *gone, void *data) {
+  for (uint32_t i = 0; i < t->row_count; i++)
+    if (row_at(t, i)->dump != 0)
+      gone(row_at(t, i)->tag, data);
+  free(t->rows);
+  free(t->slot);
+  t->rows = NULL;
+  t->slot = NULL;
+  t->row_count = t->row_capacity = t->live = 0;
+  t->free_row = 0;
+  t->complete = 0;
+}

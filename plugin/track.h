@@ -54,6 +54,9 @@ void track_see(struct track *t, const struct sample *s, struct track_seen *out);
  * socket (linux: inet_diag resumes at the n-th of a chain). */
 void track_end(struct track *t, track_gone_cb *gone, void *data);
 
+/* Forgets every socket, as if no dump had been. */
+void track_restart(struct track *t, track_gone_cb *gone, void *data);
+
 /* Sockets remembered. */
 size_t track_count(const struct track *t);
 

@@ -405,6 +405,50 @@ static void test_failed_dump(void **state) {
   pipe_free(p);
 }
 
+/* Dumps that fail for ever, with ever new connections: memory stays bounded,
+ * and what comes after it begins anew, without a jump. */
+static void test_failing_for_ever(void **state) {
+  (void)state;
+  enum { FAILURES = 40, EACH = 10000 };
+  struct pipe *p = pipe_new();
+  struct group_settings *g = group_add_settings(p, "all");
+  want(g, "connections", NULL);
+  want(g, "opened", NULL);
+  want(g, "closed", NULL);
+  want(g, "bytes_sent", NULL);
+  g->by[g->by_count++] = DIMENSION_REMOTE_PORT;
+  uint8_t info[INFO_SIZE] = {0};
+  uint64_t cookie = 0;
+  put(info, FIELD_BYTES_SENT, 7);
+  for (int read = 0; read < FAILURES + 3; read++) {
+    bool fails = read > 0 && read <= FAILURES;
+    dump_begin(p);
+    for (unsigned i = 0; i < (fails ? EACH : 5); i++)
+      socket_put(p,
+                 (struct message_socket){.cookie = fails ? ++cookie : ~i,
+                                         .remote_port = (uint16_t)(i + 1)},
+                 info, sizeof(info));
+    dump_end(p, fails ? 2 : 0);
+    put(info, FIELD_BYTES_SENT, 7 + (uint64_t)read);
+  }
+  pipe_start(p);
+  int64_t sent = 0;
+  for (int read = 0; read < FAILURES + 3; read++) {
+    bool fails = read > 0 && read <= FAILURES;
+    assert_int_equal(pipe_read(p), fails ? SOURCE_FAILED : SOURCE_COMPLETE);
+    assert_true(scan_health(p->scan)->tracked < 65536 + 3 * EACH);
+    if (fails)
+      continue;
+    gauge_is("tcpinfo-all/count-connections", 5);
+    int64_t now = fake_daemon_counter("tcpinfo-all/total_bytes-bytes_sent");
+    assert_true(now >= sent);
+    if (read == FAILURES + 2)
+      assert_int_equal(now - sent, 5);
+    sent = now;
+  }
+  pipe_free(p);
+}
+
 static void test_malformed(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
@@ -640,6 +684,7 @@ int main(void) {
       cmocka_unit_test(test_nothing_and_old_kernel),
       cmocka_unit_test(test_states),
       cmocka_unit_test(test_failed_dump),
+      cmocka_unit_test(test_failing_for_ever),
       cmocka_unit_test(test_malformed),
       cmocka_unit_test(test_histories),
   };
