@@ -362,26 +362,22 @@ static void put_selector(struct code *c, const struct selector *s, enum bound b,
 /* The one range that covers all local (or remote) ports that can match; low >
  * high: none can. */
 static struct port_range hull(const struct selector *s, enum selector_op side) {
-  struct port_range out = {0, UINT16_MAX};
+  static const struct port_range every = {0, UINT16_MAX},
+                                 none = {UINT16_MAX, 0};
   if (s->op == side)
-    return s->count == 0 ? (struct port_range){1, 0}
+    return s->count == 0 ? none
                          : (struct port_range){s->port[0].low,
                                                s->port[s->count - 1].high};
-  if (s->op == SELECTOR_OR)
-    out = (struct port_range){UINT16_MAX, 0};
-  else if (s->op != SELECTOR_AND)
-    return out;
+  bool all = s->op == SELECTOR_AND;
+  if (!all && s->op != SELECTOR_OR)
+    return every;
 
+  struct port_range out = all ? every : none;
   for (size_t i = 0; i < s->count; i++) {
     struct port_range child = hull(s->child[i], side);
-    bool empty = child.low > child.high;
-    if (s->op == SELECTOR_AND && empty)
-      return child;
-    if (empty)
-      continue;
-    if ((child.low > out.low) == (s->op == SELECTOR_AND))
+    if ((child.low > out.low) == all)
       out.low = child.low;
-    if ((child.high < out.high) == (s->op == SELECTOR_AND))
+    if ((child.high < out.high) == all)
       out.high = child.high;
   }
   return out;

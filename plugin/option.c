@@ -92,8 +92,8 @@ int option_read_replay(struct reading *r, const oconfig_value_t *v) {
   const char *file = option_text(r, v);
   if (file == NULL)
     return -1;
-  if (*file == '\0')
-    return option_refuse(r, v, "not the name of a file");
+  if (*file != '/') /* the daemon changes its folder before it reads */
+    return option_refuse(r, v, "not a whole path");
   char **grown = realloc(s->replay, (s->replay_count + 1) * sizeof(*grown));
   if (grown == NULL)
     return option_out_of_memory(r);

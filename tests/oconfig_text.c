@@ -16,7 +16,6 @@ enum token {
   VALUE, /* a number or a boolean */
   QUOTED,
   WORD,
-  WRONG,
 };
 
 enum { DEPTH_MAX = 16 };
@@ -107,8 +106,8 @@ static enum token take(struct text *t, size_t length, enum token token) {
   return token;
 }
 
-/* The closing quote has to be there; a line may end inside. */
-static enum token take_quoted(struct text *t) {
+/* A line may end inside; without the closing quote it is none. */
+static bool take_quoted(struct text *t) {
   const char *s = t->at + 1;
   char *out = malloc(strlen(s) + 1), *p = out;
   if (out == NULL)
@@ -126,11 +125,12 @@ static enum token take_quoted(struct text *t) {
   *p = '\0';
   if (*s != '"') {
     free(out);
-    return WRONG;
+    return false;
   }
   t->value.type = OCONFIG_TYPE_STRING;
   t->value.value.string = out;
-  return take(t, (size_t)(s + 1 - t->at), QUOTED);
+  t->at = s + 1;
+  return true;
 }
 
 static enum token take_word(struct text *t) {
@@ -177,7 +177,9 @@ static enum token scan(struct text *t) {
     case '>':
       return take(t, 1, CLOSE);
     case '"':
-      return take_quoted(t);
+      if (take_quoted(t))
+        return QUOTED;
+      continue;
     }
     if (number_length(t->at) > 0 || word_length(t->at) > 0 ||
         address_length(t->at) > 0)
@@ -190,7 +192,7 @@ static void next(struct text *t) { t->token = scan(t); }
 static void drop(struct text *t) {
   if (t->token == QUOTED || t->token == WORD)
     free(t->value.value.string);
-  t->token = WRONG;
+  t->token = END;
 }
 
 /* --- statements ----------------------------------------------------------- */

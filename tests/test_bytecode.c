@@ -173,6 +173,8 @@ static struct selector *random_selector(int depth, int *budget, bool *exact) {
   enum selector_op op = (enum selector_op)(random() % SELECTOR_OP_COUNT);
   if (depth == 0 && op <= SELECTOR_NOT)
     op = SELECTOR_LOCAL_PORT;
+  if (depth >= 3 && *budget > BYTECODE_CONDITIONS_MAX)
+    op = random() % 2 ? SELECTOR_AND : SELECTOR_OR;
   struct selector *s = selector_new(op);
   switch (op) {
   case SELECTOR_AND:
@@ -208,6 +210,7 @@ static bool passes(const struct bytecode *b, const struct socket *s) {
   return b->size == 0 || run(b, s);
 }
 
+/* Returns how many selectors became a filter. */
 static unsigned check_random(int rounds, int budget_max) {
   unsigned filters = 0, rejected = 0;
   for (int i = 0; i < rounds; i++) {
@@ -419,6 +422,19 @@ static void test_coarse_not(void **state) {
   assert_true(passes(&b, &s));
   s.tuple.remote_port = 10;
   assert_false(passes(&b, &s));
+  bytecode_free(&b);
+
+  list = selector_new(SELECTOR_REMOTE_ADDRESS);
+  for (int i = 0; i < 40; i++) {
+    char text[64];
+    snprintf(text, sizeof(text), "10.1.%d.1", i);
+    selector_add_prefix(list, prefix(text));
+  }
+  compile(tree(SELECTOR_AND, 2, ports(SELECTOR_REMOTE_PORT, 1, 0, 9),
+               tree(SELECTOR_NOT, 1, list)),
+          &b);
+  assert_true(b.size > 0);
+  assert_true(remote_passes(&b, "10.1.1.2"));
   bytecode_free(&b);
 }
 
