@@ -254,10 +254,42 @@ static void on_recorded(const struct nlmsghdr *nlh, void *data) {
   on_message(nlh, s);
 }
 
+static enum source_result source_dump(struct scan *s, uint64_t now_us,
+                                      struct error *error) {
+  enum source_result result;
+  if (s->replay != NULL) {
+    result = replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
+    if (!s->clock_is_set && result != SOURCE_ENDED) /* a dump of nothing */
+      clock_set(s, s->recorded_ms);
+  } else {
+    clock_set(s, now_us / 1000);
+    result = diag_dump(s->diag, &s->request, on_message, s, error);
+  }
+  if (s->no_memory && result == SOURCE_COMPLETE) {
+    error_set(error, "out of memory");
+    return SOURCE_FAILED;
+  }
+  return result;
+}
+
+static void read_completed(struct scan *s) {
+  s->complete_ms = s->attempt_ms;
+  track_end(s->track, socket_closed, s);
+  s->complete_count = track_count(s->track);
+  s->health.members = 0;
+  s->health.folded = 0;
+  for (size_t i = 0; i < s->group_count; i++) {
+    group_settle(s->group[i]);
+    s->health.members += group_members(s->group[i]);
+    s->health.folded += group_folded(s->group[i]);
+  }
+}
+
 /* Sockets are forgotten after complete dumps only. Should none succeed any
  * more while connections come and go, start over: the counters stay, what was
  * not seen of the connections until then is lost. */
-static void track_bound(struct scan *s) {
+static void read_failed(struct scan *s) {
+  s->health.errors++;
   if (track_count(s->track) > 2 * s->complete_count + FORGET_ABOVE)
     track_restart(s->track, socket_forgotten, s);
 }
@@ -265,7 +297,6 @@ static void track_bound(struct scan *s) {
 enum source_result scan_read(struct scan *s, struct error *error) {
   uint64_t began = clock_us(CLOCK_MONOTONIC);
   uint64_t cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
-  enum source_result result;
 
   s->no_memory = false;
   s->clock_is_set = false;
@@ -274,34 +305,13 @@ enum source_result scan_read(struct scan *s, struct error *error) {
   track_begin(s->track);
   for (size_t i = 0; i < s->group_count; i++)
     group_begin(s->group[i]);
-  if (s->replay != NULL) {
-    result = replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
-    if (!s->clock_is_set && result != SOURCE_ENDED) /* a dump of nothing */
-      clock_set(s, s->recorded_ms);
-  } else {
-    clock_set(s, began / 1000);
-    result = diag_dump(s->diag, &s->request, on_message, s, error);
-  }
-  if (s->no_memory && result == SOURCE_COMPLETE) {
-    error_set(error, "out of memory");
-    result = SOURCE_FAILED;
-  }
 
-  if (result == SOURCE_COMPLETE) {
-    s->complete_ms = s->attempt_ms;
-    track_end(s->track, socket_closed, s);
-    s->complete_count = track_count(s->track);
-    s->health.members = 0;
-    s->health.folded = 0;
-    for (size_t i = 0; i < s->group_count; i++) {
-      group_settle(s->group[i]);
-      s->health.members += group_members(s->group[i]);
-      s->health.folded += group_folded(s->group[i]);
-    }
-  } else if (result == SOURCE_FAILED) {
-    s->health.errors++;
-    track_bound(s);
-  }
+  enum source_result result = source_dump(s, began, error);
+  if (result == SOURCE_COMPLETE)
+    read_completed(s);
+  else if (result == SOURCE_FAILED)
+    read_failed(s);
+
   s->health.tracked = track_count(s->track);
   s->health.dump_time = (double)(clock_us(CLOCK_MONOTONIC) - began) * 1e-6;
   s->health.cpu_time = (double)(clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu) * 1e-6;

@@ -1,0 +1,108 @@
+/* Any bytes as the messages of dumps, through decode, track and a cell with
+ * every metric: nothing is read out of bounds, and every value is a number.
+ * Built with -fsanitize=fuzzer. */
+#include "cell.h"
+#include "decode.h"
+#include "track.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct pipe {
+  struct report *report;
+  struct cell *cell;
+  struct track *track;
+};
+
+static void need(int condition, const char *what) {
+  if (condition)
+    return;
+  fprintf(stderr, "%s\n", what);
+  abort();
+}
+
+static void on_value(const struct cell_value *v, void *data) {
+  (void)data;
+  need(v->derive || (isfinite(v->gauge) && v->gauge >= 0), v->instance);
+  need(strcmp(v->type, "percent") != 0 || v->gauge <= 100, v->instance);
+}
+
+static void on_gone(const uint32_t *tag, void *data) {
+  (void)tag;
+  (void)data;
+}
+
+static void message(struct pipe *p, const uint8_t *payload, size_t size) {
+  struct nlmsghdr *nlh = calloc(1, MNL_NLMSG_HDRLEN + size);
+  struct sample s;
+  need(nlh != NULL, "out of memory");
+  nlh->nlmsg_len = (uint32_t)(MNL_NLMSG_HDRLEN + size);
+  memcpy(mnl_nlmsg_get_payload(nlh), payload, size);
+  if (decode(nlh, &s) == 0) {
+    struct track_seen seen;
+    track_see(p->track, &s, &seen);
+    if (seen.event != TRACK_REPEAT) {
+      struct reading r = {.sample = &s,
+                          .delta = seen.delta,
+                          .active = s.timer & 1,
+                          .window_us = seen.consecutive ? 1000 : 0};
+      cell_add(p->cell, &r);
+    }
+  }
+  free(nlh);
+}
+
+static struct pipe pipe_new(void) {
+  struct metric_list list = {0};
+  struct pipe p;
+  bool wanted[FIELD_COUNT] = {false};
+  enum field_id field[FIELD_COUNT];
+  size_t count = 0;
+  for (int id = 0; id < METRIC_COUNT; id++)
+    need(metric_list_add(&list, (enum metric_id)id, NULL) == 0, "memory");
+  need(metric_list_complete(&list) == 0, "memory");
+  p.report = report_new(&list);
+  p.cell = cell_new(p.report);
+  report_fields(p.report, wanted);
+  for (int id = 0; id < FIELD_COUNT; id++)
+    if (wanted[id])
+      field[count++] = (enum field_id)id;
+  p.track = track_new(field, count, 1);
+  metric_list_clear(&list);
+  return p;
+}
+
+/* Each message is led by its length, two bytes; 0 ends a dump. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct pipe p = pipe_new();
+  track_begin(p.track);
+  cell_begin(p.cell);
+  while (size >= 2) {
+    size_t length = data[0] | (size_t)data[1] << 8;
+    data += 2;
+    size -= 2;
+    length = length < size ? length : size;
+    if (length > 0) {
+      message(&p, data, length);
+    } else {
+      track_end(p.track, on_gone, NULL);
+      cell_emit(p.cell, 280, false, on_value, NULL);
+      cell_commit(p.cell);
+      track_begin(p.track);
+      cell_begin(p.cell);
+    }
+    data += length;
+    size -= length;
+  }
+  cell_emit(p.cell, 280, false, on_value, NULL);
+  track_free(p.track);
+  cell_free(p.cell);
+  report_free(p.report);
+  return 0;
+}
