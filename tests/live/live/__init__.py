@@ -1,0 +1,1 @@
+"""What the live tests share: network namespaces, traffic, ss, collectd."""
