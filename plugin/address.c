@@ -91,6 +91,13 @@ static bool number_parse(const char *text, unsigned max, unsigned *out) {
   return true;
 }
 
+struct address address_network(const struct address *a, uint8_t bits) {
+  struct address network = *a;
+  for (unsigned i = bits; i < 128; i++)
+    network.bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+  return network;
+}
+
 bool prefix_parse(const char *text, struct prefix *out) {
   char address[ADDRESS_TEXT_MAX];
   const char *slash = strchr(text, '/');
@@ -117,8 +124,7 @@ bool prefix_parse(const char *text, struct prefix *out) {
     return false;
   bits += first;
   p.bits = (uint8_t)bits;
-  for (unsigned i = bits; i < 128; i++)
-    p.address.bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+  p.address = address_network(&p.address, p.bits);
   *out = p;
   return true;
 }

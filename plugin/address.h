@@ -24,12 +24,6 @@ struct port_range {
   uint16_t low, high;
 };
 
-/* What names a connection. Ports in host order; a listener's remote is zero. */
-struct tuple {
-  struct address local, remote;
-  uint16_t local_port, remote_port;
-};
-
 enum { ADDRESS_TEXT_MAX = 46 }; /* INET6_ADDRSTRLEN, with the final NUL */
 
 /* From the kernel's four words (idiag_src, idiag_dst): AF_INET uses the first,
@@ -40,6 +34,9 @@ bool address_is_ipv4(const struct address *a);
 bool address_is_any(const struct address *a);      /* 0.0.0.0 or :: */
 bool address_is_loopback(const struct address *a); /* 127.0.0.0/8 or ::1 */
 bool address_equal(const struct address *a, const struct address *b);
+
+/* The address with all but its first `bits` of 128 bits cleared. */
+struct address address_network(const struct address *a, uint8_t bits);
 
 /* Dotted for IPv4, RFC 5952 for IPv6. Returns `text`, which has room for
  * ADDRESS_TEXT_MAX characters. */

@@ -11,11 +11,12 @@
  *      S_LE yes=8 no=.  port 8099   local port <= 8099? else reject
  *                                   end: pass
  *
- * Not all can be said: "local is remote" cannot, and past
- * BYTECODE_CONDITIONS_MAX not all should. There a bound is compiled: UPPER
+ * Not all can be said: "local is remote" cannot, and past BYTECODE_COST_MAX
+ * not all should. There a bound is compiled: UPPER
  * passes more than the selector, LOWER less; NOT turns one into the other. */
 #include "bytecode.h"
 
+#include <limits.h>
 #include <linux/inet_diag.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +28,16 @@ enum {
   OP_SIZE = sizeof(struct inet_diag_bc_op),
   PORT_SIZE = 2 * OP_SIZE,
   HOST_SIZE = OP_SIZE + sizeof(struct inet_diag_hostcond),
-  /* Each condition is at most an IPv6 address and one JMP; one JMP more where
-   * there is no condition at all. `yes` has 8 bits, `no` has 16. */
-  CODE_MAX = BYTECODE_CONDITIONS_MAX * (HOST_SIZE + 16 + OP_SIZE) + OP_SIZE,
+  DEVICE_SIZE = OP_SIZE + sizeof(uint32_t),
+  CGROUP_SIZE = OP_SIZE + sizeof(uint64_t),
+  MARK_SIZE = OP_SIZE + sizeof(struct inet_diag_markcond),
+  /* Each condition may need a JMP; one more JMP where there is no condition at
+   * all. `yes` has 8 bits, `no` has 16. */
+  CODE_MAX = BYTECODE_COST_MAX * (MARK_SIZE + OP_SIZE) + OP_SIZE,
 };
+_Static_assert(HOST_SIZE + 16 + OP_SIZE <=
+                   BYTECODE_COST_ADDRESS * (MARK_SIZE + OP_SIZE),
+               "an address is too long for what it costs");
 _Static_assert(HOST_SIZE + 16 <= UINT8_MAX,
                "a condition is too long for `yes`");
 _Static_assert(CODE_MAX + OP_SIZE <= UINT16_MAX, "code is too long for `no`");
@@ -41,23 +48,28 @@ static enum bound bound_not(enum bound b) { return b == UPPER ? LOWER : UPPER; }
 
 /* How much of one list of a selector is kept apart. */
 struct detail {
-  size_t ports;    /* ranges: all, or at most MERGED_MAX */
-  size_t prefixes; /* of each family: all, 1, or 0: no look at addresses */
+  size_t ports;      /* ranges: all, or at most PORTS_MERGED */
+  size_t prefixes;   /* all, 2 to PREFIXES_MERGED, or 0: none is looked at */
+  unsigned features; /* BYTECODE_x that may be used */
 };
 
-enum { ALL = UINT16_MAX, MERGED_MAX = 4 };
+enum { ALL = UINT16_MAX, PORTS_MERGED = 4, PREFIXES_MERGED = 8 };
 
 /* From true to coarse; the first that is short enough is taken. */
-static const struct detail ladder[] = {
-    {ALL, ALL}, {ALL, 1}, {MERGED_MAX, 1}, {1, 1}, {ALL, 0}, {4, 0}, {1, 0},
+static const struct {
+  size_t ports, prefixes;
+} ladder[] = {
+    {ALL, ALL}, {ALL, PREFIXES_MERGED}, {PORTS_MERGED, PREFIXES_MERGED},
+    {ALL, 2},   {PORTS_MERGED, 2},      {1, 2},
+    {ALL, 0},   {PORTS_MERGED, 0},      {1, 0},
 };
 enum { LADDER_COUNT = sizeof(ladder) / sizeof(ladder[0]) };
 
 /* What a part of the selector comes to at one level of detail. */
 enum truth { NEVER, ALWAYS, DEPENDS };
-struct cost {
+struct outcome {
   enum truth truth;
-  size_t conditions; /* DEPENDS only */
+  size_t cost; /* as BYTECODE_COST_MAX; DEPENDS only */
 };
 
 /* The bound of a list that had to be made coarser than it could be told. */
@@ -68,7 +80,7 @@ static enum truth given_up(enum bound b) { return b == UPPER ? ALWAYS : NEVER; }
 struct ranges {
   size_t count;
   const struct port_range *range; /* into the selector or `merged` */
-  struct port_range merged[MERGED_MAX + 1];
+  struct port_range merged[PORTS_MERGED + 1];
 };
 
 /* At most `limit` ranges that cover those of `s`, with the widest gaps kept. */
@@ -97,31 +109,30 @@ static void ranges_cover(const struct selector *s, size_t limit,
   out->range = m;
 }
 
-static struct cost port_cost(const struct selector *s, enum bound b,
-                             size_t limit) {
+static struct outcome port_outcome(const struct selector *s, enum bound b,
+                                   size_t limit) {
   if (s->count > limit && b == LOWER)
-    return (struct cost){.truth = given_up(b)};
+    return (struct outcome){.truth = given_up(b)};
 
   struct ranges r;
-  struct cost cost = {.truth = s->count == 0 ? NEVER : DEPENDS};
+  struct outcome o = {.truth = s->count == 0 ? NEVER : DEPENDS};
   ranges_cover(s, limit, &r);
   for (size_t i = 0; i < r.count; i++) {
     size_t conditions =
         (r.range[i].low > 0) + (size_t)(r.range[i].high < UINT16_MAX);
     if (conditions == 0)
-      return (struct cost){.truth = ALWAYS};
-    cost.conditions += conditions;
+      return (struct outcome){.truth = ALWAYS};
+    o.cost += conditions;
   }
-  return cost;
+  return o;
 }
 
 /* --- addresses: S_COND and D_COND with AF_INET, AF_INET6 ------------------ */
 
 struct prefixes {
   size_t count;
-  bool coarse;                 /* not the list itself */
-  const struct prefix *prefix; /* into the selector or `cover` */
-  struct prefix cover[2];
+  const struct prefix *prefix; /* into the selector or `merged` */
+  struct prefix merged[PREFIXES_MERGED + 1];
 };
 
 static bool prefix_is_ipv4(const struct prefix *p) {
@@ -142,51 +153,78 @@ static bool prefix_spans_ipv4(const struct prefix *p) {
   return p->bits < 96 && common_bits(&p->address, &mapped) >= p->bits;
 }
 
-/* The list, or one covering prefix of each family. */
+/* The longest prefix that covers both. */
+static struct prefix prefix_join(const struct prefix *a,
+                                 const struct prefix *b) {
+  struct prefix out = *a;
+  unsigned common = common_bits(&a->address, &b->address);
+  if (b->bits < out.bits)
+    out.bits = b->bits;
+  if (common < out.bits)
+    out.bits = (uint8_t)common;
+  return out;
+}
+
+/* How narrow the prefix that covers both is, of 128 in either family; one that
+ * is not wider than the wider of the two costs nothing. */
+static int join_value(const struct prefix *a, const struct prefix *b) {
+  int bits = prefix_join(a, b).bits;
+  if (bits == a->bits || bits == b->bits)
+    return INT_MAX;
+  return prefix_is_ipv4(a) ? 4 * (bits - 96) : bits;
+}
+
+/* Joins those two of one family that pass the least beside themselves. */
+static void prefixes_join(struct prefix *p, size_t count) {
+  size_t left = 0, right = 0;
+  int best = -1;
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = i + 1; j < count; j++) {
+      if (prefix_is_ipv4(&p[i]) != prefix_is_ipv4(&p[j]) ||
+          join_value(&p[i], &p[j]) <= best)
+        continue;
+      best = join_value(&p[i], &p[j]);
+      left = i;
+      right = j;
+    }
+  p[left] = prefix_join(&p[left], &p[right]);
+  p[right] = p[count - 1];
+}
+
+/* At most `limit` prefixes, 2 or more, that cover those of `s`. */
 static void prefixes_cover(const struct selector *s, size_t limit,
                            struct prefixes *out) {
-  *out = (struct prefixes){.count = s->count, .prefix = s->prefix};
-  if (limit != 1)
+  out->count = s->count;
+  out->prefix = s->prefix;
+  if (s->count <= limit)
     return;
 
   out->count = 0;
-  out->prefix = out->cover;
+  out->prefix = out->merged;
   for (size_t i = 0; i < s->count; i++) {
-    const struct prefix *p = &s->prefix[i];
-    size_t j = 0;
-    while (j < out->count &&
-           prefix_is_ipv4(&out->cover[j]) != prefix_is_ipv4(p))
-      j++;
-    if (j == out->count) {
-      out->cover[out->count++] = *p;
-      continue;
-    }
-    unsigned bits = common_bits(&out->cover[j].address, &p->address);
-    if (bits > p->bits)
-      bits = p->bits;
-    if (bits < out->cover[j].bits)
-      out->cover[j].bits = (uint8_t)bits;
-    out->coarse = true;
+    out->merged[out->count++] = s->prefix[i];
+    if (out->count > limit)
+      prefixes_join(out->merged, out->count--);
   }
 }
 
-static struct cost address_cost(const struct selector *s, enum bound b,
-                                size_t limit) {
-  struct prefixes p;
-  prefixes_cover(s, limit, &p);
-  if (limit == 0 || (p.coarse && b == LOWER))
-    return (struct cost){.truth = given_up(b)};
+static struct outcome address_outcome(const struct selector *s, enum bound b,
+                                      size_t limit) {
+  if (limit == 0 || (s->count > limit && b == LOWER))
+    return (struct outcome){.truth = given_up(b)};
 
-  struct cost cost = {.truth = s->count == 0 ? NEVER : DEPENDS};
+  struct prefixes p;
+  struct outcome o = {.truth = s->count == 0 ? NEVER : DEPENDS};
   bool every[2] = {false, false};
+  prefixes_cover(s, limit, &p);
   for (size_t i = 0; i < p.count; i++) {
     bool ipv4 = prefix_is_ipv4(&p.prefix[i]);
     every[ipv4] |= p.prefix[i].bits == (ipv4 ? 96 : 0);
-    cost.conditions += prefix_spans_ipv4(&p.prefix[i]) ? 2 : 1;
+    o.cost += BYTECODE_COST_ADDRESS * (prefix_spans_ipv4(&p.prefix[i]) ? 2 : 1);
   }
   if (every[false] && every[true])
-    cost.truth = ALWAYS;
-  return cost;
+    o.truth = ALWAYS;
+  return o;
 }
 
 /* Loopback as two lists; "local is remote" cannot be expressed, so this is the
@@ -197,61 +235,107 @@ static struct prefix loopback_prefix[] = {
 static const struct selector loopback = {
     .op = SELECTOR_LOCAL_ADDRESS, .count = 2, .prefix = loopback_prefix};
 
+/* --- traits: DEV_COND, CGROUP_COND, MARK_COND ----------------------------- */
+
+/* The cgroup of every mini socket (a request, TIME_WAIT, an orphan in
+ * FIN_WAIT2), and of no other (linux: inet_diag_bc_sk(), sk_fullsock()). */
+enum { CGROUP_OF_MINI = 0 };
+
+static unsigned features_of(const struct selector *s) {
+  return s->op == SELECTOR_INTERFACE ? BYTECODE_INTERFACE
+         : s->op == SELECTOR_CGROUP  ? BYTECODE_CGROUP
+                                     : BYTECODE_MARK | BYTECODE_CGROUP;
+}
+
+/* A mini socket has lost its cgroup, before Linux 5.14 its mark too, and user
+ * space leaves it where it was before. So a bound does not look at what it has
+ * now: UPPER passes it, LOWER does not. The device it keeps. */
+static bool minis_apart(const struct selector *s, enum bound b) {
+  return s->op == SELECTOR_MARK || (s->op == SELECTOR_CGROUP && b == UPPER);
+}
+
+static bool value_counts(const struct selector *s, size_t i) {
+  uint64_t value = s->value[i].value;
+  return s->op == SELECTOR_CGROUP ? value != CGROUP_OF_MINI
+                                  : value <= UINT32_MAX;
+}
+
+static struct outcome value_outcome(const struct selector *s, enum bound b,
+                                    unsigned features) {
+  if ((features_of(s) & ~features) != 0)
+    return (struct outcome){.truth = given_up(b)};
+
+  size_t n = 0;
+  for (size_t i = 0; i < s->count; i++)
+    n += value_counts(s, i);
+  bool minis = minis_apart(s, b);
+  if (s->count == 0 || (n == 0 && !(minis && b == UPPER)))
+    return (struct outcome){.truth = NEVER};
+  return (struct outcome){.truth = DEPENDS, .cost = n + minis};
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
-static struct cost cost_of(const struct selector *s, enum bound b,
-                           const struct detail *d);
+static struct outcome outcome_of(const struct selector *s, enum bound b,
+                                 const struct detail *d);
 
 /* AND, OR: a child that decides decides all; one that never does is left out.
  */
-static struct cost children_cost(const struct selector *s, enum bound b,
-                                 const struct detail *d) {
+static struct outcome children_outcome(const struct selector *s, enum bound b,
+                                       const struct detail *d) {
   enum truth decides = s->op == SELECTOR_AND ? NEVER : ALWAYS;
-  struct cost cost = {.truth = decides == NEVER ? ALWAYS : NEVER};
+  struct outcome o = {.truth = decides == NEVER ? ALWAYS : NEVER};
   for (size_t i = 0; i < s->count; i++) {
-    struct cost child = cost_of(s->child[i], b, d);
+    struct outcome child = outcome_of(s->child[i], b, d);
     if (child.truth == decides)
       return child;
     if (child.truth == DEPENDS) {
-      cost.truth = DEPENDS;
-      cost.conditions += child.conditions;
+      o.truth = DEPENDS;
+      o.cost += child.cost;
     }
   }
-  return cost;
+  return o;
 }
 
-static struct cost cost_of(const struct selector *s, enum bound b,
-                           const struct detail *d) {
+static struct outcome outcome_of(const struct selector *s, enum bound b,
+                                 const struct detail *d) {
   switch (s->op) {
   case SELECTOR_AND:
   case SELECTOR_OR:
-    return children_cost(s, b, d);
+    return children_outcome(s, b, d);
   case SELECTOR_NOT: {
-    struct cost cost = cost_of(s->child[0], bound_not(b), d);
-    if (cost.truth != DEPENDS)
-      cost.truth = cost.truth == NEVER ? ALWAYS : NEVER;
-    return cost;
+    struct outcome o = outcome_of(s->child[0], bound_not(b), d);
+    if (o.truth != DEPENDS)
+      o.truth = o.truth == NEVER ? ALWAYS : NEVER;
+    return o;
   }
   case SELECTOR_LOCAL_PORT:
   case SELECTOR_REMOTE_PORT:
-    return port_cost(s, b, d->ports);
+    return port_outcome(s, b, d->ports);
   case SELECTOR_LOCAL_ADDRESS:
   case SELECTOR_REMOTE_ADDRESS:
-    return address_cost(s, b, d->prefixes);
+    return address_outcome(s, b, d->prefixes);
   case SELECTOR_LOOPBACK:
     if (b == UPPER || d->prefixes == 0)
-      return (struct cost){.truth = given_up(b)};
-    return (struct cost){.truth = DEPENDS, .conditions = 2 * loopback.count};
+      return (struct outcome){.truth = given_up(b)};
+    return (struct outcome){.truth = DEPENDS,
+                            .cost = 2 * loopback.count * BYTECODE_COST_ADDRESS};
+  case SELECTOR_INTERFACE:
+  case SELECTOR_CGROUP:
+  case SELECTOR_MARK:
+    return value_outcome(s, b, d->features);
+  case SELECTOR_INBOUND: /* the kernel does not know */
   case SELECTOR_OP_COUNT:
     break;
   }
-  return (struct cost){.truth = given_up(b)};
+  return (struct outcome){.truth = given_up(b)};
 }
 
 /* --- writing, from the end to the start ----------------------------------- */
 
 struct code {
   const struct detail *detail;
+  unsigned features; /* that it uses */
   int size;
   uint8_t bytes[CODE_MAX]; /* used from its end */
 };
@@ -327,13 +411,45 @@ static void put_addresses(struct code *c, const struct selector *s, bool local,
   }
 }
 
+static void put_cgroup(struct code *c, uint64_t id, int yes, int no) {
+  memcpy(put_test(c, INET_DIAG_BC_CGROUP_COND, CGROUP_SIZE, yes, no), &id,
+         sizeof(id));
+}
+
+static void put_value(struct code *c, enum selector_op op,
+                      const struct selector_value *v, int yes, int no) {
+  struct inet_diag_markcond mark = {(uint32_t)v->value, (uint32_t)v->mask};
+  if (op == SELECTOR_CGROUP)
+    put_cgroup(c, v->value, yes, no);
+  else if (op == SELECTOR_MARK)
+    memcpy(put_test(c, INET_DIAG_BC_MARK_COND, MARK_SIZE, yes, no), &mark,
+           sizeof(mark));
+  else
+    memcpy(put_test(c, INET_DIAG_BC_DEV_COND, DEVICE_SIZE, yes, no), &mark.mark,
+           sizeof(mark.mark));
+}
+
+static void put_values(struct code *c, const struct selector *s, enum bound b,
+                       int yes, int no) {
+  int next = no;
+  for (size_t i = s->count; i-- > 0;) {
+    if (!value_counts(s, i))
+      continue;
+    put_value(c, s->op, &s->value[i], yes, next);
+    next = c->size;
+  }
+  if (minis_apart(s, b))
+    put_cgroup(c, CGROUP_OF_MINI, b == UPPER ? yes : no, next);
+  c->features |= features_of(s);
+}
+
 static void put_selector(struct code *c, const struct selector *s, enum bound b,
                          int yes, int no) {
   switch (s->op) {
   case SELECTOR_AND:
   case SELECTOR_OR:
     for (size_t i = s->count; i-- > 0;) {
-      if (cost_of(s->child[i], b, c->detail).truth != DEPENDS)
+      if (outcome_of(s->child[i], b, c->detail).truth != DEPENDS)
         continue;
       put_selector(c, s->child[i], b, yes, no);
       *(s->op == SELECTOR_AND ? &yes : &no) = c->size;
@@ -354,6 +470,12 @@ static void put_selector(struct code *c, const struct selector *s, enum bound b,
     put_addresses(c, &loopback, false, yes, no);
     put_addresses(c, &loopback, true, yes, c->size);
     break;
+  case SELECTOR_INTERFACE:
+  case SELECTOR_CGROUP:
+  case SELECTOR_MARK:
+    put_values(c, s, b, yes, no);
+    break;
+  case SELECTOR_INBOUND:
   case SELECTOR_OP_COUNT:
     break;
   }
@@ -384,11 +506,11 @@ static struct port_range hull(const struct selector *s, enum selector_op side) {
 }
 
 static int compile(const struct selector *s, const struct detail *detail,
-                   struct cost cost, struct bytecode *out) {
-  if (cost.truth == ALWAYS)
+                   struct outcome o, struct bytecode *out) {
+  if (o.truth == ALWAYS)
     return 0;
   struct code c = {.detail = detail};
-  if (cost.truth == NEVER)
+  if (o.truth == NEVER)
     put(&c, INET_DIAG_BC_JMP, OP_SIZE, REJECT);
   else
     put_selector(&c, s, UPPER, ACCEPT, REJECT);
@@ -397,17 +519,23 @@ static int compile(const struct selector *s, const struct detail *detail,
   if (out->code == NULL)
     return -1;
   out->size = (size_t)c.size;
+  out->features = c.features;
   memcpy(out->code, c.bytes + CODE_MAX - c.size, out->size);
   return 0;
 }
 
-int bytecode_compile(const struct selector *s, struct bytecode *out) {
+int bytecode_compile(const struct selector *s, unsigned features,
+                     struct bytecode *out) {
   *out = (struct bytecode){.code = NULL};
-  for (size_t i = 0; i < LADDER_COUNT; i++) {
-    struct cost cost = cost_of(s, UPPER, &ladder[i]);
-    if (cost.truth != DEPENDS || cost.conditions <= BYTECODE_CONDITIONS_MAX)
-      return compile(s, &ladder[i], cost, out);
-  }
+  struct detail d = {.features = features};
+  for (int pass = 0; pass < 2; pass++, d.features = 0)
+    for (size_t i = 0; i < LADDER_COUNT; i++) {
+      d.ports = ladder[i].ports;
+      d.prefixes = ladder[i].prefixes;
+      struct outcome o = outcome_of(s, UPPER, &d);
+      if (o.truth != DEPENDS || o.cost <= BYTECODE_COST_MAX)
+        return compile(s, &d, o, out);
+    }
 
   struct port_range range[] = {hull(s, SELECTOR_LOCAL_PORT),
                                hull(s, SELECTOR_REMOTE_PORT)};
@@ -417,7 +545,8 @@ int bytecode_compile(const struct selector *s, struct bytecode *out) {
     port[i].count = range[i].low <= range[i].high;
   struct selector *child[] = {&port[0], &port[1]};
   struct selector both = {.op = SELECTOR_AND, .count = 2, .child = child};
-  return compile(&both, &ladder[0], cost_of(&both, UPPER, &ladder[0]), out);
+  d.ports = ALL;
+  return compile(&both, &d, outcome_of(&both, UPPER, &d), out);
 }
 
 void bytecode_free(struct bytecode *b) {

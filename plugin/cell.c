@@ -29,6 +29,11 @@ struct report {
   bool states, limited;
 };
 
+/* How many connections came and went. */
+struct life {
+  uint64_t opened, closed;
+};
+
 /* Time of the sockets in this interval, microseconds, and what limited it. */
 struct limits {
   uint64_t time, network, receiver, sender;
@@ -43,9 +48,11 @@ struct cell {
   /* Since the last commit. */
   struct limits limits;
   /* For ever. */
-  uint64_t opened, closed;
-  uint64_t *total;     /* as report.counter */
-  uint64_t *committed; /* what total was at the last commit */
+  struct life life;
+  uint64_t *total; /* as report.counter */
+  /* What these were at the last commit. */
+  struct life life_committed;
+  uint64_t *committed;
 };
 
 static size_t report_counter(struct report *r, enum field_id field) {
@@ -211,9 +218,10 @@ static bool value_of(const struct metric *m, const struct sample *s,
   return field_get(m->field, s->info, s->info_size, out);
 }
 
-/* busy_time holds the two limits (linux: tcp_get_info_chrono_stats()). */
+/* What is not established yet has nothing to be limited in. busy_time holds the
+ * two limits (linux: tcp_get_info_chrono_stats()). */
 static void limits_add(struct limits *l, const struct reading *r) {
-  if (r->window_us == 0 ||
+  if (r->window_us == 0 || r->sample->state == TCP_STATE_SYN_SENT ||
       !field_present(FIELD_SNDBUF_LIMITED, r->sample->info_size))
     return;
   uint64_t busy = r->delta[FIELD_BUSY_TIME];
@@ -252,13 +260,14 @@ void cell_add(struct cell *c, const struct reading *r) {
 
 void cell_add_state(struct cell *c, enum tcp_state state) { c->state[state]++; }
 
-void cell_opened(struct cell *c) { c->opened++; }
+void cell_opened(struct cell *c) { c->life.opened++; }
 
-void cell_closed(struct cell *c) { c->closed++; }
+void cell_closed(struct cell *c) { c->life.closed++; }
 
 void cell_commit(struct cell *c) {
   for (size_t i = 0; i < c->report->counter_count; i++)
     c->committed[i] = c->total[i];
+  c->life_committed = c->life;
   c->limits = (struct limits){0};
 }
 
@@ -268,8 +277,9 @@ static void raise_to(uint64_t *value, uint64_t least) {
 }
 
 void cell_raise(struct cell *c, const struct cell *from) {
-  raise_to(&c->opened, from->opened);
-  raise_to(&c->closed, from->closed);
+  raise_to(&c->life.opened, from->life.opened);
+  raise_to(&c->life.closed, from->life.closed);
+  c->life_committed = c->life;
   for (size_t i = 0; i < c->report->counter_count; i++) {
     raise_to(&c->total[i], from->total[i]);
     c->committed[i] = c->total[i];
@@ -293,6 +303,9 @@ static const char *const state_name[TCP_STATE_COUNT] = {
 };
 
 struct emission {
+  struct cell *cell;
+  enum cell_view view;
+  size_t info_size;
   struct cell_value value;
   cell_value_cb *cb;
   void *data;
@@ -360,10 +373,35 @@ static void emit_states(struct emission *e, const struct cell *c) {
       emit_gauge(e, state_name[i], (double)c->state[i]);
 }
 
-static void emit_output(struct emission *e, const struct output *o,
-                        struct cell *c, size_t info_size) {
+static void emit_life(struct emission *e, const struct output *o) {
+  const struct life *l =
+      e->view == CELL_BEFORE ? &e->cell->life_committed : &e->cell->life;
+  emit_counter(e, o->instance,
+               o->metric == METRIC_OPENED ? l->opened : l->closed);
+}
+
+static void emit_total(struct emission *e, const struct output *o) {
   const struct metric *m = &metric_table[o->metric];
-  uint64_t part, whole;
+  const uint64_t *from =
+      e->view == CELL_BEFORE ? e->cell->committed : e->cell->total;
+  uint64_t value = from[o->index];
+  if (m->scale != 1) /* exact where it is 1: a double holds 53 bits only */
+    value = (uint64_t)((double)value * m->scale);
+  if (field_present(m->field, e->info_size))
+    emit_counter(e, o->instance, value);
+}
+
+static void emit_percent(struct emission *e, const struct output *o) {
+  const struct cell *c = e->cell;
+  uint64_t part = c->total[o->index] - c->committed[o->index];
+  uint64_t whole = c->total[o->whole_index] - c->committed[o->whole_index];
+  if (whole > 0 && field_present(metric_table[o->metric].field, e->info_size))
+    emit_gauge(e, o->instance, percent(part, whole));
+}
+
+static void emit_output(struct emission *e, const struct output *o) {
+  const struct metric *m = &metric_table[o->metric];
+  struct cell *c = e->cell;
   switch (m->kind) {
   case METRIC_KIND_GAUGE:
     emit_gauge(
@@ -371,8 +409,10 @@ static void emit_output(struct emission *e, const struct output *o,
         (double)(o->metric == METRIC_ACTIVE ? c->active : c->connections));
     return;
   case METRIC_KIND_LIFE:
-    emit_counter(e, o->instance,
-                 o->metric == METRIC_OPENED ? c->opened : c->closed);
+    emit_life(e, o);
+    return;
+  case METRIC_KIND_COUNTER:
+    emit_total(e, o);
     return;
   case METRIC_KIND_STATES:
     emit_states(e, c);
@@ -383,34 +423,23 @@ static void emit_output(struct emission *e, const struct output *o,
   case METRIC_KIND_DISTRIBUTION:
     emit_statistic(e, o, &c->values[o->index], m->scale);
     return;
-  case METRIC_KIND_COUNTER:
-    if (!field_present(m->field, info_size))
-      return;
-    /* Exact where the scale is 1: a double holds 53 bits only. */
-    emit_counter(e, o->instance,
-                 m->scale == 1
-                     ? c->total[o->index]
-                     : (uint64_t)((double)c->total[o->index] * m->scale));
-    return;
   case METRIC_KIND_PERCENT:
-    part = c->total[o->index] - c->committed[o->index];
-    whole = c->total[o->whole_index] - c->committed[o->whole_index];
-    if (whole > 0 && field_present(m->field, info_size))
-      emit_gauge(e, o->instance, percent(part, whole));
+    emit_percent(e, o);
     return;
   }
 }
 
-void cell_emit(struct cell *c, size_t info_size, bool counters_only,
+void cell_emit(struct cell *c, size_t info_size, enum cell_view view,
                cell_value_cb *cb, void *data) {
-  struct emission e = {.cb = cb, .data = data};
+  struct emission e = {
+      .cell = c, .view = view, .info_size = info_size, .cb = cb, .data = data};
   for (size_t i = 0; i < c->report->output_count; i++) {
     const struct output *o = &c->report->output[i];
     enum metric_kind kind = metric_table[o->metric].kind;
-    if (counters_only && kind != METRIC_KIND_COUNTER &&
+    if (view == CELL_BEFORE && kind != METRIC_KIND_COUNTER &&
         kind != METRIC_KIND_LIFE)
       continue;
     e.value.type = metric_table[o->metric].type;
-    emit_output(&e, o, c, info_size);
+    emit_output(&e, o);
   }
 }

@@ -63,10 +63,15 @@ struct cell_value {
 
 typedef void cell_value_cb(const struct cell_value *v, void *data);
 
+enum cell_view {
+  CELL_NOW,
+  CELL_BEFORE, /* the counters alone, as they were at the last commit */
+};
+
 /* Calls `cb` for each value. What there is nothing of is left out: a statistic
  * of no socket, a percentage of nothing, a field that a tcp_info of `info_size`
- * bytes does not hold. `counters_only`: the counters alone. */
-void cell_emit(struct cell *c, size_t info_size, bool counters_only,
+ * bytes does not hold. */
+void cell_emit(struct cell *c, size_t info_size, enum cell_view view,
                cell_value_cb *cb, void *data);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef TCPINFO_DECODE_H
 #define TCPINFO_DECODE_H
 
-#include "address.h"
+#include "subject.h"
 
 struct nlmsghdr;
 
@@ -38,7 +38,7 @@ enum tcp_state {
 
 struct sample {
   uint64_t cookie; /* unique for the boot (linux: net/core/sock_diag.c) */
-  struct tuple tuple;
+  struct subject subject;
   uint8_t state; /* enum tcp_state */
   uint8_t timer; /* which timer runs: 0 none, 1 retransmit ... */
   uint32_t recv_queue, send_queue; /* bytes */

@@ -32,6 +32,16 @@ struct diag {
   void *buffer;              /* RECEIVE_SIZE bytes */
 };
 
+/* One dump under way. */
+struct dump {
+  const struct source_request *request;
+  source_message_cb *cb;
+  void *data;
+  struct error *error;
+  bool answered; /* `cb` was called */
+  bool refused;  /* it has ended, and by the filter */
+};
+
 struct diag *diag_new(diag_open_fn *open, void *data) {
   struct diag *d = calloc(1, sizeof(*d));
   if (d == NULL)
@@ -183,45 +193,61 @@ static ssize_t receive(struct diag *d, int64_t deadline, unsigned timeout_ms,
   }
 }
 
-/* Hands the answers among the messages of one datagram to `cb`. Messages of
- * another port or sequence number are not of this dump. */
+/* An error instead of the first answer: whether it may be the filter's. */
+static void refusal_see(struct dump *u, int code) {
+  if (u->answered || u->request->code_size == 0 ||
+      (code != EINVAL && code != EPERM && code != EACCES))
+    return;
+  u->refused = true;
+  error_set(u->error, "the kernel refuses the filter of the dump: %s%s",
+            strerror(code),
+            code == EINVAL ? ": it does not know all of it"
+                           : ": not all of it is for every user");
+}
+
+/* Hands the answers among the messages of one datagram to the callback.
+ * Messages of another port or sequence number are not of this dump. */
 static enum source_meaning walk(const struct diag *d, size_t size,
-                                source_message_cb *cb, void *data,
-                                struct error *error) {
+                                struct dump *u) {
   unsigned port = mnl_socket_get_portid(d->socket);
   struct source_cursor c = source_cursor_over(d->buffer, size);
   const struct nlmsghdr *nlh;
   while ((nlh = source_cursor_next(&c)) != NULL) {
     if (nlh->nlmsg_seq != d->sequence || nlh->nlmsg_pid != port)
       continue;
-    enum source_meaning m = source_meaning(nlh, error);
-    if (m == SOURCE_ANSWER)
-      cb(nlh, data);
-    else if (m != SOURCE_NOTHING)
+    enum source_meaning m = source_meaning(nlh, u->error);
+    if (m == SOURCE_ANSWER) {
+      u->answered = true;
+      u->cb(nlh, u->data);
+      continue;
+    }
+    if (m == SOURCE_ERROR)
+      refusal_see(u, source_error_code(nlh));
+    if (m != SOURCE_NOTHING)
       return m;
   }
   if (source_cursor_broken(&c)) {
-    error_set(error, "the kernel's answer is malformed: %d bytes are left over",
+    error_set(u->error,
+              "the kernel's answer is malformed: %d bytes are left over",
               c.left);
     return SOURCE_ERROR;
   }
   return SOURCE_NOTHING;
 }
 
-static enum source_meaning run(struct diag *d, const struct source_request *r,
-                               source_message_cb *cb, void *data,
-                               struct error *error) {
-  int64_t deadline = now_ms() + r->timeout_ms;
-  if (socket_open(d, error) < 0)
+static enum source_meaning run(struct diag *d, struct dump *u) {
+  unsigned timeout_ms = u->request->timeout_ms;
+  int64_t deadline = now_ms() + timeout_ms;
+  if (socket_open(d, u->error) < 0)
     return SOURCE_ERROR;
   d->sequence++;
-  if (request_send(d, r, error) < 0)
+  if (request_send(d, u->request, u->error) < 0)
     return SOURCE_ERROR;
   for (;;) {
-    ssize_t n = receive(d, deadline, r->timeout_ms, error);
+    ssize_t n = receive(d, deadline, timeout_ms, u->error);
     if (n < 0)
       return SOURCE_ERROR;
-    enum source_meaning m = walk(d, (size_t)n, cb, data, error);
+    enum source_meaning m = walk(d, (size_t)n, u);
     if (m != SOURCE_NOTHING)
       return m;
   }
@@ -237,10 +263,11 @@ enum source_result diag_dump(struct diag *d, const struct source_request *r,
               r->code_size, CODE_SIZE_MAX);
     return SOURCE_FAILED;
   }
-  if (run(d, r, cb, data, error) == SOURCE_DONE)
+  struct dump u = {.request = r, .cb = cb, .data = data, .error = error};
+  if (run(d, &u) == SOURCE_DONE)
     return SOURCE_COMPLETE;
   socket_close(d);
-  return SOURCE_FAILED;
+  return u.refused ? SOURCE_REFUSED : SOURCE_FAILED;
 }
 
 size_t diag_tcp_info_size(void) {

@@ -21,10 +21,15 @@ typedef int diag_open_fn(void *data);
 struct diag *diag_new(diag_open_fn *open, void *data);
 void diag_free(struct diag *d);
 
-/* Runs one dump and calls `cb` for each answer. On SOURCE_FAILED `error` says
- * why; the next dump starts on a new socket. An interrupted system call is
- * taken up again. Errors of the kernel come as NLMSG_ERROR or as a negative
- * errno in the payload of NLMSG_DONE (netlink_dump_done()); both count. */
+/* Runs one dump and calls `cb` for each answer. On SOURCE_FAILED and
+ * SOURCE_REFUSED `error` says why; the next dump starts on a new socket. An
+ * interrupted system call is taken up again. Errors of the kernel come as
+ * NLMSG_ERROR or as a negative errno in the payload of NLMSG_DONE
+ * (netlink_dump_done()); both count.
+ *
+ * SOURCE_REFUSED: the request had a filter, and instead of a first answer came
+ * EINVAL, EPERM or EACCES, as from inet_diag_bc_audit(). `cb` was not called.
+ * Whether it was the filter's fault, only a request without one shows. */
 enum source_result diag_dump(struct diag *d, const struct source_request *r,
                              source_message_cb *cb, void *data,
                              struct error *error);

@@ -7,6 +7,11 @@
     .name = field_name, .offset = at, .width = bytes, .nature = FIELD_##nat,   \
     .unit = UNIT_##un, .unset = none, .kernel = since                          \
   }
+#define LASTING(field_name, at, bytes, un, since)                              \
+  {                                                                            \
+    .name = field_name, .offset = at, .width = bytes, .nature = FIELD_COUNTER, \
+    .unit = UNIT_##un, .lasting = true, .unset = ALWAYS, .kernel = since       \
+  }
 #define BITS(field_name, at, from, n, nat, since)                              \
   {                                                                            \
     .name = field_name, .offset = at, .width = 1, .shift = from, .bits = n,    \
@@ -89,11 +94,9 @@ const struct field field_table[FIELD_COUNT] = {
         WHOLE("data_segs_out", 156, 4, COUNTER, SEGMENTS, ALWAYS, "4.6"),
     [FIELD_DELIVERY_RATE] =
         WHOLE("delivery_rate", 160, 8, GAUGE, BYTES_PER_SECOND, 0, "4.9"),
-    [FIELD_BUSY_TIME] = WHOLE("busy_time", 168, 8, COUNTER, US, ALWAYS, "4.10"),
-    [FIELD_RWND_LIMITED] =
-        WHOLE("rwnd_limited", 176, 8, COUNTER, US, ALWAYS, "4.10"),
-    [FIELD_SNDBUF_LIMITED] =
-        WHOLE("sndbuf_limited", 184, 8, COUNTER, US, ALWAYS, "4.10"),
+    [FIELD_BUSY_TIME] = LASTING("busy_time", 168, 8, US, "4.10"),
+    [FIELD_RWND_LIMITED] = LASTING("rwnd_limited", 176, 8, US, "4.10"),
+    [FIELD_SNDBUF_LIMITED] = LASTING("sndbuf_limited", 184, 8, US, "4.10"),
     [FIELD_DELIVERED] =
         WHOLE("delivered", 192, 4, COUNTER, SEGMENTS, ALWAYS, "4.18"),
     [FIELD_DELIVERED_CE] =
@@ -110,7 +113,7 @@ const struct field field_table[FIELD_COUNT] = {
         WHOLE("rcv_ooopack", 224, 4, COUNTER, SEGMENTS, ALWAYS, "5.4"),
     [FIELD_SND_WND] = WHOLE("snd_wnd", 228, 4, GAUGE, BYTES, ALWAYS, "5.4"),
     [FIELD_RCV_WND] = WHOLE("rcv_wnd", 232, 4, GAUGE, BYTES, ALWAYS, "6.2"),
-    [FIELD_REHASH] = WHOLE("rehash", 236, 4, COUNTER, EVENTS, ALWAYS, "6.2"),
+    [FIELD_REHASH] = LASTING("rehash", 236, 4, EVENTS, "6.2"),
     [FIELD_TOTAL_RTO] =
         WHOLE("total_rto", 240, 2, COUNTER, EVENTS, ALWAYS, "6.7"),
     [FIELD_TOTAL_RTO_RECOVERIES] =

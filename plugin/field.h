@@ -109,6 +109,8 @@ struct field {
   uint8_t bits;     /* of a bit-field; 0: the whole width */
   enum field_nature nature;
   enum field_unit unit;
+  bool lasting;       /* a counter that tcp_disconnect() does not clear (linux:
+                         net/ipv4/tcp.c; chrono_stat and sk_txhash's count stay) */
   uint64_t unset;     /* this value says that there is none */
   const char *kernel; /* the first release that sends it */
 };

@@ -1,7 +1,5 @@
 #include "group.h"
 
-#include "member.h"
-
 #include <stdlib.h>
 
 struct group {
@@ -14,7 +12,8 @@ struct group {
 /* Places: 0 none; 1 in a group without members; else the member plus two. */
 enum { PLACE_TOTAL = 1, PLACE_MEMBER = 2 };
 
-struct group *group_new(const struct group_settings *settings) {
+struct group *group_new(const struct group_settings *settings,
+                        struct names *names) {
   struct group *g = calloc(1, sizeof(*g));
   if (g == NULL)
     return NULL;
@@ -26,7 +25,7 @@ struct group *group_new(const struct group_settings *settings) {
   if (g->total == NULL)
     goto fail;
   if (settings->by_count > 0) {
-    g->members = members_new(settings, g->report);
+    g->members = members_new(settings, g->report, names);
     if (g->members == NULL)
       goto fail;
   }
@@ -66,6 +65,31 @@ bool group_has_states(const struct group *g) {
   return report_has_states(g->report);
 }
 
+unsigned group_traits(const struct group *g) {
+  static const struct {
+    unsigned trait;
+    int by, op; /* -1: there is none */
+  } row[] = {
+      {SUBJECT_INTERFACE, DIMENSION_INTERFACE, SELECTOR_INTERFACE},
+      {SUBJECT_UID, DIMENSION_UID, -1},
+      {SUBJECT_MARK, -1, SELECTOR_MARK},
+      {SUBJECT_CGROUP, DIMENSION_CGROUP, SELECTOR_CGROUP},
+      {SUBJECT_CONGESTION, DIMENSION_CONGESTION, -1},
+      {SUBJECT_DIRECTION, DIMENSION_DIRECTION, SELECTOR_INBOUND},
+  };
+  const struct group_settings *settings = g->settings;
+  unsigned traits = 0;
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    for (size_t k = 0; k < settings->by_count; k++)
+      if ((int)settings->by[k] == row[i].by)
+        traits |= row[i].trait;
+    if (row[i].op >= 0 &&
+        selector_uses(settings->selector, (enum selector_op)row[i].op))
+      traits |= row[i].trait;
+  }
+  return traits;
+}
+
 void group_begin(struct group *g) {
   cell_begin(g->total);
   if (g->members != NULL)
@@ -76,7 +100,7 @@ static struct cell *member_cell(const struct group *g, uint32_t place) {
   return members_cell(g->members, place - PLACE_MEMBER);
 }
 
-uint32_t group_enter(struct group *g, const struct tuple *t, bool opened) {
+uint32_t group_enter(struct group *g, const struct subject *t, bool opened) {
   if (!selector_match(g->settings->selector, t))
     return GROUP_PLACE_NONE;
   uint32_t place = PLACE_TOTAL;
@@ -113,7 +137,7 @@ void group_add(struct group *g, uint32_t place, const struct reading *r) {
                  r->delta[FIELD_BYTES_SENT] + r->delta[FIELD_BYTES_RECEIVED]);
 }
 
-void group_add_state(struct group *g, const struct tuple *t,
+void group_add_state(struct group *g, const struct subject *t,
                      enum tcp_state state) {
   if (!group_has_states(g) || !selector_match(g->settings->selector, t))
     return;
@@ -134,7 +158,7 @@ void group_commit(struct group *g) {
 }
 
 void group_each(struct group *g, group_series_cb *cb, void *data) {
-  cb(NULL, g->total, false, data);
+  cb(NULL, g->total, MEMBER_KNOWN, data);
   if (g->members != NULL)
     members_each(g->members, cb, data);
 }

@@ -3,8 +3,7 @@
 #ifndef TCPINFO_GROUP_H
 #define TCPINFO_GROUP_H
 
-#include "cell.h"
-#include "settings.h"
+#include "member.h"
 
 struct group;
 
@@ -14,8 +13,9 @@ enum {
   GROUP_PLACE_FAILED = UINT32_MAX,
 };
 
-/* NULL where memory ran out. `settings` outlives the group. */
-struct group *group_new(const struct group_settings *settings);
+/* NULL where memory ran out. The arguments outlive the group. */
+struct group *group_new(const struct group_settings *settings,
+                        struct names *names);
 void group_free(struct group *g);
 
 const char *group_name(const struct group *g);
@@ -26,20 +26,24 @@ void group_fields(const struct group *g, bool wanted[FIELD_COUNT]);
 bool group_needs_info(const struct group *g);
 bool group_has_states(const struct group *g);
 
+/* What places depend on beside a socket's ends, by selection or membership: a
+ * set of enum subject_trait. */
+unsigned group_traits(const struct group *g);
+
 /* A dump begins: see cell_begin(). */
 void group_begin(struct group *g);
 
 /* A connection enters, if it matches: its place, to be given back by
  * group_leave(). `opened`, `closed`: count it as that. GROUP_PLACE_FAILED: out
  * of memory. */
-uint32_t group_enter(struct group *g, const struct tuple *t, bool opened);
+uint32_t group_enter(struct group *g, const struct subject *t, bool opened);
 void group_leave(struct group *g, uint32_t place, bool closed);
 
 /* A connection that has a place here, as this dump shows it. */
 void group_add(struct group *g, uint32_t place, const struct reading *r);
 
 /* A socket in a state without traffic: counts in `states` alone. */
-void group_add_state(struct group *g, const struct tuple *t,
+void group_add_state(struct group *g, const struct subject *t,
                      enum tcp_state state);
 
 /* The dump is complete: between the two the values may be dispatched. */
@@ -48,8 +52,8 @@ void group_commit(struct group *g);
 
 /* Calls `cb` for the total (member NULL), then for each member's series; see
  * members_each(). */
-typedef void group_series_cb(const char *member, struct cell *cell, bool fresh,
-                             void *data);
+typedef void group_series_cb(const char *member, struct cell *cell,
+                             enum member_age age, void *data);
 void group_each(struct group *g, group_series_cb *cb, void *data);
 
 size_t group_members(const struct group *g); /* with a socket */

@@ -3,20 +3,41 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t size_of(enum dimension d) {
-  return d == DIMENSION_REMOTE_ADDRESS ? sizeof(struct address)
-                                       : sizeof(uint16_t);
-}
+/* The hash at the end of a name: '_' and eight digits. */
+enum { TAIL = 9 };
 
-static const void *value_of(enum dimension d, const struct tuple *t) {
+static size_t size_of(enum dimension d) {
   switch (d) {
   case DIMENSION_REMOTE_ADDRESS:
-    return &t->remote;
+  case DIMENSION_REMOTE_NETWORK:
+  case DIMENSION_LOCAL_ADDRESS:
+    return sizeof(struct address);
   case DIMENSION_REMOTE_PORT:
-    return &t->remote_port;
-  default:
-    return &t->local_port;
+  case DIMENSION_LOCAL_PORT:
+    return sizeof(uint16_t);
+  case DIMENSION_INTERFACE:
+  case DIMENSION_UID:
+    return sizeof(uint32_t);
+  case DIMENSION_CGROUP:
+    return sizeof(uint64_t);
+  case DIMENSION_CONGESTION:
+    return SUBJECT_CONGESTION_MAX;
+  case DIMENSION_DIRECTION:
+    return sizeof(bool);
+  case DIMENSION_COUNT:
+    break;
   }
+  return 0;
+}
+
+_Static_assert(KEY_MAX >= 3 * sizeof(struct address) + 2 * sizeof(uint16_t) +
+                              2 * sizeof(uint32_t) + sizeof(uint64_t) +
+                              SUBJECT_CONGESTION_MAX + sizeof(bool),
+               "every dimension at once");
+
+static uint8_t network_bits(const struct group_settings *g,
+                            const struct address *a) {
+  return address_is_ipv4(a) ? (uint8_t)(96 + g->prefix_ipv4) : g->prefix_ipv6;
 }
 
 size_t key_size(const struct group_settings *g) {
@@ -26,40 +47,127 @@ size_t key_size(const struct group_settings *g) {
   return size;
 }
 
-void key_make(const struct group_settings *g, const struct tuple *t,
+static const void *value_of(enum dimension d, const struct subject *s) {
+  switch (d) {
+  case DIMENSION_REMOTE_ADDRESS:
+  case DIMENSION_REMOTE_NETWORK:
+    return &s->remote;
+  case DIMENSION_REMOTE_PORT:
+    return &s->remote_port;
+  case DIMENSION_LOCAL_ADDRESS:
+    return &s->local;
+  case DIMENSION_LOCAL_PORT:
+    return &s->local_port;
+  case DIMENSION_INTERFACE:
+    return &s->interface;
+  case DIMENSION_UID:
+    return &s->uid;
+  case DIMENSION_CGROUP:
+    return &s->cgroup;
+  case DIMENSION_CONGESTION:
+    return s->congestion;
+  case DIMENSION_DIRECTION:
+    return &s->inbound;
+  case DIMENSION_COUNT:
+    break;
+  }
+  return NULL;
+}
+
+void key_make(const struct group_settings *g, const struct subject *s,
               uint8_t *key) {
   for (size_t i = 0; i < g->by_count; i++) {
-    memcpy(key, value_of(g->by[i], t), size_of(g->by[i]));
-    key += size_of(g->by[i]);
+    enum dimension d = g->by[i];
+    if (d == DIMENSION_REMOTE_NETWORK) {
+      struct address network =
+          address_network(&s->remote, network_bits(g, &s->remote));
+      memcpy(key, &network, sizeof(network));
+    } else if (d == DIMENSION_CONGESTION) {
+      strncpy((char *)key, s->congestion, SUBJECT_CONGESTION_MAX);
+    } else {
+      memcpy(key, value_of(d, s), size_of(d));
+    }
+    key += size_of(d);
   }
 }
 
-static void address_part(const uint8_t *key, char *part) {
-  struct address a;
-  memcpy(&a, key, sizeof(a));
-  address_format(&a, part);
+static void address_part(const struct address *a, char *part) {
+  char text[ADDRESS_TEXT_MAX];
+  snprintf(part, NAMES_TEXT_MAX, "%s", address_format(a, text));
   for (char *c = part; *c != '\0'; c++)
     if (*c == ':')
       *c = '_';
 }
 
-static void port_part(const uint8_t *key, char *part) {
-  uint16_t port;
-  memcpy(&port, key, sizeof(port));
-  snprintf(part, ADDRESS_TEXT_MAX, "%u", port);
+static void network_part(const struct group_settings *g,
+                         const struct address *a, char *part) {
+  bool ipv4 = address_is_ipv4(a);
+  address_part(a, part);
+  size_t at = strlen(part);
+  snprintf(part + at, NAMES_TEXT_MAX - at, "_%u",
+           ipv4 ? g->prefix_ipv4 : g->prefix_ipv6);
+}
+
+static void part_format(const struct group_settings *g, enum dimension d,
+                        const uint8_t *key, struct names *names, char *part) {
+  struct subject s = {0};
+  memcpy((void *)value_of(d, &s), key, size_of(d));
+  switch (d) {
+  case DIMENSION_REMOTE_ADDRESS:
+    address_part(&s.remote, part);
+    return;
+  case DIMENSION_REMOTE_NETWORK:
+    network_part(g, &s.remote, part);
+    return;
+  case DIMENSION_LOCAL_ADDRESS:
+    address_part(&s.local, part);
+    return;
+  case DIMENSION_REMOTE_PORT:
+    snprintf(part, NAMES_TEXT_MAX, "%u", s.remote_port);
+    return;
+  case DIMENSION_LOCAL_PORT:
+    snprintf(part, NAMES_TEXT_MAX, "%u", s.local_port);
+    return;
+  case DIMENSION_INTERFACE:
+    names_interface(names, s.interface, part);
+    return;
+  case DIMENSION_UID:
+    names_user(names, s.uid, part);
+    return;
+  case DIMENSION_CGROUP:
+    names_cgroup(names, s.cgroup, part);
+    return;
+  case DIMENSION_CONGESTION:
+    names_clean(s.congestion[0] != '\0' ? s.congestion : "none", part);
+    return;
+  case DIMENSION_DIRECTION:
+    snprintf(part, NAMES_TEXT_MAX, "%s", s.inbound ? "inbound" : "outbound");
+    return;
+  case DIMENSION_COUNT:
+    return;
+  }
 }
 
 void key_format(const struct group_settings *g, const uint8_t *key,
-                char name[KEY_NAME_MAX]) {
+                struct names *names, bool distinct, char name[KEY_NAME_MAX]) {
+  char whole[DIMENSION_COUNT * NAMES_TEXT_MAX] = "";
   size_t at = 0;
+  const uint8_t *from = key;
   for (size_t i = 0; i < g->by_count; i++) {
-    char part[ADDRESS_TEXT_MAX];
-    if (g->by[i] == DIMENSION_REMOTE_ADDRESS)
-      address_part(key, part);
-    else
-      port_part(key, part);
-    at += (size_t)snprintf(name + at, KEY_NAME_MAX - at, "%s%s",
+    char part[NAMES_TEXT_MAX];
+    part_format(g, g->by[i], from, names, part);
+    at += (size_t)snprintf(whole + at, sizeof(whole) - at, "%s%s",
                            i > 0 ? "-" : "", part);
-    key += size_of(g->by[i]);
+    from += size_of(g->by[i]);
   }
+
+  /* "GROUP-MEMBER" has to fit. */
+  size_t room = KEY_NAME_MAX - 1 - strlen(g->name) - 1;
+  if (at <= room && !distinct) {
+    memcpy(name, whole, at + 1);
+    return;
+  }
+  size_t kept = at + TAIL <= room ? at : room - TAIL;
+  snprintf(name, KEY_NAME_MAX, "%.*s_%08x", (int)kept, whole,
+           (unsigned)hash_bytes(key, key_size(g), 0));
 }

@@ -3,10 +3,11 @@
 #ifndef TCPINFO_KEY_H
 #define TCPINFO_KEY_H
 
+#include "names.h"
 #include "settings.h"
 
 enum {
-  KEY_MAX = sizeof(struct address) + 2 * sizeof(uint16_t),
+  KEY_MAX = 128,      /* bytes of a key at most */
   KEY_NAME_MAX = 128, /* with the final NUL */
 };
 
@@ -14,12 +15,14 @@ enum {
 size_t key_size(const struct group_settings *g);
 
 /* `key` has room for key_size() bytes. */
-void key_make(const struct group_settings *g, const struct tuple *t,
+void key_make(const struct group_settings *g, const struct subject *s,
               uint8_t *key);
 
-/* As interface.md has it: the parts joined by '-', in the order of `By`; an
- * IPv6 address with '_' for ':'. */
+/* The parts joined by '-', in the order of `By`; an
+ * IPv6 address with '_' for ':'. Never more than 127 characters together with
+ * the group's name: a longer one is cut and ends in a short hash. `distinct`:
+ * with that hash in any case, because another member has the same name. */
 void key_format(const struct group_settings *g, const uint8_t *key,
-                char name[KEY_NAME_MAX]);
+                struct names *names, bool distinct, char name[KEY_NAME_MAX]);
 
 #endif

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/random.h>
 
 enum { NONE = UINT32_MAX, SLOTS_MIN = 64 };
 
 enum series_state {
-  SERIES_FRESH,     /* given out by this read's settling */
-  SERIES_REPORTING, /* its member's sockets are added to it */
+  SERIES_NEW,       /* reports for the first time, with its first sockets */
+  SERIES_CHOSEN,    /* given out by this read's settling */
+  SERIES_REPORTING, /* its member's sockets are added to it, as to a new one */
   SERIES_LEAVING,   /* reports this read for the last time */
   SERIES_RETIRED,   /* does not report; its counters are remembered */
 };
@@ -20,9 +22,10 @@ struct series {
   TAILQ_ENTRY(series) link;
   uint32_t member;
   enum series_state state;
-  unsigned idle; /* reads without a socket */
+  unsigned idle;    /* reads without a socket */
+  uint64_t retired; /* number of the read that was its last one */
   struct cell *cell;
-  char name[KEY_NAME_MAX];
+  char name[KEY_NAME_MAX]; /* empty: not made yet */
 };
 TAILQ_HEAD(series_list, series);
 
@@ -38,7 +41,9 @@ struct member {
 struct members {
   const struct group_settings *settings;
   const struct report *report;
+  struct names *names;
   size_t key_size;
+  uint64_t seed; /* of the hash: peers choose their addresses */
 
   uint8_t *entries;
   size_t stride;
@@ -49,7 +54,8 @@ struct members {
   uint32_t *slot; /* hash: entry plus one; 0: empty */
   uint32_t slot_mask;
 
-  struct series_list shown; /* fresh, reporting, leaving */
+  uint64_t read;            /* number of the last complete one */
+  struct series_list shown; /* new, chosen, reporting, leaving */
   struct series_list retired;
   size_t shown_count, retired_count;
   struct cell *other;
@@ -64,16 +70,19 @@ static struct member *member_at(const struct members *m, uint32_t i) {
 }
 
 struct members *members_new(const struct group_settings *settings,
-                            const struct report *report) {
+                            const struct report *report, struct names *names) {
   struct members *m = calloc(1, sizeof(*m));
   if (m == NULL)
     return NULL;
   m->settings = settings;
   m->report = report;
+  m->names = names;
   m->free_entry = NONE;
   TAILQ_INIT(&m->shown);
   TAILQ_INIT(&m->retired);
   m->key_size = key_size(settings);
+  if (getrandom(&m->seed, sizeof(m->seed), GRND_NONBLOCK) < 0)
+    m->seed = (uintptr_t)m;
   m->stride = (sizeof(struct member) + m->key_size + 7) & ~(size_t)7;
   m->slot = calloc(SLOTS_MIN, sizeof(*m->slot));
   m->slot_mask = SLOTS_MIN - 1;
@@ -119,7 +128,7 @@ void members_begin(struct members *m) {
 /* --- The hash of keys --------------------------------------------------- */
 
 static uint32_t slot_home(const struct members *m, const uint8_t *key) {
-  return (uint32_t)hash_bytes(key, m->key_size, 0) & m->slot_mask;
+  return (uint32_t)hash_bytes(key, m->key_size, m->seed) & m->slot_mask;
 }
 
 static uint32_t slot_find(const struct members *m, const uint8_t *key) {
@@ -130,8 +139,7 @@ static uint32_t slot_find(const struct members *m, const uint8_t *key) {
   return s;
 }
 
-static bool slots_grow(struct members *m) {
-  uint32_t size = 2 * (m->slot_mask + 1);
+static bool slots_resize(struct members *m, uint32_t size) {
   uint32_t *slot = calloc(size, sizeof(*slot));
   if (slot == NULL)
     return false;
@@ -159,7 +167,8 @@ static void slot_remove(struct members *m, const uint8_t *key) {
 }
 
 static uint32_t member_new(struct members *m, const uint8_t *key) {
-  if (m->used >= (m->slot_mask + 1) / 2 && !slots_grow(m))
+  if (m->used >= (m->slot_mask + 1) / 2 &&
+      !slots_resize(m, 2 * (m->slot_mask + 1)))
     return NONE;
   uint32_t i = m->free_entry;
   if (i != NONE) {
@@ -193,15 +202,83 @@ static void member_free(struct members *m, uint32_t i) {
   m->used--;
 }
 
+/* After many members went: the entries behind the last one that is in use are
+ * given back, and those in front are used first. */
+static void entries_trim(struct members *m) {
+  if (m->entry_count < 1024 || m->used > m->entry_count / 4)
+    return;
+  while (m->entry_count > 0 && !member_at(m, m->entry_count - 1)->used)
+    m->entry_count--;
+  m->free_entry = NONE;
+  for (uint32_t i = m->entry_count; i-- > 0;) {
+    if (member_at(m, i)->used)
+      continue;
+    member_at(m, i)->sockets = m->free_entry;
+    m->free_entry = i;
+  }
+  uint32_t capacity = m->entry_count < 16 ? 16 : m->entry_count;
+  uint8_t *less = realloc(m->entries, capacity * m->stride);
+  if (less != NULL) {
+    m->entries = less;
+    m->entry_capacity = capacity;
+  }
+  uint32_t size = SLOTS_MIN;
+  while (size / 2 <= m->used)
+    size *= 2;
+  slots_resize(m, size);
+}
+
+/* --- Series ------------------------------------------------------------- */
+
+/* A series for the member: its old one, or a new one. Its name is made later:
+ * that may open files. False: out of memory. */
+static bool series_give(struct members *m, uint32_t member,
+                        enum series_state state) {
+  struct series *s = member_at(m, member)->series;
+  if (s != NULL) {
+    TAILQ_REMOVE(&m->retired, s, link);
+    m->retired_count--;
+    if (state == SERIES_NEW && s->retired == m->read)
+      state = SERIES_REPORTING; /* the read before told what it had */
+  } else {
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+      return false;
+    s->cell = cell_new(m->report);
+    if (s->cell == NULL) {
+      free(s);
+      return false;
+    }
+    cell_raise(s->cell, m->floor);
+    s->member = member;
+    member_at(m, member)->series = s;
+  }
+  s->state = state;
+  s->idle = 0;
+  TAILQ_INSERT_TAIL(&m->shown, s, link);
+  m->shown_count++;
+  return true;
+}
+
+/* Whether sockets are added to it. */
+static bool is_open(const struct series *s) {
+  return s->state == SERIES_REPORTING || s->state == SERIES_NEW;
+}
+
 /* --- Sockets ------------------------------------------------------------ */
 
-uint32_t members_join(struct members *m, const struct tuple *t) {
+uint32_t members_join(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = m->slot[slot_find(m, key)];
   i = i != 0 ? i - 1 : member_new(m, key);
-  if (i != NONE)
-    member_at(m, i)->sockets++;
+  if (i == NONE)
+    return NONE;
+  struct member *e = member_at(m, i);
+  bool first = e->sockets++ == 0;
+  bool shown = e->series != NULL && e->series->state != SERIES_RETIRED;
+  if (first && !shown && m->shown_count < m->settings->max_members)
+    series_give(m, i, SERIES_NEW); /* without memory it is part of `other` */
   return i;
 }
 
@@ -213,14 +290,14 @@ void members_leave(struct members *m, uint32_t member) {
 
 static struct cell *cell_of(const struct members *m, uint32_t member) {
   const struct series *s = member_at(m, member)->series;
-  return s != NULL && s->state == SERIES_REPORTING ? s->cell : m->other;
+  return s != NULL && is_open(s) ? s->cell : m->other;
 }
 
 struct cell *members_cell(struct members *m, uint32_t member) {
   return cell_of(m, member);
 }
 
-struct cell *members_cell_of(struct members *m, const struct tuple *t) {
+struct cell *members_cell_of(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = m->slot[slot_find(m, key)];
@@ -267,7 +344,7 @@ static size_t candidates_collect(struct members *m) {
     if (e->sockets == 0)
       continue;
     m->count++;
-    if (e->series != NULL && e->series->state == SERIES_REPORTING)
+    if (e->series != NULL && e->series->state != SERIES_RETIRED)
       continue;
     m->folded++;
     if (n < limit) {
@@ -293,33 +370,6 @@ static size_t candidates_collect(struct members *m) {
   return n;
 }
 
-/* A series for the member: its old one, or a new one. False: out of memory. */
-static bool series_give(struct members *m, uint32_t member) {
-  struct series *s = member_at(m, member)->series;
-  if (s != NULL) {
-    TAILQ_REMOVE(&m->retired, s, link);
-    m->retired_count--;
-  } else {
-    s = calloc(1, sizeof(*s));
-    if (s == NULL)
-      return false;
-    s->cell = cell_new(m->report);
-    if (s->cell == NULL) {
-      free(s);
-      return false;
-    }
-    cell_raise(s->cell, m->floor);
-    s->member = member;
-    key_format(m->settings, member_at(m, member)->key, s->name);
-    member_at(m, member)->series = s;
-  }
-  s->state = SERIES_FRESH;
-  s->idle = 0;
-  TAILQ_INSERT_TAIL(&m->shown, s, link);
-  m->shown_count++;
-  return true;
-}
-
 static void series_age(struct members *m) {
   struct series *s;
   TAILQ_FOREACH (s, &m->shown, link) {
@@ -338,11 +388,37 @@ static struct series *series_least_busy(const struct members *m) {
   return least;
 }
 
-void members_settle(struct members *m) {
+static bool name_is_in(const struct series_list *list, const struct series *s) {
+  const struct series *other;
+  TAILQ_FOREACH (other, list, link) {
+    if (other != s && strcmp(other->name, s->name) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* Different keys may have one name: two cgroups `init.scope`, a user whom
+ * somebody called `other`. Two series must not. */
+static void series_name(const struct members *m, struct series *s) {
+  const uint8_t *key = member_at(m, s->member)->key;
+  key_format(m->settings, key, m->names, false, s->name);
+  if (strcmp(s->name, "other") == 0 || name_is_in(&m->shown, s) ||
+      name_is_in(&m->retired, s))
+    key_format(m->settings, key, m->names, true, s->name);
+}
+
+static void series_names(struct members *m) {
+  struct series *s;
+  TAILQ_FOREACH (s, &m->shown, link) {
+    if (s->name[0] == '\0')
+      series_name(m, s);
+  }
+}
+
+static void series_choose(struct members *m) {
   size_t n = candidates_collect(m);
   size_t limit = m->settings->max_members;
   size_t changes = limit / 4 + 1;
-  series_age(m);
   for (size_t i = 0; i < n; i++) {
     if (m->shown_count >= limit) {
       struct series *least = changes > 0 ? series_least_busy(m) : NULL;
@@ -352,9 +428,15 @@ void members_settle(struct members *m) {
       changes--;
       least->state = SERIES_LEAVING;
     }
-    if (!series_give(m, m->candidate[i]))
+    if (!series_give(m, m->candidate[i], SERIES_CHOSEN))
       return;
   }
+}
+
+void members_settle(struct members *m) {
+  series_age(m);
+  series_choose(m);
+  series_names(m);
 }
 
 /* The oldest ones beyond the bound are forgotten, but for the floor. */
@@ -377,6 +459,7 @@ void members_commit(struct members *m) {
     next = TAILQ_NEXT(s, link);
     cell_commit(s->cell);
     if (s->state == SERIES_LEAVING) {
+      s->retired = m->read + 1;
       cell_begin(s->cell);
       TAILQ_REMOVE(&m->shown, s, link);
       m->shown_count--;
@@ -387,15 +470,22 @@ void members_commit(struct members *m) {
       s->state = SERIES_REPORTING;
     }
   }
+  m->read++;
   cell_commit(m->other);
   retired_trim(m);
+  entries_trim(m);
 }
 
 void members_each(struct members *m, members_cb *cb, void *data) {
   struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link)
-    cb(s->name, s->cell, s->state == SERIES_FRESH, data);
-  cb("other", m->other, false, data);
+  TAILQ_FOREACH (s, &m->shown, link) {
+    cb(s->name, s->cell,
+       s->state == SERIES_NEW      ? MEMBER_NEW
+       : s->state == SERIES_CHOSEN ? MEMBER_CHOSEN
+                                   : MEMBER_KNOWN,
+       data);
+  }
+  cb("other", m->other, MEMBER_KNOWN, data);
 }
 
 size_t members_count(const struct members *m) { return m->count; }

@@ -1,31 +1,35 @@
 /* The distinct values of a group's dimensions, and which of them keep series of
  * their own: the busiest ones do, the rest is folded into `other`.
  *
- * Who keeps a series is settled once a read, for the next one, so that within a
- * read every socket of a member goes to the same place:
- *  - a member without series gets a free one, the busiest first;
- *  - without a free one it takes that of the least busy member, if it is more
- *    than twice as busy (members of like size do not flap), and at most a
- *    quarter of the series change hands in one read;
- *  - a member without a socket for `member_timeout` reads gives its series up.
+ *  - A member gets a series with its first socket, where one is free.
+ *  - After each read, members without series get those that are free, the
+ *    busiest first; without a free one, that of the least busy member, if they
+ *    are more than twice as busy (members of like size do not flap), and at
+ * most a quarter of the series change hands in one read.
+ *  - A member without a socket for `member_timeout` reads gives its series up.
  * Busy is a decaying average of the bytes that its sockets sent and received.
  *
- * A new series reports its counters in the read that settled it, so that their
- * growth is known from the next read on. Counters of a member that lost its
- * series are remembered (for the last 4 x max_members of them) and go on from
- * there; anybody else starts at the highest of those that were forgotten, which
- * is 0 as a rule. So no counter of any name ever falls, in bounded memory. */
+ * Within a read every socket of a member goes to the same place. So that the
+ * growth of a new series is known, its counters are also reported as they were
+ * before: those of a member that came with the read, for the read before it;
+ * those of one that got its series after the read, for this read.
+ *
+ * Counters of a member that lost its series are remembered (for the last
+ * 4 x max_members of them) and go on from there; anybody else starts at the
+ * highest of those that were forgotten, which is 0 as a rule. So no counter of
+ * any name ever falls, in bounded memory. */
 #ifndef TCPINFO_MEMBER_H
 #define TCPINFO_MEMBER_H
 
 #include "cell.h"
+#include "names.h"
 #include "settings.h"
 
 struct members;
 
-/* NULL where memory ran out. Both arguments outlive the members. */
+/* NULL where memory ran out. The arguments outlive the members. */
 struct members *members_new(const struct group_settings *settings,
-                            const struct report *report);
+                            const struct report *report, struct names *names);
 void members_free(struct members *m);
 
 /* A dump begins: see cell_begin(). */
@@ -33,14 +37,14 @@ void members_begin(struct members *m);
 
 /* A socket with these ends joins. Returns its member, by which it is named
  * until it leaves; UINT32_MAX where memory ran out. */
-uint32_t members_join(struct members *m, const struct tuple *t);
+uint32_t members_join(struct members *m, const struct subject *t);
 void members_leave(struct members *m, uint32_t member);
 
 /* The member's cell, or that of `other`. */
 struct cell *members_cell(struct members *m, uint32_t member);
 
 /* The same for ends that no socket joined with: mini sockets and listeners. */
-struct cell *members_cell_of(struct members *m, const struct tuple *t);
+struct cell *members_cell_of(struct members *m, const struct subject *t);
 
 /* The member's sockets sent and received so much since they were last seen. */
 void members_busy(struct members *m, uint32_t member, uint64_t bytes);
@@ -50,11 +54,15 @@ void members_busy(struct members *m, uint32_t member, uint64_t bytes);
 void members_settle(struct members *m);
 void members_commit(struct members *m);
 
-/* Calls `cb` for each series: `name` as in interface.md; `fresh`: it was given
- * out in this read, only its counters mean something. `other` is one of them.
- */
-typedef void members_cb(const char *name, struct cell *cell, bool fresh,
-                        void *data);
+enum member_age {
+  MEMBER_KNOWN,
+  MEMBER_NEW,    /* came with this read: what it had before is not told yet */
+  MEMBER_CHOSEN, /* got its series after this read: has nothing but counters */
+};
+
+/* Calls `cb` for each series, `other` being one of them. */
+typedef void members_cb(const char *name, struct cell *cell,
+                        enum member_age age, void *data);
 void members_each(struct members *m, members_cb *cb, void *data);
 
 size_t members_count(const struct members *m);  /* with a socket */

@@ -5,6 +5,7 @@
  * 8000-8099 is two numbers, remote-address two words (collectd:
  * src/liboconfig/scanner.l). */
 #include "option.h"
+#include "filter.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -158,6 +159,37 @@ int option_read_address(struct reading *r, const oconfig_value_t *v) {
   return 0;
 }
 
+int option_read_filter(struct reading *r, const oconfig_value_t *v) {
+  struct error error;
+  const char *text = option_text(r, v);
+  if (text == NULL)
+    return -1;
+  struct selector *filter = filter_parse(text, &error);
+  if (filter == NULL)
+    return option_refuse(r, v, error.text);
+  struct selector *list = list_of(r, SELECTOR_OR);
+  if (list == NULL) {
+    selector_free(filter);
+    return option_out_of_memory(r);
+  }
+  return selector_add_child(list, filter) == 0 ? 0 : option_out_of_memory(r);
+}
+
+enum direction_bit { DIRECTION_INBOUND = 1, DIRECTION_OUTBOUND = 2 };
+
+int option_read_direction(struct reading *r, const oconfig_value_t *v) {
+  const char *text = option_text(r, v);
+  if (text == NULL)
+    return -1;
+  if (strcmp(text, "inbound") == 0)
+    r->directions |= DIRECTION_INBOUND;
+  else if (strcmp(text, "outbound") == 0)
+    r->directions |= DIRECTION_OUTBOUND;
+  else
+    return option_refuse(r, v, "not a direction");
+  return 0;
+}
+
 /* A boolean in quotes, or not in lower case, arrives as text. */
 static int boolean_of(const struct reading *r, const oconfig_value_t *v,
                       bool *out) {
@@ -175,15 +207,12 @@ static int boolean_of(const struct reading *r, const oconfig_value_t *v,
   return option_refuse(r, v, "not a boolean");
 }
 
+static int add_not(struct selector *to, enum selector_op op) {
+  return selector_add_child(to, selector_wrap(SELECTOR_NOT, selector_new(op)));
+}
+
 int option_add_not_loopback(struct selector *to) {
-  struct selector *outside = selector_new(SELECTOR_NOT);
-  if (outside == NULL)
-    return -1;
-  if (selector_add_child(outside, selector_new(SELECTOR_LOOPBACK)) != 0) {
-    selector_free(outside);
-    return -1;
-  }
-  return selector_add_child(to, outside);
+  return add_not(to, SELECTOR_LOOPBACK);
 }
 
 int option_read_ignore_loopback(struct reading *r, const oconfig_value_t *v) {
@@ -211,6 +240,47 @@ int option_read_by(struct reading *r, const oconfig_value_t *v) {
       return option_refuse(r, v, "given twice");
   g->by[g->by_count++] = (enum dimension)d;
   return 0;
+}
+
+/* Of IPv4 first, then of IPv6. */
+int option_read_prefix(struct reading *r, const oconfig_value_t *v) {
+  bool ipv4 = v == r->item->values;
+  double max = ipv4 ? 32 : 128;
+  r->prefix = r->option;
+  r->prefix_value = r->item->values;
+  if (v->type != OCONFIG_TYPE_NUMBER)
+    return option_refuse(r, v,
+                         v->type == OCONFIG_TYPE_STRING ? "text, not a number"
+                                                        : "not a number");
+  if (!(v->value.number >= 0 && v->value.number <= max))
+    return option_refuse(r, v, "out of range");
+  if (v->value.number != floor(v->value.number))
+    return option_refuse(r, v, "not a whole number");
+  *(ipv4 ? &r->group->prefix_ipv4 : &r->group->prefix_ipv6) =
+      (uint8_t)v->value.number;
+  return 0;
+}
+
+static bool has_dimension(const struct group_settings *g, enum dimension d) {
+  for (size_t i = 0; i < g->by_count; i++)
+    if (g->by[i] == d)
+      return true;
+  return false;
+}
+
+int option_end_group(struct reading *r) {
+  if (r->prefix != NULL && !has_dimension(r->group, DIMENSION_REMOTE_NETWORK)) {
+    r->option = r->prefix;
+    return option_refuse(r, r->prefix_value,
+                         "of use only with By \"remote-network\"");
+  }
+  int status = 0;
+  if (r->directions == DIRECTION_INBOUND)
+    status =
+        selector_add_child(r->group->selector, selector_new(SELECTOR_INBOUND));
+  if (r->directions == DIRECTION_OUTBOUND)
+    status = add_not(r->group->selector, SELECTOR_INBOUND);
+  return status == 0 ? 0 : option_out_of_memory(r);
 }
 
 /* All metrics would not fit: those are named that read most like `text`. */

@@ -16,6 +16,9 @@ struct reading {
   struct group_settings *group;             /* NULL: at the plugin level */
   struct selector *list[SELECTOR_OP_COUNT]; /* of the group, borrowed */
   unsigned seen;                            /* bit: row of the table */
+  unsigned directions;         /* of the group, enum direction_bit */
+  const struct option *prefix; /* of the group; NULL: not given */
+  const oconfig_value_t *prefix_value;
   const struct option *option;
   const oconfig_item_t *item;
   int metric; /* the last one of this item, or -1 */
@@ -28,21 +31,26 @@ typedef int option_read_fn(struct reading *r, const oconfig_value_t *v);
 enum option_flag {
   OPTION_IN_PLUGIN = 1,
   OPTION_IN_GROUP = 2,
-  OPTION_SINGLE = 4, /* once at one place, with one value */
+  OPTION_ONCE = 4, /* at one place */
   OPTION_BLOCK = 8,
 };
 
 struct option {
   const char *name;
   unsigned flags;      /* enum option_flag */
+  int values;          /* so many, 1 or 2; 0: any number but none */
   enum selector_op op; /* of ports and addresses */
   option_read_fn *read;
   const char *legal; /* for people: "legal is ..." */
 };
 
 option_read_fn option_read_dump_timeout, option_read_replay, option_read_port,
-    option_read_address, option_read_ignore_loopback, option_read_by,
+    option_read_address, option_read_filter, option_read_direction,
+    option_read_ignore_loopback, option_read_by, option_read_prefix,
     option_read_max_members, option_read_member_timeout, option_read_metric;
+
+/* What only the end of the group's block shows. */
+int option_end_group(struct reading *r);
 
 /* The line for a value of the option that is being read. `v` NULL: no value. */
 int option_refuse(const struct reading *r, const oconfig_value_t *v,

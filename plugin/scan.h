@@ -20,6 +20,7 @@ struct scan_health {
   uint64_t malformed; /* total: messages that could not be decoded */
   uint64_t members;   /* members with a socket, all groups */
   uint64_t folded;    /* of these, in `other` */
+  uint64_t refused;   /* total: filters that the kernel refused */
   size_t info_size;   /* bytes of struct tcp_info; 0: not known */
 };
 
@@ -39,6 +40,9 @@ void scan_commit(struct scan *s);
 size_t scan_group_count(const struct scan *s);
 struct group *scan_group(struct scan *s, size_t i);
 const struct scan_health *scan_health(const struct scan *s);
+
+/* Why the kernel refused a filter the last time; empty: it never did. */
+const char *scan_refusal(const struct scan *s);
 
 /* What the kernel is asked for, for tests and benchmarks; borrowed. */
 const struct source_request *scan_request(const struct scan *s);

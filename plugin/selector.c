@@ -20,6 +20,7 @@ void selector_free(struct selector *s) {
   free(s->child);
   free(s->port);
   free(s->prefix);
+  free(s->value);
   free(s);
 }
 
@@ -35,6 +36,16 @@ int selector_add_child(struct selector *s, struct selector *child) {
   s->child = grown;
   s->child[s->count++] = child;
   return 0;
+}
+
+struct selector *selector_wrap(enum selector_op op, struct selector *child) {
+  struct selector *s = selector_new(op);
+  if (s == NULL)
+    selector_free(child);
+  else if (selector_add_child(s, child) == 0)
+    return s;
+  selector_free(s);
+  return NULL;
 }
 
 int selector_add_port(struct selector *s, struct port_range port) {
@@ -65,36 +76,118 @@ int selector_add_port(struct selector *s, struct port_range port) {
   return 0;
 }
 
+/* IPv4 before IPv6, then by address. */
+static int address_order(const struct address *a, bool a_ipv4,
+                         const struct address *b, bool b_ipv4) {
+  return a_ipv4 != b_ipv4 ? (a_ipv4 ? -1 : 1)
+                          : memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+/* An IPv6 prefix that spans ::ffff:0:0/96 is none of IPv4. */
+static bool prefix_is_ipv4(const struct prefix *p) {
+  return p->bits >= 96 && address_is_ipv4(&p->address);
+}
+
+/* How many of the prefixes do not begin behind `a`. */
+static size_t prefixes_up_to(const struct selector *s, const struct address *a,
+                             bool ipv4) {
+  size_t low = 0, high = s->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    const struct prefix *p = &s->prefix[middle];
+    if (address_order(&p->address, prefix_is_ipv4(p), a, ipv4) <= 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+/* Whether all of `inner` is in `outer`. */
+static bool prefix_covers(const struct prefix *outer,
+                          const struct prefix *inner) {
+  struct address network = address_network(&inner->address, outer->bits);
+  return outer->bits <= inner->bits &&
+         prefix_is_ipv4(outer) == prefix_is_ipv4(inner) &&
+         address_equal(&outer->address, &network);
+}
+
 int selector_add_prefix(struct selector *s, struct prefix prefix) {
-  struct prefix *grown =
-      realloc(s->prefix, (s->count + 1) * sizeof(*s->prefix));
-  if (grown == NULL)
-    return -1;
-  s->prefix = grown;
-  s->prefix[s->count++] = prefix;
+  prefix.address = address_network(&prefix.address, prefix.bits);
+  /* Prefixes are nested or disjoint: only the one that begins last before it
+   * can cover the new one, and those that it covers follow it in a row. */
+  size_t first = prefixes_up_to(s, &prefix.address, prefix_is_ipv4(&prefix));
+  if (first > 0 && prefix_covers(&s->prefix[first - 1], &prefix))
+    return 0;
+  if (first > 0 && prefix_covers(&prefix, &s->prefix[first - 1]))
+    first--; /* begins where the new one does */
+  size_t last = first;
+  while (last < s->count && prefix_covers(&prefix, &s->prefix[last]))
+    last++;
+
+  if (first == last) {
+    struct prefix *grown =
+        realloc(s->prefix, (s->count + 1) * sizeof(*s->prefix));
+    if (grown == NULL)
+      return -1;
+    s->prefix = grown;
+  }
+  memmove(s->prefix + first + 1, s->prefix + last,
+          (s->count - last) * sizeof(*s->prefix));
+  s->prefix[first] = prefix;
+  s->count += 1 - (last - first);
   return 0;
 }
 
-static bool port_matches(const struct selector *s, uint16_t port) {
-  for (size_t i = 0; i < s->count && s->port[i].low <= port; i++)
-    if (port <= s->port[i].high)
+int selector_add_value(struct selector *s, struct selector_value value) {
+  struct selector_value *grown =
+      realloc(s->value, (s->count + 1) * sizeof(*s->value));
+  if (grown == NULL)
+    return -1;
+  s->value = grown;
+  s->value[s->count++] = value;
+  return 0;
+}
+
+bool selector_uses(const struct selector *s, enum selector_op op) {
+  if (s->op == op)
+    return true;
+  for (size_t i = 0; s->child != NULL && i < s->count; i++)
+    if (selector_uses(s->child[i], op))
       return true;
   return false;
+}
+
+static bool value_matches(const struct selector *s, uint64_t value) {
+  for (size_t i = 0; i < s->count; i++)
+    if ((value & s->value[i].mask) == s->value[i].value)
+      return true;
+  return false;
+}
+
+static bool port_matches(const struct selector *s, uint16_t port) {
+  size_t low = 0, high = s->count; /* ranges before `low` end before the port */
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (s->port[middle].high < port)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < s->count && s->port[low].low <= port;
 }
 
 static bool address_matches(const struct selector *s, const struct address *a) {
-  for (size_t i = 0; i < s->count; i++)
-    if (prefix_match(&s->prefix[i], a))
-      return true;
-  return false;
+  size_t count = prefixes_up_to(s, a, address_is_ipv4(a));
+  return count > 0 && prefix_match(&s->prefix[count - 1], a);
 }
 
-static bool loopback_matches(const struct tuple *t) {
+static bool loopback_matches(const struct subject *t) {
   return address_is_loopback(&t->local) || address_is_loopback(&t->remote) ||
          (address_equal(&t->local, &t->remote) && !address_is_any(&t->local));
 }
 
-bool selector_match(const struct selector *s, const struct tuple *t) {
+bool selector_match(const struct selector *s, const struct subject *t) {
   switch (s->op) {
   case SELECTOR_AND:
     for (size_t i = 0; i < s->count; i++)
@@ -118,6 +211,14 @@ bool selector_match(const struct selector *s, const struct tuple *t) {
     return address_matches(s, &t->remote);
   case SELECTOR_LOOPBACK:
     return loopback_matches(t);
+  case SELECTOR_INTERFACE:
+    return value_matches(s, t->interface);
+  case SELECTOR_CGROUP:
+    return value_matches(s, t->cgroup);
+  case SELECTOR_MARK:
+    return value_matches(s, t->mark);
+  case SELECTOR_INBOUND:
+    return t->inbound;
   case SELECTOR_OP_COUNT:
     break;
   }

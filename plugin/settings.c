@@ -13,14 +13,23 @@
 enum {
   MEMBERS_USUAL = 100,
   TIMEOUT_USUAL = 6, /* intervals */
+  PREFIX_IPV4_USUAL = 24,
+  PREFIX_IPV6_USUAL = 64,
   GROUP_NAME_MAX = 60,
 };
 
 const char *dimension_name(enum dimension d) {
   static const char *const name[DIMENSION_COUNT] = {
       [DIMENSION_REMOTE_ADDRESS] = "remote-address",
+      [DIMENSION_REMOTE_NETWORK] = "remote-network",
       [DIMENSION_REMOTE_PORT] = "remote-port",
+      [DIMENSION_LOCAL_ADDRESS] = "local-address",
       [DIMENSION_LOCAL_PORT] = "local-port",
+      [DIMENSION_INTERFACE] = "interface",
+      [DIMENSION_UID] = "uid",
+      [DIMENSION_CGROUP] = "cgroup",
+      [DIMENSION_CONGESTION] = "congestion",
+      [DIMENSION_DIRECTION] = "direction",
   };
   return name[d];
 }
@@ -37,7 +46,8 @@ static option_read_fn read_group;
 
 static const struct option option_table[] = {
     {.name = "DumpTimeout",
-     .flags = OPTION_IN_PLUGIN | OPTION_SINGLE,
+     .flags = OPTION_IN_PLUGIN | OPTION_ONCE,
+     .values = 1,
      .read = option_read_dump_timeout,
      .legal = "one number of seconds, more than 0, at most 3600"},
     {.name = "Replay",
@@ -46,6 +56,7 @@ static const struct option option_table[] = {
      .legal = "the names of recordings with their whole path, in quotes"},
     {.name = "Group",
      .flags = OPTION_IN_PLUGIN | OPTION_BLOCK,
+     .values = 1,
      .read = read_group,
      .legal = "one name in quotes: 1 to 60 letters, digits, \"_\" and \".\", "
               "no other group's and not \"self\""},
@@ -69,21 +80,42 @@ static const struct option option_table[] = {
      .op = SELECTOR_REMOTE_ADDRESS,
      .read = option_read_address,
      .legal = ADDRESS_LEGAL},
+    {.name = "Filter",
+     .flags = OPTION_IN_GROUP,
+     .values = 1,
+     .read = option_read_filter,
+     .legal = "an expression of ss(8) in quotes, such as "
+              "\"dst 10.0.0.0/8 and not dport = :22\""},
+    {.name = "Direction",
+     .flags = OPTION_IN_GROUP,
+     .read = option_read_direction,
+     .legal = "\"inbound\", \"outbound\" or both"},
     {.name = "IgnoreLoopback",
-     .flags = OPTION_IN_GROUP | OPTION_SINGLE,
+     .flags = OPTION_IN_GROUP | OPTION_ONCE,
+     .values = 1,
      .read = option_read_ignore_loopback,
      .legal = "one true or false"},
     {.name = "By",
      .flags = OPTION_IN_GROUP,
      .read = option_read_by,
-     .legal = "\"remote-address\", \"remote-port\" and \"local-port\", in "
-              "quotes, each once"},
+     .legal = "\"remote-address\", \"remote-network\", \"remote-port\", "
+              "\"local-address\", \"local-port\", \"interface\", \"uid\", "
+              "\"cgroup\", \"congestion\" and \"direction\", in quotes, each "
+              "once"},
+    {.name = "Prefix",
+     .flags = OPTION_IN_GROUP | OPTION_ONCE,
+     .values = 2,
+     .read = option_read_prefix,
+     .legal = "a length of 0 to 32 for IPv4 and one of 0 to 128 for IPv6, such "
+              "as 24 64"},
     {.name = "MaxMembers",
-     .flags = BOTH | OPTION_SINGLE,
+     .flags = BOTH | OPTION_ONCE,
+     .values = 1,
      .read = option_read_max_members,
      .legal = COUNT_LEGAL},
     {.name = "MemberTimeout",
-     .flags = OPTION_IN_GROUP | OPTION_SINGLE,
+     .flags = OPTION_IN_GROUP | OPTION_ONCE,
+     .values = 1,
      .read = option_read_member_timeout,
      .legal = COUNT_LEGAL},
     {.name = "Metric",
@@ -150,9 +182,12 @@ static int read_item(struct reading *r, const oconfig_item_t *item) {
     return option_refuse(r, NULL, "no value");
   if (item->children_num > 0 && (o->flags & OPTION_BLOCK) == 0)
     return option_refuse(r, v, "a block, not an option");
-  if ((o->flags & (OPTION_SINGLE | OPTION_BLOCK)) != 0 && item->values_num > 1)
-    return option_refuse(r, v + 1, "a second value");
-  if ((o->flags & OPTION_SINGLE) != 0 && !first)
+  if (o->values > 0 && item->values_num > o->values)
+    return option_refuse(r, v + o->values,
+                         o->values == 1 ? "a second value" : "a third value");
+  if (item->values_num < o->values)
+    return option_refuse(r, v, "one value, not two");
+  if ((o->flags & OPTION_ONCE) != 0 && !first)
     return option_refuse(r, v, "given twice");
   /* A block's own defaults take the place of those of a block before. */
   if (o->read == option_read_metric && r->group == NULL && first)
@@ -176,6 +211,8 @@ static struct group_settings *group_add(struct settings *s, const char *name) {
   struct group_settings *g = &s->group[s->group_count++];
   *g = (struct group_settings){.name = strdup(name),
                                .selector = selector_new(SELECTOR_AND),
+                               .prefix_ipv4 = PREFIX_IPV4_USUAL,
+                               .prefix_ipv6 = PREFIX_IPV6_USUAL,
                                .max_members = s->max_members,
                                .member_timeout = TIMEOUT_USUAL};
   return g->name != NULL && g->selector != NULL ? g : NULL;
@@ -216,6 +253,8 @@ static int read_group(struct reading *outer, const oconfig_value_t *v) {
   for (int i = 0; i < outer->item->children_num; i++)
     if (read_item(&r, &outer->item->children[i]) != 0)
       return -1;
+  if (option_end_group(&r) != 0)
+    return -1;
   return group_complete(s, r.group) == 0 ? 0 : option_out_of_memory(outer);
 }
 

@@ -11,8 +11,15 @@ struct oconfig_item_s; /* liboconfig's tree; the core builds without it */
 
 enum dimension {
   DIMENSION_REMOTE_ADDRESS,
+  DIMENSION_REMOTE_NETWORK,
   DIMENSION_REMOTE_PORT,
+  DIMENSION_LOCAL_ADDRESS,
   DIMENSION_LOCAL_PORT,
+  DIMENSION_INTERFACE,
+  DIMENSION_UID,
+  DIMENSION_CGROUP,
+  DIMENSION_CONGESTION,
+  DIMENSION_DIRECTION,
   DIMENSION_COUNT,
 };
 
@@ -24,9 +31,10 @@ struct group_settings {
   struct selector *selector;          /* never NULL */
   enum dimension by[DIMENSION_COUNT]; /* in the order of the configuration */
   size_t by_count;                    /* 0: no members */
-  unsigned max_members;               /* 1 to 10000 */
-  unsigned member_timeout;            /* intervals, 1 to 10000 */
-  struct metric_list metrics;         /* never empty */
+  uint8_t prefix_ipv4, prefix_ipv6; /* of remote-network; bits, 0 to 32, 128 */
+  unsigned max_members;             /* 1 to 10000 */
+  unsigned member_timeout;          /* intervals, 1 to 10000 */
+  struct metric_list metrics;       /* never empty */
 };
 
 struct settings {

@@ -31,7 +31,7 @@ static const struct {
     /* linux: net/core/sock_diag.c, sock_diag_rcv_msg() */
     {EOPNOTSUPP, ": load the kernel modules inet_diag and tcp_diag"},
     {EBUSY, ": another dump still runs on this socket"},
-    {EINVAL, ": it refuses the request or its filter"},
+    {EINVAL, ": it refuses the request"},
     {EPERM, ": a security policy of the host forbids sock_diag"},
     {EACCES, ": a security policy of the host forbids sock_diag"},
 };
@@ -45,6 +45,21 @@ static enum source_meaning kernel_error(int code, struct error *error) {
   return SOURCE_ERROR;
 }
 
+/* Both begin with an int: 0 or a negative errno
+ * (linux: net/netlink/af_netlink.c, netlink_dump_done(), netlink_ack()). */
+int source_error_code(const struct nlmsghdr *nlh) {
+  if (nlh->nlmsg_type != NLMSG_DONE && nlh->nlmsg_type != NLMSG_ERROR)
+    return 0;
+  int32_t code = 0;
+  if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code))
+    memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+  else if (nlh->nlmsg_type == NLMSG_ERROR)
+    code = -EBADMSG;
+  if (code >= 0)
+    return 0;
+  return code > -INT32_MAX ? -code : EBADMSG;
+}
+
 enum source_meaning source_meaning(const struct nlmsghdr *nlh,
                                    struct error *error) {
   if (nlh->nlmsg_flags & NLM_F_DUMP_INTR) {
@@ -55,15 +70,8 @@ enum source_meaning source_meaning(const struct nlmsghdr *nlh,
     return SOURCE_ANSWER;
   if (nlh->nlmsg_type != NLMSG_DONE && nlh->nlmsg_type != NLMSG_ERROR)
     return SOURCE_NOTHING;
-
-  /* Both begin with an int: 0 or a negative errno
-   * (linux: net/netlink/af_netlink.c, netlink_dump_done(), netlink_ack()). */
-  int32_t code = 0;
-  if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code))
-    memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
-  else if (nlh->nlmsg_type == NLMSG_ERROR)
-    code = -EBADMSG;
-  if (code < 0)
-    return kernel_error(code > -INT32_MAX ? -code : EBADMSG, error);
+  int code = source_error_code(nlh);
+  if (code != 0)
+    return kernel_error(code, error);
   return nlh->nlmsg_type == NLMSG_DONE ? SOURCE_DONE : SOURCE_NOTHING;
 }

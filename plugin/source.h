@@ -22,6 +22,8 @@ typedef void source_message_cb(const struct nlmsghdr *nlh, void *data);
 enum source_result {
   SOURCE_COMPLETE, /* the dump ended as it should */
   SOURCE_FAILED,   /* what came of it must not be used as a whole */
+  SOURCE_REFUSED,  /* nothing came: the kernel refuses the filter (EINVAL), or
+                      this user may not use it (EPERM); a coarser one may do */
   SOURCE_ENDED,    /* nothing left to read, now and later (recordings only) */
 };
 
@@ -59,5 +61,8 @@ enum source_meaning {
 /* What a message that belongs to the dump means for it. */
 enum source_meaning source_meaning(const struct nlmsghdr *nlh,
                                    struct error *error);
+
+/* The errno that an NLMSG_ERROR or NLMSG_DONE brings; 0: none. */
+int source_error_code(const struct nlmsghdr *nlh);
 
 #endif

@@ -12,8 +12,11 @@
 static struct settings settings;
 static bool configured; /* settings_init() was called */
 static struct scan *scan;
-static bool failing; /* the last read was dropped, and that was said */
-static bool ended;   /* the recording is over, and that was said */
+static uint64_t dispatched; /* when the last complete read was; 0: none yet */
+static bool failing;        /* the last read was dropped, and that was said */
+static uint64_t
+    refused;       /* filters that the kernel refused, and that was said */
+static bool ended; /* the recording is over, and that was said */
 
 static void configure_once(void) {
   if (!configured)
@@ -26,9 +29,14 @@ static void configure_once(void) {
 static int recordings_check(struct error *error) {
   if (settings.replay_count == 0)
     return 0;
-  struct replay *r = replay_new(settings.replay, settings.replay_count, error);
+  struct error reason;
+  struct replay *r =
+      replay_new(settings.replay, settings.replay_count, &reason);
   if (r == NULL)
-    return -1;
+    return error_set(error,
+                     "Replay: %s; legal are recordings of link type 253, see "
+                     "collectd-tcpinfo(5)",
+                     reason.text);
   replay_free(r);
   return 0;
 }
@@ -53,6 +61,15 @@ static void read_failed(const struct error *error) {
   dispatch_failure(scan_health(scan));
 }
 
+static void refusal_say(void) {
+  if (scan_health(scan)->refused == refused)
+    return;
+  refused = scan_health(scan)->refused;
+  NOTICE("tcpinfo: A part of the filter is left to this plugin, which costs "
+         "more: %s",
+         scan_refusal(scan));
+}
+
 /* Always 0: collectd would stretch the interval after an error, but the next
  * dump may well be right. */
 static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
@@ -63,10 +80,12 @@ static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
       NOTICE("tcpinfo: Dumps are complete again; %llu were dropped so far.",
              (unsigned long long)scan_health(scan)->errors);
     failing = false;
-    dispatch_read(scan);
+    refusal_say();
+    dispatched = dispatch_read(scan, dispatched);
     scan_commit(scan);
     break;
   case SOURCE_FAILED:
+  case SOURCE_REFUSED: /* does not get here: scan.c tries a coarser filter */
     read_failed(&error);
     break;
   case SOURCE_ENDED:

@@ -11,16 +11,20 @@
 
 struct row {
   uint64_t cookie; /* of a free row: the next free row, plus one */
-  uint32_t ends;   /* check sum of addresses and ports */
+  uint32_t ends;   /* check sum of addresses and ports, and ENDS_NO_INFO */
   uint32_t dump;   /* the dump that saw it last; 0: the row is free */
   uint32_t tag[];
 };
+
+/* In the baseline, and INFO has not come yet: its first one is the baseline. */
+enum { ENDS_NO_INFO = 1 };
 
 struct counter {
   enum field_id field;
   uint16_t at; /* offset in struct tcp_info */
   uint8_t width;
   bool bytes;      /* counts bytes in 64 bits: never wraps */
+  bool lasting;    /* goes on over a disconnect */
   uint32_t in_row; /* offset in the row */
 };
 
@@ -79,6 +83,7 @@ struct track *track_new(const enum field_id *field, size_t field_count,
                            .at = f->offset,
                            .width = f->width,
                            .bytes = wide && f->unit == UNIT_BYTES,
+                           .lasting = f->lasting,
                            .in_row = (uint32_t)at};
       at += wide ? 8 : 4;
     }
@@ -205,13 +210,13 @@ static void row_remove(struct track *t, uint32_t i) {
   t->live--;
 }
 
-static uint32_t ends_of(const struct tuple *t) {
+static uint32_t ends_of(const struct subject *t) {
   uint64_t high, low;
   memcpy(&high, t->remote.bytes, sizeof(high));
   memcpy(&low, t->remote.bytes + 8, sizeof(low));
   uint64_t mix = (high * 0x9e3779b97f4a7c15u ^ low) * 0xff51afd7ed558ccdu;
   mix ^= ((uint64_t)t->local_port << 16 | t->remote_port) * 0xc4ceb9fe1a85ec53u;
-  return (uint32_t)(mix >> 32);
+  return (uint32_t)(mix >> 32) & ~(uint32_t)ENDS_NO_INFO;
 }
 
 static uint64_t load(const uint8_t *at, unsigned width) {
@@ -252,64 +257,76 @@ static bool growth(uint64_t old, uint64_t now, unsigned width, uint64_t *out) {
   return *out < range / 2;
 }
 
-/* Keeps the row's counters as they are now. A fall of a byte counter means that
- * the socket was disconnected: then all is new. Any other fall alone adds
- * nothing: the kernel counts busy_time and its like in 32 bits of jiffies
- * (linux: struct tcp_sock, chrono_stat), so they start again after some weeks.
- */
+/* What is new of a counter, from `old` to `now`. A fall alone adds nothing: the
+ * kernel counts busy_time and its like in 32 bits of jiffies (linux: struct
+ * tcp_sock, chrono_stat), so they start again after some weeks. */
+static uint64_t counter_growth(const struct counter *c, uint64_t old,
+                               uint64_t now, bool *reset) {
+  uint64_t delta;
+  if (growth(old, now, c->width, &delta))
+    return delta;
+  *reset |= c->bytes;
+  return 0;
+}
+
+/* Keeps the row's counters as they are now. `anew`: it is new, or was connected
+ * anew, which a fall of a byte counter says, too. */
 static void counters_update(const struct track *t, struct row *r,
                             const struct sample *s, bool anew,
                             struct track_seen *out) {
   uint64_t now[FIELD_COUNT];
   for (size_t i = 0; i < t->counter_count; i++) {
     const struct counter *c = &t->counter[i];
-    uint64_t *delta = &out->delta[c->field];
     uint8_t *kept = (uint8_t *)r + c->in_row;
     unsigned kept_width = c->width == 8 ? 8 : 4;
     uint64_t old = load(kept, kept_width);
     bool there = s->info != NULL && (size_t)c->at + c->width <= s->info_size;
     now[i] = there ? load(s->info + c->at, c->width) : 0;
-    *delta = 0;
-    if (!there && !anew)
+    out->delta[c->field] = 0;
+    if (!there && (!anew || c->lasting))
       continue;
-    if (!growth(old, now[i], c->width, delta)) {
-      *delta = 0;
-      anew |= c->bytes;
-    }
+    out->delta[c->field] = counter_growth(c, old, now[i], &anew);
     store(kept, now[i], kept_width);
   }
-  if (anew)
-    for (size_t i = 0; i < t->counter_count; i++)
+  if (!anew)
+    return;
+  for (size_t i = 0; i < t->counter_count; i++)
+    if (!t->counter[i].lasting)
       out->delta[t->counter[i].field] = now[i];
+}
+
+static enum track_event row_event(const struct track *t, const struct row *r,
+                                  uint32_t ends) {
+  if (r->dump == 0)
+    return t->complete == 0 ? TRACK_BASELINE : TRACK_NEW;
+  if (r->dump == t->dump)
+    return TRACK_REPEAT;
+  if ((r->ends & ~(uint32_t)ENDS_NO_INFO) != ends)
+    return TRACK_REUSED;
+  return TRACK_KNOWN;
 }
 
 void track_see(struct track *t, const struct sample *s,
                struct track_seen *out) {
-  uint32_t ends = ends_of(&s->tuple);
+  uint32_t ends = ends_of(&s->subject);
   struct row *r = row_find(t, s->cookie);
-  out->consecutive = false;
-  if (r == NULL) {
+  if (r == NULL)
     r = row_new(t, s->cookie);
-    if (r == NULL) {
-      out->event = TRACK_NO_MEMORY;
-      return;
-    }
-    out->event = t->complete == 0 ? TRACK_BASELINE : TRACK_NEW;
-  } else if (r->dump == t->dump) {
-    out->event = TRACK_REPEAT;
+  out->event = r != NULL ? row_event(t, r, ends) : TRACK_NO_MEMORY;
+  if (out->event == TRACK_REPEAT || out->event == TRACK_NO_MEMORY)
     return;
-  } else if (r->ends != ends) {
-    out->event = TRACK_REUSED;
-  } else {
-    out->event = TRACK_KNOWN;
-    out->consecutive = r->dump == t->dump - 1;
-  }
+  bool known = out->event == TRACK_KNOWN;
+  out->dumps_ago = known && r->dump >= t->complete ? t->dump - r->dump : 0;
 
-  counters_update(t, r, s, out->event != TRACK_KNOWN, out);
-  if (out->event == TRACK_BASELINE)
+  /* A connection that is being set up has no past, whenever it is seen. */
+  bool baseline =
+      out->event == TRACK_BASELINE || (known && (r->ends & ENDS_NO_INFO));
+  bool waits = baseline && s->info == NULL && s->state != TCP_STATE_SYN_RECV;
+  counters_update(t, r, s, !known, out);
+  if (baseline)
     for (size_t i = 0; i < t->counter_count; i++)
       out->delta[t->counter[i].field] = 0;
-  r->ends = ends;
+  r->ends = ends | (waits ? ENDS_NO_INFO : 0);
   r->dump = t->dump;
   out->tag = r->tag;
   t->seen++;

@@ -27,8 +27,10 @@ enum track_event {
 
 struct track_seen {
   enum track_event event;
-  bool consecutive; /* the dump before this one saw it too */
-  uint32_t *tag;    /* zeroes for a new socket; until the next call of track */
+  /* Of a known socket: so many dumps ago it was seen last. 0: that was before
+   * the last complete one, or never. */
+  uint32_t dumps_ago;
+  uint32_t *tag; /* zeroes for a new socket; until the next call of track */
   /* What is new, by field; set for the tracked fields, 0 where the message had
    * no such field. Wrapped u32 and u16 counters are unwrapped. */
   uint64_t delta[FIELD_COUNT];
@@ -45,8 +47,10 @@ void track_free(struct track *t);
 /* A dump begins; one that failed before simply gets no track_end(). */
 void track_begin(struct track *t);
 
-/* One socket of the dump. Where a counter fell, the socket was disconnected
- * (linux: tcp_disconnect() clears them) and all of it is new. */
+/* One socket of the dump. Where a byte counter fell, the socket was
+ * disconnected (linux: tcp_disconnect() clears most counters, see
+ * field.lasting) and all of it is new: let one of each direction be followed.
+ */
 void track_see(struct track *t, const struct sample *s, struct track_seen *out);
 
 /* The dump is complete: forgets the sockets that were missing in it and in the

@@ -48,22 +48,22 @@ static void test_message(void **state) {
   assert_true(s.cookie == 0x123456789abcdef0u);
   assert_int_equal(s.state, TCP_STATE_CLOSE_WAIT);
   assert_int_equal(s.timer, 4);
-  assert_string_equal(address_format(&s.tuple.local, text), "10.0.0.1");
-  assert_string_equal(address_format(&s.tuple.remote, text), "192.0.2.7");
-  assert_int_equal(s.tuple.local_port, 443);
-  assert_int_equal(s.tuple.remote_port, 50000);
+  assert_string_equal(address_format(&s.subject.local, text), "10.0.0.1");
+  assert_string_equal(address_format(&s.subject.remote, text), "192.0.2.7");
+  assert_int_equal(s.subject.local_port, 443);
+  assert_int_equal(s.subject.remote_port, 50000);
   assert_int_equal(s.recv_queue, 11);
   assert_int_equal(s.send_queue, 22);
   assert_int_equal(s.info_size, sizeof(info));
   assert_memory_equal(s.info, info, sizeof(info));
 
   /* A mapped address is the IPv4 address. */
-  a = s.tuple.remote;
+  a = s.subject.remote;
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.local = "::ffff:10.0.0.1",
                                                .remote = "::ffff:192.0.2.7"});
   assert_int_equal(decode(m.last, &s), 0);
-  assert_true(address_equal(&s.tuple.remote, &a));
+  assert_true(address_equal(&s.subject.remote, &a));
   assert_null(s.info);
   assert_int_equal(s.info_size, 0);
 
@@ -71,7 +71,7 @@ static void test_message(void **state) {
   messages_socket(&m, &(struct message_socket){.local = "2001:db8::1",
                                                .remote = "2001:db8::2"});
   assert_int_equal(decode(m.last, &s), 0);
-  assert_string_equal(address_format(&s.tuple.remote, text), "2001:db8::2");
+  assert_string_equal(address_format(&s.subject.remote, text), "2001:db8::2");
 }
 
 static void test_refused(void **state) {

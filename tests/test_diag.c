@@ -50,11 +50,15 @@ static void begin(fake_answer_fn *const *answers, size_t count) {
   fake_answer_fn *const answers[] = {__VA_ARGS__};                             \
   begin(answers, sizeof(answers) / sizeof(answers[0]))
 
-static enum source_result dump(unsigned timeout_ms) {
+static enum source_result ask(struct source_request r) {
   t.seen.count = 0;
   strcpy(t.error.text, "");
-  const struct source_request r = {.states = 1 << 1, .timeout_ms = timeout_ms};
+  r.states = 1 << 1;
   return diag_dump(t.diag, &r, see, &t.seen, &t.error);
+}
+
+static enum source_result dump(unsigned timeout_ms) {
+  return ask((struct source_request){.timeout_ms = timeout_ms});
 }
 
 static void assert_dump_complete(size_t count) {
@@ -200,6 +204,80 @@ static void test_refusals(void **state) {
   assert_dump_fails(LONG_MS, "policy");
   assert_dump_complete(500);
   end(3);
+}
+
+static void answer_einval(struct fake_socket *s, uint32_t sequence) {
+  struct messages m;
+  messages_begin(&m, sequence, 0);
+  messages_error(&m, EINVAL);
+  fake_socket_send(s, &m);
+}
+
+static void answer_eacces_in_done(struct fake_socket *s, uint32_t sequence) {
+  struct messages m;
+  messages_begin(&m, sequence, 0);
+  messages_done(&m, EACCES);
+  fake_socket_send(s, &m);
+}
+
+static void answer_einval_amid(struct fake_socket *s, uint32_t sequence) {
+  struct messages m;
+  messages_begin(&m, sequence, 0);
+  put_sockets(&m, 1, 3);
+  messages_error(&m, EINVAL);
+  fake_socket_send(s, &m);
+}
+
+static void answer_einval_in_second(struct fake_socket *s, uint32_t sequence) {
+  struct messages m;
+  messages_begin(&m, sequence, 0);
+  put_sockets(&m, 1, 1);
+  fake_socket_send(s, &m);
+  answer_einval(s, sequence);
+}
+
+static void answer_einval_foreign(struct fake_socket *s, uint32_t sequence) {
+  answer_einval(s, sequence - 1);
+  answer_empty(s, sequence);
+}
+
+static enum source_result dump_filtered(void) {
+  static const struct inet_diag_bc_op code[] = {{INET_DIAG_BC_JMP, 4, 4}};
+  return ask((struct source_request){
+      .timeout_ms = LONG_MS, .code = code, .code_size = sizeof(code)});
+}
+
+/* Only what comes instead of a first answer to a request with a filter. */
+static void test_refused_filter(void **state) {
+  (void)state;
+  static const struct {
+    fake_answer_fn *answer;
+    enum source_result filtered, plain;
+    const char *why;
+  } rows[] = {
+      {answer_einval, SOURCE_REFUSED, SOURCE_FAILED, "Invalid argument"},
+      {answer_eperm, SOURCE_REFUSED, SOURCE_FAILED, "not permitted"},
+      {answer_eacces_in_done, SOURCE_REFUSED, SOURCE_FAILED, "denied"},
+      {answer_einval_amid, SOURCE_FAILED, SOURCE_FAILED, "ended the dump"},
+      {answer_einval_in_second, SOURCE_FAILED, SOURCE_FAILED, "ended the dump"},
+      {answer_done_enoent, SOURCE_FAILED, SOURCE_FAILED, "tcp_diag"},
+      {answer_eopnotsupp, SOURCE_FAILED, SOURCE_FAILED, "inet_diag"},
+      {answer_einval_foreign, SOURCE_COMPLETE, SOURCE_COMPLETE, ""},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    BEGIN(rows[i].answer, rows[i].answer, answer_well);
+    assert_int_equal(dump_filtered(), rows[i].filtered);
+    bool refused = rows[i].filtered == SOURCE_REFUSED;
+    if (strstr(t.error.text, rows[i].why) == NULL ||
+        (strstr(t.error.text, "filter") != NULL) != refused)
+      fail_msg("row %zu: \"%s\"", i, t.error.text);
+    if (refused)
+      assert_int_equal(t.seen.count, 0);
+    assert_int_equal(dump(LONG_MS), rows[i].plain);
+    assert_null(strstr(t.error.text, "filter"));
+    assert_dump_complete(500);
+    end(rows[i].plain == SOURCE_COMPLETE ? 1 : 3);
+  }
 }
 
 /* Completes the dump after all, so that a diag without a timeout is noticed. */
@@ -449,6 +527,7 @@ int main(void) {
       cmocka_unit_test(test_error_in_done),
       cmocka_unit_test(test_error_amid_data),
       cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_refused_filter),
       cmocka_unit_test(test_timeout),
       cmocka_unit_test(test_signals),
       cmocka_unit_test(test_malformed),

@@ -8,12 +8,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <libmnl/libmnl.h>
+#include <linux/capability.h>
 #include <linux/inet_diag.h>
 #include <netinet/tcp.h>
 
@@ -223,17 +225,31 @@ static void test_longest_filter(void **state) {
   diag_free(d);
 }
 
+static const struct inet_diag_bc_op unknown_code[] = {{200, 4, 8}};
+
+/* Any mark. */
+static const struct {
+  struct inet_diag_bc_op op;
+  struct inet_diag_markcond mark;
+} mark_code = {{INET_DIAG_BC_MARK_COND, 12, 16}, {0, 0}};
+
+static struct source_request filtered(const void *code, size_t size) {
+  return (struct source_request){.states = 1 << TCP_ESTABLISHED,
+                                 .code = code,
+                                 .code_size = size,
+                                 .timeout_ms = TIMEOUT_MS};
+}
+
 static void test_refused_filter(void **state) {
   (void)state;
-  const struct inet_diag_bc_op code[] = {{200, 4, 8}};
-  const struct source_request r = {.states = 1 << TCP_ESTABLISHED,
-                                   .code = code,
-                                   .code_size = sizeof(code),
-                                   .timeout_ms = TIMEOUT_MS};
+  const struct source_request r = filtered(unknown_code, sizeof(unknown_code));
   struct error error = {""};
   struct diag *d = diag_new(NULL, NULL);
   assert_non_null(d);
-  assert_int_equal(diag_dump(d, &r, look, NULL, &error), SOURCE_FAILED);
+  answers = 0;
+  assert_int_equal(diag_dump(d, &r, look, NULL, &error), SOURCE_REFUSED);
+  assert_int_equal(answers, 0);
+  assert_non_null(strstr(error.text, "filter"));
   assert_non_null(strstr(error.text, strerror(EINVAL)));
   assert_dump(d, established);
   assert_found(&net4, 1, 0, 0);
@@ -276,31 +292,69 @@ static void test_busy_socket(void **state) {
   diag_free(d);
 }
 
-/* In a process of its own, which can give its rights away. */
-static void test_unprivileged(void **state) {
-  (void)state;
+/* What `body` returns in a process of its own, which has given its rights away.
+ */
+static int as_nobody(int (*body)(void)) {
   pid_t child = fork();
   assert_return_code(child, errno);
   if (child == 0) {
     if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
-      _exit(2);
-    struct source_request r = established;
-    r.extensions = 1 << (INET_DIAG_INFO - 1);
-    r.timeout_ms = TIMEOUT_MS;
-    struct diag *d = diag_new(NULL, NULL);
-    net_forget(&net4);
-    if (diag_dump(d, &r, look, NULL, NULL) != SOURCE_COMPLETE)
-      _exit(3);
-    diag_free(d);
-    for (size_t i = 0; i < 2 * PAIRS; i++)
-      if (net4.end[i].found != 1 || net4.end[i].info == 0)
-        _exit(4);
-    _exit(0);
+      _exit(100);
+    _exit(body());
   }
   int status;
   assert_int_equal(waitpid(child, &status, 0), child);
   assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 0);
+  return WEXITSTATUS(status);
+}
+
+static int dump_info(void) {
+  struct source_request r = established;
+  r.extensions = 1 << (INET_DIAG_INFO - 1);
+  r.timeout_ms = TIMEOUT_MS;
+  struct diag *d = diag_new(NULL, NULL);
+  net_forget(&net4);
+  if (diag_dump(d, &r, look, NULL, NULL) != SOURCE_COMPLETE)
+    return 1;
+  diag_free(d);
+  for (size_t i = 0; i < 2 * PAIRS; i++)
+    if (net4.end[i].found != 1 || net4.end[i].info == 0)
+      return 2;
+  return 0;
+}
+
+static void test_unprivileged(void **state) {
+  (void)state;
+  assert_int_equal(as_nobody(dump_info), 0);
+}
+
+static int dump_by_mark(void) {
+  const struct source_request r = filtered(&mark_code, sizeof(mark_code));
+  struct error error = {""};
+  struct diag *d = diag_new(NULL, NULL);
+  answers = 0;
+  if (diag_dump(d, &r, look, NULL, &error) != SOURCE_REFUSED)
+    return 1;
+  if (answers != 0 || strstr(error.text, strerror(EPERM)) == NULL)
+    return 2;
+  struct source_request plain = established;
+  plain.timeout_ms = TIMEOUT_MS;
+  if (diag_dump(d, &plain, look, NULL, &error) != SOURCE_COMPLETE)
+    return 3;
+  diag_free(d);
+  return answers > 0 ? 0 : 4;
+}
+
+static void test_mark_needs_rights(void **state) {
+  (void)state;
+  assert_int_equal(as_nobody(dump_by_mark), 0);
+  if (geteuid() != 0 || prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) != 1)
+    return;
+  struct diag *d = diag_new(NULL, NULL);
+  assert_non_null(d);
+  assert_dump(d, filtered(&mark_code, sizeof(mark_code)));
+  assert_found(&net4, 1, 0, 0);
+  diag_free(d);
 }
 
 int main(void) {
@@ -312,6 +366,7 @@ int main(void) {
       cmocka_unit_test(test_refused_filter),
       cmocka_unit_test(test_busy_socket),
       cmocka_unit_test(test_unprivileged),
+      cmocka_unit_test(test_mark_needs_rights),
   };
   return cmocka_run_group_tests(tests, group_begin, group_end);
 }

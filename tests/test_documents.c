@@ -3,6 +3,7 @@
  * README.md and in the sample. */
 #include "dispatch.h"
 #include "fake_daemon.h"
+#include "filter.h"
 #include "oconfig_text.h"
 #include "settings.h"
 
@@ -189,6 +190,49 @@ static void test_options(void **state) {
   free(page);
 }
 
+/* --- the language of Filter ----------------------------------------------- */
+
+/* The conditions that the refusal of an unknown one names. */
+static void conditions(struct names *out) {
+  struct error error = {""};
+  assert_null(filter_parse("_", &error));
+  const char *at = strstr(error.text, "expected ");
+  assert_non_null(at);
+  for (at += strlen("expected "); strncmp(at, "not ", 4) != 0;) {
+    size_t length = strcspn(at, ", ");
+    assert_true(length > 0);
+    names_add(out, at, length);
+    at += length + strspn(at + length, ", ");
+  }
+}
+
+static void test_filters(void **state) {
+  (void)state;
+  char *page = file_read(PAGE), *filters = section(page, "FILTERS");
+  static struct names code, documented;
+  code.count = documented.count = 0;
+  conditions(&code);
+  names_of_items(filters, " Cm ", &documented);
+  names_compare(&documented, &code, "condition");
+
+  size_t examples = 0;
+  for (char *at = filters; (at = strstr(at, "\nFilter \"")) != NULL;
+       examples++) {
+    at += strlen("\nFilter \"");
+    char *expression = strndup(at, strcspn(at, "\"\n"));
+    struct error error;
+    assert_non_null(expression);
+    struct selector *s = filter_parse(expression, &error);
+    if (s == NULL)
+      fail_msg("%s: %s: %s", PAGE, expression, error.text);
+    selector_free(s);
+    free(expression);
+  }
+  assert_true(examples > 0);
+  free(filters);
+  free(page);
+}
+
 /* --- metrics -------------------------------------------------------------- */
 
 static double kernel_number(const char *kernel) {
@@ -268,7 +312,7 @@ static void test_own_values(void **state) {
   assert_int_equal(settings_finish(&s, &error), 0);
   struct scan *scan = scan_new(&s, 1000, NULL, NULL, &error);
   assert_non_null(scan);
-  dispatch_read(scan);
+  dispatch_read(scan, 0);
 
   char *page = file_read(PAGE);
   char *own = section(page, "THE PLUGIN'S OWN VALUES");
@@ -356,6 +400,14 @@ static void test_sample(void **state) {
     if (strstr(text, line) == NULL && strstr(text, block) == NULL)
       fail_msg("option %s is missing in %s", options.name[i], SAMPLE);
   }
+  for (int d = 0; d < DIMENSION_COUNT; d++) {
+    char quoted[64];
+    snprintf(quoted, sizeof(quoted), " \"%s\"",
+             dimension_name((enum dimension)d));
+    if (strstr(text, quoted) == NULL)
+      fail_msg("dimension %s is missing in %s",
+               dimension_name((enum dimension)d), SAMPLE);
+  }
   settings_free(&usual);
   settings_free(&all);
   free(text);
@@ -416,9 +468,10 @@ static void test_usual_metrics(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_options),    cmocka_unit_test(test_metrics),
-      cmocka_unit_test(test_own_values), cmocka_unit_test(test_usual_metrics),
-      cmocka_unit_test(test_sample),     cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_options),       cmocka_unit_test(test_filters),
+      cmocka_unit_test(test_metrics),       cmocka_unit_test(test_own_values),
+      cmocka_unit_test(test_usual_metrics), cmocka_unit_test(test_sample),
+      cmocka_unit_test(test_examples),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

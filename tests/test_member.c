@@ -1,4 +1,5 @@
 /* member: who keeps a series, and that nothing is lost or falls on the way. */
+#include "key.h"
 #include "member.h"
 
 #include <setjmp.h>
@@ -14,6 +15,7 @@ enum { NAMES_MAX = 256 };
 struct fixture {
   struct group_settings settings;
   struct report *report;
+  struct names *names;
   struct members *members;
 };
 
@@ -21,32 +23,34 @@ struct fixture {
 struct shown {
   size_t count; /* without `other` */
   char name[NAMES_MAX][128];
-  bool fresh[NAMES_MAX];
+  enum member_age age[NAMES_MAX];
   int64_t opened[NAMES_MAX];
   int64_t other;
 };
 
 static void start(struct fixture *f, unsigned max, unsigned timeout,
                   enum dimension by) {
-  *f = (struct fixture){0};
+  *f = (struct fixture){.settings = {.name = (char *)"group"}};
   f->settings.by[f->settings.by_count++] = by;
   f->settings.max_members = max;
   f->settings.member_timeout = timeout;
   assert_int_equal(metric_list_add(&f->settings.metrics, METRIC_OPENED, NULL),
                    0);
   f->report = report_new(&f->settings.metrics);
-  f->members = members_new(&f->settings, f->report);
+  f->names = names_new();
+  f->members = members_new(&f->settings, f->report, f->names);
   assert_non_null(f->members);
 }
 
 static void stop(struct fixture *f) {
   members_free(f->members);
+  names_free(f->names);
   report_free(f->report);
   metric_list_clear(&f->settings.metrics);
 }
 
-static struct tuple port(unsigned n) {
-  struct tuple t = {.remote_port = (uint16_t)n};
+static struct subject port(unsigned n) {
+  struct subject t = {.remote_port = (uint16_t)n};
   return t;
 }
 
@@ -54,11 +58,12 @@ static void on_value(const struct cell_value *v, void *data) {
   *(int64_t *)data = v->counter;
 }
 
-static void on_series(const char *name, struct cell *cell, bool fresh,
+static void on_series(const char *name, struct cell *cell, enum member_age age,
                       void *data) {
   struct shown *s = data;
   int64_t opened = -1;
-  cell_emit(cell, 0, fresh, on_value, &opened);
+  cell_emit(cell, 0, age == MEMBER_CHOSEN ? CELL_BEFORE : CELL_NOW, on_value,
+            &opened);
   if (strcmp(name, "other") == 0) {
     s->other = opened;
     return;
@@ -66,7 +71,7 @@ static void on_series(const char *name, struct cell *cell, bool fresh,
   assert_true(s->count < NAMES_MAX);
   snprintf(s->name[s->count], sizeof(s->name[0]), "%s", name);
   s->opened[s->count] = opened;
-  s->fresh[s->count++] = fresh;
+  s->age[s->count++] = age;
 }
 
 static struct shown settle(struct fixture *f) {
@@ -93,11 +98,44 @@ static void move(struct fixture *f, uint32_t member, uint64_t bytes) {
   members_busy(f->members, member, bytes);
 }
 
+/* Without room a member is part of `other`, until it is chosen: it then reports
+ * its counters only, as they were. */
+static void test_chosen(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 1, 2, DIMENSION_REMOTE_PORT);
+  struct subject t = port(80), u = port(81);
+  members_begin(f.members);
+  uint32_t a = members_join(f.members, &t);
+  uint32_t b = members_join(f.members, &u);
+  cell_opened(members_cell(f.members, b));
+  move(&f, a, 0);
+  move(&f, b, 1000);
+  struct shown s = settle(&f); /* at most one change: b takes the place of a */
+  assert_int_equal(find(&s, "80"), 0);
+  assert_int_equal(s.count, 1);
+  assert_int_equal(s.other, 1);
+  members_begin(f.members);
+  move(&f, a, 0);
+  move(&f, b, 1000);
+  s = settle(&f);
+  assert_int_equal(s.count, 2);
+  int i = find(&s, "81");
+  assert_true(i >= 0);
+  assert_int_equal(s.age[i], MEMBER_CHOSEN);
+  assert_int_equal(s.opened[i], 0);
+  assert_int_equal(s.other, 1);
+  /* Who has just reported for the last time comes back as if nothing was. */
+  members_leave(f.members, b);
+  members_leave(f.members, a);
+  stop(&f);
+}
+
 static void test_new_series(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 10, 2, DIMENSION_REMOTE_PORT);
-  struct tuple t = port(80);
+  struct subject t = port(80);
   members_begin(f.members);
   uint32_t a = members_join(f.members, &t);
   cell_opened(members_cell(f.members, a));
@@ -105,19 +143,19 @@ static void test_new_series(void **state) {
   struct shown s = settle(&f);
   assert_int_equal(s.count, 1);
   assert_string_equal(s.name[0], "80");
-  assert_true(s.fresh[0]);
-  assert_int_equal(s.opened[0], 0); /* the starting point */
-  assert_int_equal(s.other, 1);     /* it was there until now */
+  assert_int_equal(s.age[0], MEMBER_NEW); /* at once: there is room */
+  assert_int_equal(s.opened[0], 1);
+  assert_int_equal(s.other, 0);
   assert_int_equal(members_count(f.members), 1);
-  assert_int_equal(members_folded(f.members), 1);
+  assert_int_equal(members_folded(f.members), 0);
 
   members_begin(f.members);
   cell_opened(members_cell(f.members, a));
   move(&f, a, 0);
   s = settle(&f);
-  assert_false(s.fresh[0]);
-  assert_int_equal(s.opened[0], 1);
-  assert_int_equal(s.other, 1);
+  assert_int_equal(s.age[0], MEMBER_KNOWN);
+  assert_int_equal(s.opened[0], 2);
+  assert_int_equal(s.other, 0);
   assert_int_equal(members_folded(f.members), 0);
   stop(&f);
 }
@@ -127,13 +165,13 @@ static void test_timeout_and_return(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 10, 2, DIMENSION_REMOTE_PORT);
-  struct tuple t = port(80);
+  struct subject t = port(80);
   for (int round = 0; round < 3; round++) {
     members_begin(f.members);
     uint32_t a = members_join(f.members, &t);
     move(&f, a, 0);
     struct shown s = settle(&f);
-    assert_true(s.fresh[0]);
+    assert_int_equal(s.age[0], MEMBER_NEW);
     assert_int_equal(s.opened[0], 5 * round);
     members_begin(f.members);
     for (int i = 0; i < 5; i++)
@@ -164,7 +202,7 @@ static void test_forgotten(void **state) {
   int64_t last = 0;
   for (unsigned round = 0; round < 3; round++) {
     for (unsigned n = 1; n <= 60; n++) {
-      struct tuple t = port(n);
+      struct subject t = port(n);
       members_begin(f.members);
       uint32_t a = members_join(f.members, &t);
       move(&f, a, 0);
@@ -213,7 +251,7 @@ static void test_busiest_and_sticky(void **state) {
   srand(3);
   start(&f, MAX, 6, DIMENSION_REMOTE_PORT);
   for (unsigned i = 0; i < PEERS; i++) {
-    struct tuple t = port(1000 + i);
+    struct subject t = port(1000 + i);
     member[i] = members_join(f.members, &t);
     bytes[i] = 0;
   }
@@ -255,7 +293,7 @@ static void test_many(void **state) {
   start(&f, 5, 6, DIMENSION_LOCAL_PORT);
   for (int round = 0; round < 3; round++) {
     for (unsigned i = 0; i < MANY; i++) {
-      struct tuple t = {.local_port = (uint16_t)i};
+      struct subject t = {.local_port = (uint16_t)i};
       member[i] = members_join(f.members, &t);
       assert_int_equal(members_join(f.members, &t), member[i]);
     }
@@ -274,45 +312,138 @@ static void test_many(void **state) {
   stop(&f);
 }
 
-static void test_names(void **state) {
+/* The name of the only member, with one socket of these ends. */
+static void name_is(const struct group_settings *settings,
+                    const struct subject *subject, const char *expected) {
+  uint8_t key[KEY_MAX];
+  char name[KEY_NAME_MAX];
+  struct names *names = names_new();
+  assert_true(key_size(settings) <= KEY_MAX);
+  key_make(settings, subject, key);
+  key_format(settings, key, names, false, name);
+  assert_string_equal(name, expected);
+  names_free(names);
+}
+
+static void by(struct group_settings *g, enum dimension d) {
+  g->by[g->by_count++] = d;
+}
+
+static void test_address_names(void **state) {
   (void)state;
   static const struct {
-    const char *address, *name;
-  } row[] = {{"10.0.0.1", "10.0.0.1"},
-             {"2001:db8::1", "2001_db8__1"},
-             {"::1", "__1"},
-             {"fe80::abcd:0:1", "fe80__abcd_0_1"}};
+    const char *address, *name, *network;
+  } row[] = {{"10.1.2.3", "10.1.2.3", "10.1.0.0_20"},
+             {"2001:db8::1", "2001_db8__1", "2001_db8___44"},
+             {"::1", "__1", "___44"},
+             {"fe80::abcd:0:1", "fe80__abcd_0_1", "fe80___44"}};
   for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-    struct fixture f;
-    start(&f, 10, 6, DIMENSION_REMOTE_ADDRESS);
-    f.settings.by[0] = DIMENSION_LOCAL_PORT;
-    f.settings.by[1] = DIMENSION_REMOTE_ADDRESS;
-    f.settings.by[2] = DIMENSION_REMOTE_PORT;
-    f.settings.by_count = 3;
-    members_free(f.members);
-    f.members = members_new(&f.settings, f.report);
+    struct group_settings g = {
+        .name = (char *)"g", .prefix_ipv4 = 20, .prefix_ipv6 = 44};
     struct prefix p;
+    char expected[KEY_NAME_MAX];
     assert_true(prefix_parse(row[i].address, &p));
-    struct tuple t = {
-        .remote = p.address, .local_port = 443, .remote_port = 65535};
-    members_begin(f.members);
-    move(&f, members_join(f.members, &t), 0);
-    struct shown s = settle(&f);
-    char expected[128];
+    struct subject t = {.remote = p.address,
+                        .local = p.address,
+                        .local_port = 443,
+                        .remote_port = 65535,
+                        .inbound = true,
+                        .uid = 0,
+                        .congestion = "cubic"};
+    by(&g, DIMENSION_LOCAL_PORT);
+    by(&g, DIMENSION_REMOTE_ADDRESS);
+    by(&g, DIMENSION_REMOTE_PORT);
     snprintf(expected, sizeof(expected), "443-%s-65535", row[i].name);
-    assert_string_equal(s.name[0], expected);
-    stop(&f);
+    name_is(&g, &t, expected);
+    g.by_count = 0;
+    by(&g, DIMENSION_REMOTE_NETWORK);
+    name_is(&g, &t, row[i].network);
+    g.by_count = 0;
+    by(&g, DIMENSION_DIRECTION);
+    by(&g, DIMENSION_UID);
+    by(&g, DIMENSION_CONGESTION);
+    by(&g, DIMENSION_INTERFACE);
+    by(&g, DIMENSION_CGROUP);
+    by(&g, DIMENSION_LOCAL_ADDRESS);
+    snprintf(expected, sizeof(expected), "inbound-root-cubic-unbound-none-%s",
+             row[i].name);
+    name_is(&g, &t, expected);
   }
+}
+
+static void test_other_names(void **state) {
+  (void)state;
+  struct group_settings g = {.name = (char *)"g"};
+  struct subject t = {.uid = 4123456789u,
+                      .interface = 4000000000u,
+                      .cgroup = 18000000000000000000u};
+  by(&g, DIMENSION_UID);
+  by(&g, DIMENSION_INTERFACE);
+  by(&g, DIMENSION_CGROUP);
+  by(&g, DIMENSION_CONGESTION);
+  by(&g, DIMENSION_DIRECTION);
+  /* Nobody knows them: the numbers stand. */
+  name_is(&g, &t, "4123456789-4000000000-18000000000000000000-none-outbound");
+  char clean[NAMES_TEXT_MAX];
+  names_clean("a b/c\\x2d\303\244_.@-Z9", clean);
+  assert_string_equal(clean, "a_b_c_x2d___.@-Z9");
+}
+
+/* Together with the group's name it fits, and two keys never share a name. */
+static void test_long_and_equal_names(void **state) {
+  (void)state;
+  char group[61], a[KEY_NAME_MAX], b[KEY_NAME_MAX];
+  memset(group, 'g', 60);
+  group[60] = '\0';
+  struct group_settings g = {.name = group};
+  struct names *names = names_new();
+  struct prefix p;
+  uint8_t key[KEY_MAX];
+  assert_true(prefix_parse("2001:db8:1234:5678:9abc:def0:1234:5678", &p));
+  struct subject t = {.remote = p.address, .local = p.address};
+  by(&g, DIMENSION_REMOTE_ADDRESS);
+  by(&g, DIMENSION_LOCAL_ADDRESS);
+  key_make(&g, &t, key);
+  key_format(&g, key, names, false, a);
+  assert_int_equal(strlen(group) + 1 + strlen(a), 127);
+  t.local.bytes[15] ^= 1;
+  key_make(&g, &t, key);
+  key_format(&g, key, names, false, b);
+  assert_string_not_equal(a, b);
+  g.name = (char *)"g";
+  key_format(&g, key, names, false, a);
+  key_format(&g, key, names, true, b);
+  assert_memory_equal(a, b, strlen(a));
+  assert_int_equal(strlen(b), strlen(a) + 9);
+  names_free(names);
+}
+
+/* A member that is called `other` by chance is not `other`. */
+static void test_called_other(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 10, 6, DIMENSION_CONGESTION);
+  struct subject t = {.congestion = "other"};
+  members_begin(f.members);
+  move(&f, members_join(f.members, &t), 0);
+  struct shown s = settle(&f);
+  assert_int_equal(s.count, 1);
+  assert_true(strncmp(s.name[0], "other_", 6) == 0);
+  stop(&f);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_chosen),
       cmocka_unit_test(test_new_series),
       cmocka_unit_test(test_timeout_and_return),
       cmocka_unit_test(test_forgotten),
       cmocka_unit_test(test_busiest_and_sticky),
       cmocka_unit_test(test_many),
-      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_address_names),
+      cmocka_unit_test(test_other_names),
+      cmocka_unit_test(test_long_and_equal_names),
+      cmocka_unit_test(test_called_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

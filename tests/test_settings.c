@@ -3,6 +3,7 @@
  * line below each. Here in code: what a file cannot say. */
 #include "oconfig_text.h"
 #include "option.h"
+#include "selector_text.h"
 #include "settings.h"
 
 #include <math.h>
@@ -109,30 +110,6 @@ __attribute__((format(printf, 2, 3))) static void add(struct out *o,
   assert_true(o->length < sizeof(o->text));
 }
 
-static void add_selector(struct out *o, const struct selector *s) {
-  static const char *const name[] = {
-      "and",        "or",           "not",           "LocalPort",
-      "RemotePort", "LocalAddress", "RemoteAddress", "loopback"};
-  char text[ADDRESS_TEXT_MAX];
-  add(o, "(%s", name[s->op]);
-  for (size_t i = 0; i < s->count; i++)
-    if (s->child != NULL) {
-      add(o, " ");
-      add_selector(o, s->child[i]);
-    } else if (s->port != NULL) {
-      add(o, " %u", s->port[i].low);
-      if (s->port[i].high != s->port[i].low)
-        add(o, "-%u", s->port[i].high);
-    } else {
-      add(o, " %s", address_format(&s->prefix[i].address, text));
-      if (s->prefix[i].bits != 128)
-        add(o, "/%d",
-            s->prefix[i].bits -
-                (address_is_ipv4(&s->prefix[i].address) ? 96 : 0));
-    }
-  add(o, ")");
-}
-
 static void add_metrics(struct out *o, const struct metric_list *list) {
   char text[STATISTIC_TEXT_MAX];
   for (size_t i = 0; i < list->count; i++) {
@@ -145,6 +122,7 @@ static void add_metrics(struct out *o, const struct metric_list *list) {
 
 /* "web: SELECTOR by DIMENSIONS, 100 members, 6 intervals: METRICS". */
 static void add_group(struct out *o, const struct group_settings *g) {
+  char selector[2048];
   struct out metrics = {.length = 0}, usual = metrics;
   struct metric_list list = {.count = 0};
   assert_int_equal(metric_list_default(&list), 0);
@@ -153,9 +131,12 @@ static void add_group(struct out *o, const struct group_settings *g) {
   metric_list_clear(&list);
 
   add(o, "%s: ", g->name);
-  add_selector(o, g->selector);
-  for (size_t i = 0; i < g->by_count; i++)
+  add(o, "%s", selector_text(g->selector, selector, sizeof(selector)));
+  for (size_t i = 0; i < g->by_count; i++) {
     add(o, "%s %s", i == 0 ? " by" : "", dimension_name(g->by[i]));
+    if (g->by[i] == DIMENSION_REMOTE_NETWORK)
+      add(o, " of %u %u", g->prefix_ipv4, g->prefix_ipv6);
+  }
   add(o, ", %u members, %u intervals: %s\n", g->max_members, g->member_timeout,
       strcmp(metrics.text, usual.text) == 0 ? "the usual" : metrics.text);
 }
@@ -192,11 +173,14 @@ static void test_good(void **state) {
 
 /* --- in code -------------------------------------------------------------- */
 
-static struct tuple tuple(const char *local, uint16_t local_port,
-                          const char *remote, uint16_t remote_port) {
+static struct subject tuple(const char *local, uint16_t local_port,
+                            const char *remote, uint16_t remote_port) {
   struct prefix l, r;
   assert_true(prefix_parse(local, &l) && prefix_parse(remote, &r));
-  return (struct tuple){l.address, r.address, local_port, remote_port};
+  return (struct subject){.local = l.address,
+                          .remote = r.address,
+                          .local_port = local_port,
+                          .remote_port = remote_port};
 }
 
 /* The subset of the manual's example that there is, down to what matches. */
@@ -226,7 +210,7 @@ static void test_example(void **state) {
   assert_string_equal(g->name, "postgres");
   assert_int_equal(g->by_count, 0);
   assert_int_equal(g->metrics.count, 12);
-  struct tuple t = tuple("10.0.0.1", 40000, "10.0.0.2", 5432);
+  struct subject t = tuple("10.0.0.1", 40000, "10.0.0.2", 5432);
   assert_true(selector_match(g->selector, &t));
   t.remote_port = 5433;
   assert_false(selector_match(g->selector, &t));
@@ -268,7 +252,7 @@ static void test_nothing(void **state) {
   assert_int_equal(settings_finish(&s, NULL), 0);
   assert_int_equal(s.group_count, 1);
   assert_string_equal(s.group[0].name, "all");
-  struct tuple t = tuple("10.0.0.1", 1, "10.0.0.2", 2);
+  struct subject t = tuple("10.0.0.1", 1, "10.0.0.2", 2);
   assert_true(selector_match(s.group[0].selector, &t));
   t = tuple("10.0.0.1", 1, "10.0.0.1", 2);
   assert_false(selector_match(s.group[0].selector, &t));
@@ -309,7 +293,8 @@ static void test_values(void **state) {
   assert_refused("LocalPorts", NULL, 0,
                  "Group \"web\": LocalPorts: not an option, LocalPort perhaps; "
                  "legal is LocalPort, RemotePort, LocalAddress, RemoteAddress, "
-                 "IgnoreLoopback, By, MaxMembers, MemberTimeout, Metric");
+                 "Filter, Direction, IgnoreLoopback, By, Prefix, MaxMembers, "
+                 "MemberTimeout, Metric");
 
   static const struct {
     double number;
@@ -347,10 +332,20 @@ static void test_longest(void **state) {
   memset(name, 'n', 60);
   memset(value, 'v', sizeof(value) - 1);
   name[60] = value[sizeof(value) - 1] = '\0';
-  static const char *const option[] = {
-      "DumpTimeout",   "Replay",         "Group", "LocalPort",
-      "RemoteAddress", "IgnoreLoopback", "By",    "MaxMembers",
-      "MemberTimeout", "Metric",         "v"};
+  static const char *const option[] = {"DumpTimeout",
+                                       "Replay",
+                                       "Group",
+                                       "LocalPort",
+                                       "RemoteAddress",
+                                       "Filter",
+                                       "Direction",
+                                       "IgnoreLoopback",
+                                       "By",
+                                       "Prefix",
+                                       "MaxMembers",
+                                       "MemberTimeout",
+                                       "Metric",
+                                       "v"};
   for (size_t i = 0; i < sizeof(option) / sizeof(option[0]); i++) {
     struct settings s;
     struct error error;

@@ -22,8 +22,9 @@ struct fake_socket {
   /* What the model knows of track. */
   bool known;
   uint64_t handed_out[FOLLOWED];
-  int missed;         /* complete dumps in a row */
-  bool seen, sighted; /* in this dump; in the dump before it */
+  int missed;    /* complete dumps in a row */
+  bool seen;     /* in this dump */
+  unsigned last; /* number of the dump that saw it last */
 };
 
 static struct sample sample_of(const struct fake_socket *s, uint8_t *info) {
@@ -31,8 +32,8 @@ static struct sample sample_of(const struct fake_socket *s, uint8_t *info) {
                           .state = TCP_STATE_ESTABLISHED,
                           .info = info,
                           .info_size = INFO_SIZE};
-  sample.tuple.remote.bytes[15] = 1;
-  sample.tuple.remote_port = s->port;
+  sample.subject.remote.bytes[15] = 1;
+  sample.subject.remote_port = s->port;
   memset(info, 0, INFO_SIZE);
   for (size_t i = 0; i < FOLLOWED; i++) {
     const struct field *f = &field_table[followed[i]];
@@ -83,7 +84,7 @@ static void test_rules(void **state) {
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_int_equal(seen.event, TRACK_KNOWN);
-  assert_true(seen.consecutive);
+  assert_int_equal(seen.dumps_ago, 1);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 24);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0);
   seen = see(t, &b); /* later than the first dump: all of it counts */
@@ -103,7 +104,7 @@ static void test_rules(void **state) {
   see(t, &a);
   seen = see(t, &b);
   assert_int_equal(seen.event, TRACK_KNOWN);
-  assert_false(seen.consecutive);
+  assert_int_equal(seen.dumps_ago, 0);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 7);
   track_end(t, gone_none, NULL);
   track_free(t);
@@ -179,6 +180,7 @@ static void test_disconnect(void **state) {
   assert_int_equal(seen.event, TRACK_KNOWN);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 200);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 10);
+  assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
   track_end(t, gone_none, NULL);
   /* Other ends: seen even where every counter is higher than before. */
   memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 2, 30}, sizeof(a.count));
@@ -189,6 +191,7 @@ static void test_disconnect(void **state) {
   assert_int_equal(seen.tag[0], 4711);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 900);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 100);
+  assert_int_equal(seen.delta[FIELD_BUSY_TIME], 27); /* it went on */
   track_end(t, gone_none, NULL);
   track_free(t);
 }
@@ -226,6 +229,35 @@ static void test_no_info(void **state) {
   track_free(t);
 }
 
+/* A baseline without INFO has to wait for it; a connection that was just being
+ * set up has no past. */
+static void test_baseline_without_info(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 10}};
+  struct fake_socket b = {.cookie = 2, .count = {1, 60, 0, 0}};
+  uint8_t info[INFO_SIZE];
+  struct track_seen seen;
+  track_begin(t);
+  struct sample sample = sample_of(&a, info);
+  sample.info = NULL;
+  track_see(t, &sample, &seen);
+  sample = sample_of(&b, info);
+  sample.info = NULL;
+  sample.state = TCP_STATE_SYN_RECV;
+  track_see(t, &sample, &seen);
+  track_end(t, gone_none, NULL);
+  track_begin(t);
+  assert_int_equal(see(t, &a).delta[FIELD_BYTES_SENT], 0);
+  assert_int_equal(see(t, &b).delta[FIELD_BYTES_SENT], 60);
+  track_end(t, gone_none, NULL);
+  a.count[1] += 3;
+  track_begin(t);
+  assert_int_equal(see(t, &a).delta[FIELD_BYTES_SENT], 3);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
 /* --- Random histories ---------------------------------------------------- */
 
 enum { MODEL_SOCKETS = 400, MODEL_DUMPS = 120 };
@@ -237,6 +269,7 @@ struct model {
   int expect_gone[MODEL_SOCKETS];
   size_t count;
   bool complete_once;
+  unsigned dump, complete; /* number of this one, of the last complete one */
   uint64_t total[FOLLOWED], expected[FOLLOWED];
 };
 
@@ -259,8 +292,9 @@ static void model_live(struct model *m) {
       m->alive[i] = false;
     if (chance(40) == 0) { /* disconnect, connect elsewhere */
       s->port++;
-      memset(s->count, 0, sizeof(s->count));
-      memset(s->handed_out, 0, sizeof(s->handed_out));
+      for (size_t k = 0; k < FOLLOWED; k++)
+        if (!field_table[followed[k]].lasting)
+          s->count[k] = s->handed_out[k] = 0;
     }
     s->count[0] += chance(3) == 0 ? chance(0x8000000) : chance(5);
     s->count[1] += (uint64_t)chance(1000000) * chance(1000000);
@@ -280,8 +314,10 @@ static void model_see(struct model *m, struct track *t, size_t i) {
   assert_int_equal(seen.event == TRACK_BASELINE, baseline);
   assert_int_equal(seen.event == TRACK_NEW, !s->known && m->complete_once);
   if (s->known)
-    assert_int_equal(seen.consecutive,
-                     s->sighted && seen.event != TRACK_REUSED);
+    assert_int_equal(seen.dumps_ago,
+                     seen.event == TRACK_KNOWN && s->last >= m->complete
+                         ? m->dump - s->last
+                         : 0);
   for (size_t k = 0; k < FOLLOWED; k++) {
     unsigned width = field_table[followed[k]].width;
     if (!s->known && width < 8) /* who wrapped before we looked */
@@ -294,15 +330,15 @@ static void model_see(struct model *m, struct track *t, size_t i) {
   }
   seen.tag[0] = (uint32_t)i;
   s->known = s->seen = true;
+  s->last = m->dump;
 }
 
 static void model_dump(struct model *m, struct track *t) {
   bool fails = chance(5) == 0;
   track_begin(t);
-  for (size_t i = 0; i < m->count; i++) {
-    m->socket[i].sighted = m->socket[i].seen;
+  m->dump++;
+  for (size_t i = 0; i < m->count; i++)
     m->socket[i].seen = false;
-  }
   size_t stop = fails ? chance((unsigned)m->count + 1) : m->count;
   for (size_t i = 0; i < stop; i++) {
     if (!m->alive[i] || chance(25) == 0) /* dumps miss sockets */
@@ -317,6 +353,7 @@ static void model_dump(struct model *m, struct track *t) {
   if (fails)
     return;
   m->complete_once = true;
+  m->complete = m->dump;
   for (size_t i = 0; i < m->count; i++) {
     struct fake_socket *s = &m->socket[i];
     if (!s->known || s->seen || ++s->missed < 2)
@@ -392,6 +429,7 @@ int main(void) {
       cmocka_unit_test(test_time_starts_again),
       cmocka_unit_test(test_disconnect),
       cmocka_unit_test(test_no_info),
+      cmocka_unit_test(test_baseline_without_info),
       cmocka_unit_test(test_histories),
       cmocka_unit_test(test_many_come_and_go),
   };

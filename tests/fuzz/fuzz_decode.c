@@ -51,7 +51,7 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
       struct reading r = {.sample = &s,
                           .delta = seen.delta,
                           .active = s.timer & 1,
-                          .window_us = seen.consecutive ? 1000 : 0};
+                          .window_us = seen.dumps_ago * 1000};
       cell_add(p->cell, &r);
     }
   }
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       message(&p, data, length);
     } else {
       track_end(p.track, on_gone, NULL);
-      cell_emit(p.cell, 280, false, on_value, NULL);
+      cell_emit(p.cell, 280, CELL_NOW, on_value, NULL);
       cell_commit(p.cell);
       track_begin(p.track);
       cell_begin(p.cell);
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     data += length;
     size -= length;
   }
-  cell_emit(p.cell, 280, false, on_value, NULL);
+  cell_emit(p.cell, 280, CELL_NOW, on_value, NULL);
   track_free(p.track);
   cell_free(p.cell);
   report_free(p.report);

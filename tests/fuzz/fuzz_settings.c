@@ -33,7 +33,7 @@ static void check_settings(const struct settings *s) {
     need(g->max_members >= 1 && g->max_members <= 10000, "MaxMembers");
     need(g->member_timeout >= 1 && g->member_timeout <= 10000, "timeout");
     need(g->by_count <= DIMENSION_COUNT, "By");
-    struct tuple t = {.local_port = 443};
+    struct subject t = {.local_port = 443};
     selector_match(g->selector, &t);
   }
   need(s->dump_timeout >= 0 && s->dump_timeout <= 3600, "DumpTimeout");

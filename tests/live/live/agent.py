@@ -3,6 +3,7 @@ connections as its parent says on stdin, one JSON list per line, and answers on
 stdout. It ends with its stdin. Run by traffic.py inside a namespace."""
 
 import json
+import os
 import selectors
 import socket
 import struct
@@ -25,6 +26,13 @@ class Connection:
                                                8))[0],
                 "sent": self.sent, "received": self.received,
                 "pending": self.pending, "rounds": self.rounds}
+
+
+def set_option(sock, option):
+    """["SOL_SOCKET", "SO_BINDTODEVICE", "eth0"]"""
+    level, name, value = option
+    sock.setsockopt(getattr(socket, level), getattr(socket, name),
+                    value.encode() if isinstance(value, str) else value)
 
 
 class Agent:
@@ -124,14 +132,32 @@ class Agent:
         s.setblocking(False)
         self.selector.register(s, selectors.EVENT_READ, ("listener", echo))
 
-    def do_open(self, n, family, address, port):
+    def do_deaf(self, port):
+        """Closes the listener on this port."""
+        for key in list(self.selector.get_map().values()):
+            if (isinstance(key.data, tuple) and
+                    key.fileobj.getsockname()[1] == port):
+                self.selector.unregister(key.fileobj)
+                key.fileobj.close()
+
+    def do_become(self, uid):
+        """Sockets from now on belong to this user."""
+        os.setuid(uid)
+
+    def do_open(self, n, family, address, port, options):
         made = []
         for _ in range(n):
             s = socket.socket(getattr(socket, family))
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option in options:
+                set_option(s, option)
             s.connect((address, port))
             made.append(self.adopt(s).number)
         return made
+
+    def do_set(self, numbers, option):
+        for c in map(self.connections.get, numbers):
+            set_option(c.sock, option)
 
     def do_send(self, numbers, size):
         for c in map(self.connections.get, numbers):

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from .netns import PREFIX
+from .netns import PREFIX, enter
 
 DATE = re.compile(r"-\d{4}-\d\d-\d\d$")
 
@@ -73,7 +73,7 @@ class Collectd:
                 block=block, module_dir=modules or module_dir()))
         self.command = []
         if namespace:
-            self.command += ["ip", "netns", "exec", namespace]
+            self.command += enter(namespace)
         if nobody:
             self.command += NOBODY
         # Not even a killed test leaves a daemon behind.

@@ -110,14 +110,17 @@ def inside(network):
     return lambda text: ipaddress.ip_address(text) in net
 
 
-def check_counters(name, before, after, old, new):
+def check_counters(name, before, after, old, new, reused=()):
     """The growth of a group's counters between two reads against the growth of
-    its sockets between two looks of ss; a socket that is new counts in full."""
+    its sockets between two looks of ss; a socket that is new counts in full.
+    `reused`: sockets that were connected anew. Their times go on: the kernel
+    does not clear them."""
     old = {s["cookie"]: s for s in old}
-    for table, slack in ((COUNTERS, 0), (TIMES, 1)):
+    lasting = {**{s["cookie"]: s for s in reused}, **old}
+    for table, known, slack in ((COUNTERS, old, 0), (TIMES, lasting, 1)):
         for metric, (kind, key) in table.items():
             got = [v.get((name, kind, metric)) for v in (before, after)]
-            grown = sum(s[key] - old.get(s["cookie"], {}).get(key, 0)
+            grown = sum(max(0, s[key] - known.get(s["cookie"], {}).get(key, 0))
                         for s in new)
             check.equal("%s %s-%s of %d sockets" % (name, kind, metric,
                                                     len(new)),

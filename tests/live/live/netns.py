@@ -17,6 +17,12 @@ def run(*command, **more):
     return done.stdout
 
 
+def enter(name):
+    """A command's words before it runs in that namespace. `ip netns exec` would
+    also hide the file system of cgroups."""
+    return ["nsenter", "--net=/var/run/netns/" + name]
+
+
 def sweep():
     """Removes namespaces that a killed test has left behind."""
     for line in run("ip", "netns", "list").splitlines():

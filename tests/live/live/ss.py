@@ -8,6 +8,8 @@ import math
 import re
 import subprocess
 
+from .netns import enter
+
 # The states in which a socket counts as a connection, in ss's spelling.
 TRAFFIC = frozenset(("ESTAB", "SYN-SENT", "FIN-WAIT-1", "FIN-WAIT-2",
                      "CLOSE-WAIT", "LAST-ACK", "CLOSING"))
@@ -27,12 +29,26 @@ RATE = re.compile(r"\b(send|pacing_rate|delivery_rate) ([0-9]+)bps")
 def address(text):
     """'[::ffff:10.0.0.1]:80' -> ('10.0.0.1', 80), as one host counts."""
     host, port = text.rsplit(":", 1)
-    host = host.strip("[]").split("%")[0]
+    host = host.split("%")[0].strip("[]") # [fd99::1]%eth0:80
     if host.startswith("::ffff:") and "." in host:
         host = host[7:]
     if host == "*": # a listener on both families
         host = "::"
     return host, 0 if port == "*" else int(port)
+
+
+def device(text):
+    """'10.0.0.1%eth0:80' -> 'eth0': what the socket is bound to, or None."""
+    host = text.rsplit(":", 1)[0]
+    return host.split("%")[1] if "%" in host else None
+
+
+def congestion(words):
+    """The algorithm: the last plain word before the first of the numbers."""
+    for before, word in zip(words, words[1:]):
+        if word.startswith(("wscale:", "rto:", "cwnd:")):
+            return before
+    return None
 
 
 def socket(line):
@@ -44,12 +60,18 @@ def socket(line):
     out["remote"], out["remote_port"] = address(word[4])
     cookie = COOKIE.search(line)
     out["cookie"] = int(cookie.group(1), 16) if cookie else None
+    out["device"] = device(word[3])
+    out["uid"] = 0
+    for w in word[5:]:
+        if w.startswith("uid:"):
+            out["uid"] = int(w[4:])
     out["info"] = " cwnd:" in line
     if not out["info"]:
         return out
 
     out.update((key, 0) for key in ZERO)
     out["app_limited"] = "app_limited" in word
+    out["congestion"] = congestion(word[5:])
     for name, rate in RATE.findall(line):
         out[name] = int(rate) / 8
     for w in word[5:]:
@@ -85,7 +107,7 @@ def parse(text):
 def sockets(namespace):
     """All TCP sockets of a namespace now."""
     text = subprocess.run(
-        ["ip", "netns", "exec", namespace, "ss", "-tanieOH"],
+        [*enter(namespace), "ss", "-tanieOH"],
         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True).stdout
     return parse(text)

@@ -15,12 +15,21 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Agent:
-    def __init__(self, namespace):
+    """`cgroup`: the folder of the cgroup (v2) to run in; `uid`: the user that
+    its sockets belong to."""
+
+    def __init__(self, namespace, cgroup=None, uid=0):
         self.namespace = namespace
         self.process = subprocess.Popen(
             ["ip", "netns", "exec", namespace, sys.executable,
              os.path.join(HERE, "agent.py")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if cgroup:
+            with open(os.path.join(cgroup, "cgroup.procs"), "w",
+                      encoding="ascii") as procs:
+                procs.write(str(self.process.pid))
+        if uid:
+            self._ask("become", uid)
 
     def _ask(self, *order):
         self.process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -35,10 +44,19 @@ class Agent:
         """Without anything else, on IPv4 and IPv6 alike."""
         self._ask("listen", family, address, port, echo)
 
-    def open(self, n, address, port):
-        """Connects n times; returns the numbers of the connections."""
+    def deaf(self, port):
+        """Ends listening there; connections stay."""
+        self._ask("deaf", port)
+
+    def open(self, n, address, port, *options):
+        """Connects n times, with socket options such as ("SOL_SOCKET",
+        "SO_BINDTODEVICE", "eth0"); returns the numbers of the connections."""
         family = "AF_INET6" if ":" in address else "AF_INET"
-        return self._ask("open", n, family, address, port)
+        return self._ask("open", n, family, address, port, options)
+
+    def set(self, numbers, *option):
+        """A socket option of open connections."""
+        self._ask("set", numbers, option)
 
     def send(self, numbers, size):
         """`size` bytes on each."""
@@ -74,19 +92,23 @@ class Agent:
 
 
 class Agents:
-    """A client and a server, each in its namespace of a netns.Link."""
+    """A client and a server, each in its namespace of a netns.Link; more where
+    asked for."""
 
     def __init__(self, link):
         self.link = link
+        self.all = []
 
     def __enter__(self):
-        self.client = Agent(self.link.client)
-        self.server = Agent(self.link.server)
-        return self.client, self.server, self
+        return self.more(self.link.client), self.more(self.link.server), self
 
     def __exit__(self, *_):
-        self.client.end()
-        self.server.end()
+        for agent in self.all:
+            agent.end()
+
+    def more(self, namespace, **options):
+        self.all.append(Agent(namespace, **options))
+        return self.all[-1]
 
     def settle(self, limit=60):
         """Waits until both ends have got all that was sent and the kernel has
@@ -95,8 +117,7 @@ class Agents:
         end = time.time() + limit
         before = None
         while time.time() < end:
-            reports = [*self.client.report().values(),
-                       *self.server.report().values()]
+            reports = [r for a in self.all for r in a.report().values()]
             busy = any(r["pending"] or r["rounds"] for r in reports)
             now = {n: ss.sockets(n) for n in (self.link.client,
                                               self.link.server)}

@@ -1,0 +1,61 @@
+#include "request.h"
+
+#include <linux/inet_diag.h>
+#include <stdlib.h>
+
+/* The groups' selectors, borrowed for a moment as one. */
+static int filter_compile(struct request *r, unsigned features) {
+  const struct settings *settings = r->settings;
+  struct selector any = {.op = SELECTOR_OR, .count = settings->group_count};
+  any.child = calloc(settings->group_count + 1, sizeof(struct selector *));
+  if (any.child == NULL)
+    return -1;
+  for (size_t i = 0; i < settings->group_count; i++)
+    any.child[i] = settings->group[i].selector;
+  bytecode_free(&r->bytecode);
+  int status = bytecode_compile(&any, features, &r->bytecode);
+  free(any.child);
+  if (status != 0)
+    r->bytecode = (struct bytecode){0};
+  r->ask.code = r->bytecode.code;
+  r->ask.code_size = r->bytecode.size;
+  return status;
+}
+
+int request_init(struct request *r, const struct settings *settings,
+                 struct group *const *group, unsigned timeout_ms) {
+  *r = (struct request){.settings = settings};
+  r->ask.states = TCP_STATES_TRAFFIC;
+  for (size_t i = 0; i < settings->group_count; i++) {
+    r->traits |= group_traits(group[i]);
+    if (group_has_states(group[i]))
+      r->ask.states |= TCP_STATES_REST;
+    if (group_needs_info(group[i]))
+      r->ask.extensions |= 1u << (INET_DIAG_INFO - 1);
+  }
+  if (r->traits & SUBJECT_CONGESTION)
+    r->ask.extensions |= 1u << (INET_DIAG_CONG - 1);
+  r->ask.timeout_ms = timeout_ms;
+  r->listeners = (struct source_request){.states = 1u << TCP_STATE_LISTEN,
+                                         .timeout_ms = timeout_ms};
+  return filter_compile(r, BYTECODE_ALL);
+}
+
+void request_free(struct request *r) { bytecode_free(&r->bytecode); }
+
+bool request_coarsen(struct request *r) {
+  /* The likeliest first: what wants a capability, then the newest. */
+  static const unsigned feature[] = {BYTECODE_MARK, BYTECODE_CGROUP,
+                                     BYTECODE_INTERFACE};
+  unsigned used = r->bytecode.features;
+  if (r->bytecode.size == 0)
+    return false;
+  for (size_t i = 0; i < sizeof(feature) / sizeof(feature[0]); i++)
+    if (used & feature[i])
+      return filter_compile(r, used & ~feature[i]) == 0;
+  bytecode_free(&r->bytecode);
+  r->bytecode = (struct bytecode){0};
+  r->ask.code = NULL;
+  r->ask.code_size = 0;
+  return true;
+}

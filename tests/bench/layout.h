@@ -1,0 +1,51 @@
+/* Where the load's connections are: what load.c makes and what read.c selects.
+ * All of it is on loopback, in a namespace that `run` made.
+ *
+ * Both ends of a connection are in one of LAYOUT_NETWORKS networks, a /24 of
+ * IPv4 or a /64 of IPv6:
+ *
+ *      server  10.64.N.1   or fd64:0:0:N::1    (N above 255: 10.65.N-256.1)
+ *      client  10.64.N.10  or fd64:0:0:N::a, and 19 more
+ */
+#ifndef BENCH_LAYOUT_H
+#define BENCH_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum {
+  LAYOUT_NETWORKS = 500, /* of both families together */
+  LAYOUT_SERVER = 1,     /* the server's host number */
+  LAYOUT_CLIENT = 10,    /* the first client's */
+  LAYOUT_CLIENTS = 20,   /* in a network */
+
+  /* Listening ports, plus the worker's number; `run` has clients' ports begin
+   * at 10000. */
+  LAYOUT_PORT_USUAL = 2000,
+  LAYOUT_PORT_RARE = 4000,
+  LAYOUT_WORKERS = 1000, /* at most */
+  /* One of so many connections goes to a rare port. That is the remote port of
+   * its client's socket alone: of one in a hundred sockets. */
+  LAYOUT_RARE = 50,
+};
+
+#define LAYOUT_IPV4 "10.64.0.0/10"
+#define LAYOUT_IPV6 "fd64::/48"
+
+/* Whether a network is of IPv6, where `percent` of them are. */
+static inline bool layout_is_ipv6(unsigned network, unsigned percent) {
+  return network * percent % 100 < percent;
+}
+
+enum { LAYOUT_TEXT_MAX = 48 };
+
+static inline void layout_address(unsigned network, bool ipv6, unsigned host,
+                                  char text[LAYOUT_TEXT_MAX]) {
+  if (ipv6)
+    snprintf(text, LAYOUT_TEXT_MAX, "fd64:0:0:%x::%x", network, host);
+  else
+    snprintf(text, LAYOUT_TEXT_MAX, "10.%u.%u.%u", 64 + network / 256,
+             network % 256, host);
+}
+
+#endif

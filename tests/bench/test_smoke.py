@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""The benchmark at 200 sockets: it measures what it should, and leaves nothing
+behind. How long anything took is not looked at.
+
+    test_smoke.py DIR       (where bench_load and bench_read are)"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SKIP = 77
+MARK = "TCPINFO_BENCH_SMOKE"
+SOCKETS, PAIRS = 200, 5
+# Of these, what a scenario's dump brings; 0 to 100 % of IPv6 alike.
+DUMPED = {"default": SOCKETS, "active": SOCKETS, "by": SOCKETS,
+          "prefix-1": SOCKETS, "prefix-500": SOCKETS,
+          "one-percent": SOCKETS // 100}
+failures = 0
+
+
+def true(what, condition, figures=""):
+    global failures
+    failures += not condition
+    print("%-4s %s: %s" % ("ok" if condition else "FAIL", what, figures),
+          flush=True)
+
+
+def skip(reason):
+    print("skipped: " + reason)
+    sys.exit(SKIP)
+
+
+def namespaces():
+    return {line.split()[0] for line in subprocess.run(
+        ["ip", "netns", "list"], check=True, stdout=subprocess.PIPE,
+        text=True).stdout.splitlines() if line.startswith("tcpinfo-bench-")}
+
+
+def check_row(row):
+    name = row["scenario"]
+    for column in ("dumped", "matched"):
+        true("%s %s" % (name, column), int(row[column]) == DUMPED[name],
+             row[column])
+    true("%s size, pairs" % name, int(row["size"]) == SOCKETS and
+         int(row["pairs"]) == PAIRS, "%(size)s, %(pairs)s" % row)
+    # 12 values at least, and those of the members and of `other`.
+    series = int(row["series"])
+    true("%s series" % name, series > 1000 if name == "by"
+         else 5 < series < 50, series)
+    for column in ("floor_s", "read_s", "first_s", "rss_mb"):
+        true("%s %s" % (name, column), float(row[column]) > 0, row[column])
+    q1, ratio, q3 = (float(row[c]) for c in ("ratio_q1", "ratio", "ratio_q3"))
+    true("%s quartiles of the ratio" % name, 0 < q1 <= ratio <= q3,
+         "%g <= %g <= %g" % (q1, ratio, q3))
+
+
+def check_run(programs, percent):
+    print("--- %d %% of IPv6" % percent)
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "out.csv")
+        with subprocess.Popen(
+                [sys.executable, os.path.join(HERE, "run"), "--programs",
+                 programs, "--csv", file, "--ipv6", str(percent), "--pairs",
+                 str(PAIRS), str(SOCKETS)], stdout=subprocess.PIPE,
+                text=True) as process:
+            table = process.stdout.read()
+        true("exit code", process.returncode == 0, process.returncode)
+        with open(file, encoding="ascii", newline="") as f:
+            rows = list(csv.DictReader(f))
+    names = [row["scenario"] for row in rows]
+    true("a row for each scenario", sorted(names) == sorted(DUMPED), names)
+    for row in rows:
+        check_row(row)
+    true("the table has them, too", all(
+        any(line.split()[:2] == [str(SOCKETS), name]
+            for line in table.splitlines()) for name in DUMPED),
+         "%d lines" % len(table.splitlines()))
+    true("and compares prefixes", table.count("prefix-500 / prefix-1") == 2)
+    left = [n for n in namespaces() if not os.path.exists(
+        "/proc/" + n.split("-")[2])]
+    true("no namespace is left", not left, left or "")
+    true("no process is left", not processes(), processes() or "")
+
+
+def check_killed(programs):
+    """The load ends with what started it, the next run takes the rest away."""
+    print("--- killed")
+    with tempfile.TemporaryDirectory() as folder:
+        with subprocess.Popen(
+                [sys.executable, os.path.join(HERE, "run"), "--programs",
+                 programs, "--csv", os.path.join(folder, "out.csv"),
+                 str(SOCKETS)], stdout=subprocess.PIPE,
+                text=True) as process:
+            head = process.stdout.readline()
+            process.stdout.readline()
+            some = processes()
+            process.kill()
+    true("it was under way", head.split()[:1] == ["sockets"] and len(some) > 2,
+         "%d processes" % len(some))
+    end = time.time() + 30
+    while processes() and time.time() < end:
+        time.sleep(0.1)
+    true("no process is left", not processes(), processes() or "")
+
+
+def processes():
+    """Of our runs: those with our mark in their environment."""
+    out = []
+    for pid in os.listdir("/proc"):
+        try:
+            if pid.isdigit() and int(pid) != os.getpid():
+                with open("/proc/%s/environ" % pid, "rb") as f:
+                    if (MARK + "=" + os.environ[MARK]).encode() in \
+                            f.read().split(b"\0"):
+                        out.append(int(pid))
+        except OSError: # gone, or ending
+            pass
+    return out
+
+
+def main():
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    if os.geteuid() != 0:
+        skip("not root")
+    for program in ("ip", "nsenter", "sysctl"):
+        if shutil.which(program) is None:
+            skip("no " + program)
+    name = "tcpinfo-bench-%d-probe" % os.getpid()
+    made = subprocess.run(["ip", "netns", "add", name], check=False,
+                          stderr=subprocess.PIPE, text=True)
+    if made.returncode:
+        skip("no network namespaces here: " + made.stderr.strip())
+    old = subprocess.run(
+        ["nsenter", "--net=/var/run/netns/" + name, "sysctl", "-n",
+         "net.ipv4.tcp_child_ehash_entries"], check=False,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    subprocess.run(["ip", "netns", "del", name], check=False)
+    if old:
+        skip("no net.ipv4.tcp_child_ehash_entries (Linux 6.1)")
+    os.environ[MARK] = str(os.getpid())
+    check_killed(sys.argv[1])
+    for percent in (50, 0, 100):
+        check_run(sys.argv[1], percent)
+    sys.exit(failures > 0)
+
+
+main()
