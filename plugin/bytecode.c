@@ -165,13 +165,13 @@ static struct prefix prefix_join(const struct prefix *a,
   return out;
 }
 
-/* How narrow the prefix that covers both is, of 128 in either family; one that
- * is not wider than the wider of the two costs nothing. */
+/* How narrow the prefix is that covers both; an IPv6 /64 counts as an IPv4 /32.
+ * One that is no wider than the wider of the two costs nothing. */
 static int join_value(const struct prefix *a, const struct prefix *b) {
   int bits = prefix_join(a, b).bits;
   if (bits == a->bits || bits == b->bits)
     return INT_MAX;
-  return prefix_is_ipv4(a) ? 4 * (bits - 96) : bits;
+  return prefix_is_ipv4(a) ? 2 * (bits - 96) : bits;
 }
 
 /* Joins those two of one family that pass the least beside themselves. */
@@ -412,35 +412,42 @@ static void put_addresses(struct code *c, const struct selector *s, bool local,
 }
 
 static void put_cgroup(struct code *c, uint64_t id, int yes, int no) {
+  c->features |= BYTECODE_CGROUP;
   memcpy(put_test(c, INET_DIAG_BC_CGROUP_COND, CGROUP_SIZE, yes, no), &id,
          sizeof(id));
 }
 
-static void put_value(struct code *c, enum selector_op op,
-                      const struct selector_value *v, int yes, int no) {
+static void put_device(struct code *c, uint32_t index, int yes, int no) {
+  c->features |= BYTECODE_INTERFACE;
+  memcpy(put_test(c, INET_DIAG_BC_DEV_COND, DEVICE_SIZE, yes, no), &index,
+         sizeof(index));
+}
+
+static void put_mark(struct code *c, const struct selector_value *v, int yes,
+                     int no) {
   struct inet_diag_markcond mark = {(uint32_t)v->value, (uint32_t)v->mask};
-  if (op == SELECTOR_CGROUP)
-    put_cgroup(c, v->value, yes, no);
-  else if (op == SELECTOR_MARK)
-    memcpy(put_test(c, INET_DIAG_BC_MARK_COND, MARK_SIZE, yes, no), &mark,
-           sizeof(mark));
-  else
-    memcpy(put_test(c, INET_DIAG_BC_DEV_COND, DEVICE_SIZE, yes, no), &mark.mark,
-           sizeof(mark.mark));
+  c->features |= BYTECODE_MARK;
+  memcpy(put_test(c, INET_DIAG_BC_MARK_COND, MARK_SIZE, yes, no), &mark,
+         sizeof(mark));
 }
 
 static void put_values(struct code *c, const struct selector *s, enum bound b,
                        int yes, int no) {
   int next = no;
   for (size_t i = s->count; i-- > 0;) {
+    const struct selector_value *v = &s->value[i];
     if (!value_counts(s, i))
       continue;
-    put_value(c, s->op, &s->value[i], yes, next);
+    if (s->op == SELECTOR_INTERFACE)
+      put_device(c, (uint32_t)v->value, yes, next);
+    else if (s->op == SELECTOR_CGROUP)
+      put_cgroup(c, v->value, yes, next);
+    else
+      put_mark(c, v, yes, next);
     next = c->size;
   }
   if (minis_apart(s, b))
     put_cgroup(c, CGROUP_OF_MINI, b == UPPER ? yes : no, next);
-  c->features |= features_of(s);
 }
 
 static void put_selector(struct code *c, const struct selector *s, enum bound b,

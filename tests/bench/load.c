@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { SPARE_FILES = 32 };
@@ -212,5 +213,9 @@ int main(int argc, char **argv) {
         return 1;
     say_when_all_did("done", control, workers);
   }
+  for (unsigned i = 0; i < workers; i++)
+    close(control[i]);
+  while (wait(NULL) > 0)
+    continue;
   return 0;
 }
