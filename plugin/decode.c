@@ -12,7 +12,11 @@ static int attribute(const struct nlattr *attr, struct sample *out) {
   const uint8_t *payload = mnl_attr_get_payload(attr);
   size_t size = mnl_attr_get_payload_len(attr);
   switch (mnl_attr_get_type(attr)) {
+  case INET_DIAG_SHUTDOWN: /* linux: inet_diag_msg_attrs_fill() */
+    out->full = true;
+    return 0;
   case INET_DIAG_INFO:
+    out->full = true;
     out->info = payload;
     out->info_size = size;
     return 0;
@@ -58,6 +62,7 @@ int decode(const struct nlmsghdr *nlh, struct sample *out) {
   out->timer = m->idiag_timer;
   out->recv_queue = m->idiag_rqueue;
   out->send_queue = m->idiag_wqueue;
+  out->full = false;
   out->info = NULL;
   out->info_size = 0;
 

@@ -23,4 +23,7 @@ void request_free(struct request *r); /* what `r` owns; zeroed is legal */
  * there is nothing left to leave out, or no memory. */
 bool request_coarsen(struct request *r);
 
+/* Asks for all of the filter again. */
+void request_restore(struct request *r);
+
 #endif

@@ -203,7 +203,7 @@ static void places_update(struct scan *s, uint32_t *tag,
   if (s->request.traits != 0)
     hash = traits_hash(s, &sample->subject);
   bool placed = tag[TAG_PLACED] != PLACED_NOT;
-  if (placed && (sample->info == NULL || tag[TAG_TRAITS] == hash))
+  if (placed && (!sample->full || tag[TAG_TRAITS] == hash))
     return;
   struct subject subject = sample->subject;
   places_enter(s, tag, &subject, opened && !placed);
@@ -335,11 +335,16 @@ static enum source_result kernel_dump(struct scan *s, struct error *error) {
   }
   if (result == SOURCE_COMPLETE)
     result = diag_dump(s->diag, &s->request.ask, on_message, s, error);
+  bool coarsened = false;
   while (result == SOURCE_REFUSED && request_coarsen(&s->request)) {
-    s->health.refused++;
+    coarsened = true;
     s->refusal = *error;
     result = diag_dump(s->diag, &s->request.ask, on_message, s, error);
   }
+  if (coarsened && result != SOURCE_COMPLETE)
+    request_restore(&s->request); /* it was not the filter, or not only */
+  else if (coarsened)
+    s->health.refused++;
   return result == SOURCE_REFUSED ? SOURCE_FAILED : result;
 }
 

@@ -20,7 +20,7 @@ struct scan_health {
   uint64_t malformed; /* total: messages that could not be decoded */
   uint64_t members;   /* members with a socket, all groups */
   uint64_t folded;    /* of these, in `other` */
-  uint64_t refused;   /* total: filters that the kernel refused */
+  uint64_t refused;   /* total: filters left to user space */
   size_t info_size;   /* bytes of struct tcp_info; 0: not known */
 };
 

@@ -13,8 +13,8 @@ struct subject {
   struct address local, remote;
   uint16_t local_port, remote_port;
 
-  /* The rest may change, is 0 for mini sockets, and is 0 where the kernel does
-   * not send it. */
+  /* The rest may change, and is 0 where the kernel does not send it; of mini
+   * sockets it sends the device, mostly the mark, and nothing else. */
   uint32_t interface; /* index of the device it is bound to; 0: none */
   uint32_t uid;       /* of its owner */
   uint32_t mark;      /* SO_MARK; only with CAP_NET_ADMIN */

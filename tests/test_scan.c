@@ -233,6 +233,8 @@ static void test_refused_filter(void **state) {
   (void)state;
   static fake_answer_fn *const once[] = {answer_eperm, answer_whole,
                                          answer_whole};
+  static fake_answer_fn *const whatever[] = {answer_eperm, answer_eperm,
+                                             answer_eperm, answer_whole};
   static fake_answer_fn *const always[] = {answer_eperm, answer_einval,
                                            answer_whole};
   struct fixture f;
@@ -254,8 +256,18 @@ static void test_refused_filter(void **state) {
   start(&f, always, 3, refusable());
   read_is(&f, SOURCE_COMPLETE);
   assert_int_equal(scan_request(f.scan)->code_size, 0);
-  assert_int_equal(scan_health(f.scan)->refused, 2);
+  assert_int_equal(scan_health(f.scan)->refused, 1);
   assert_int_equal(scan_health(f.scan)->errors, 0);
+  stop(&f);
+
+  /* Everything is refused: it is not the filter, which stays. */
+  bytes = 0;
+  start(&f, whatever, 4, refusable());
+  read_is(&f, SOURCE_FAILED);
+  assert_int_equal(scan_request(f.scan)->code_size, size);
+  read_is(&f, SOURCE_COMPLETE);
+  assert_int_equal(scan_request(f.scan)->code_size, size);
+  assert_int_equal(scan_health(f.scan)->refused, 0);
   stop(&f);
 }
 
