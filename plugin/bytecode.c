@@ -12,11 +12,11 @@
  *                                   end: pass
  *
  * Not all can be said: "local is remote" cannot, and past BYTECODE_COST_MAX
- * not all should. There a bound is compiled: UPPER
- * passes more than the selector, LOWER less; NOT turns one into the other. */
+ * not all should. There a bound is compiled: UPPER passes more than the
+ * selector, LOWER less; NOT turns one into the other. */
 #include "bytecode.h"
+#include "cover.h"
 
-#include <limits.h>
 #include <linux/inet_diag.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,20 +48,24 @@ static enum bound bound_not(enum bound b) { return b == UPPER ? LOWER : UPPER; }
 
 /* How much of one list of a selector is kept apart. */
 struct detail {
-  size_t ports;      /* ranges: all, or at most PORTS_MERGED */
-  size_t prefixes;   /* all, 2 to PREFIXES_MERGED, or 0: none is looked at */
+  size_t ports;    /* as `limit` of cover_ports() */
+  size_t prefixes; /* as `limit` of cover_prefixes(), or 0: none is looked at */
   unsigned features; /* BYTECODE_x that may be used */
 };
-
-enum { ALL = UINT16_MAX, PORTS_MERGED = 4, PREFIXES_MERGED = 8 };
 
 /* From true to coarse; the first that is short enough is taken. */
 static const struct {
   size_t ports, prefixes;
 } ladder[] = {
-    {ALL, ALL}, {ALL, PREFIXES_MERGED}, {PORTS_MERGED, PREFIXES_MERGED},
-    {ALL, 2},   {PORTS_MERGED, 2},      {1, 2},
-    {ALL, 0},   {PORTS_MERGED, 0},      {1, 0},
+    {COVER_ALL, COVER_ALL},
+    {COVER_ALL, COVER_PREFIXES_MAX},
+    {COVER_PORTS_MAX, COVER_PREFIXES_MAX},
+    {COVER_ALL, 2},
+    {COVER_PORTS_MAX, 2},
+    {1, 2},
+    {COVER_ALL, 0},
+    {COVER_PORTS_MAX, 0},
+    {1, 0},
 };
 enum { LADDER_COUNT = sizeof(ladder) / sizeof(ladder[0]) };
 
@@ -77,46 +81,14 @@ static enum truth given_up(enum bound b) { return b == UPPER ? ALWAYS : NEVER; }
 
 /* --- ports: S_GE and S_LE, which every kernel has ------------------------- */
 
-struct ranges {
-  size_t count;
-  const struct port_range *range; /* into the selector or `merged` */
-  struct port_range merged[PORTS_MERGED + 1];
-};
-
-/* At most `limit` ranges that cover those of `s`, with the widest gaps kept. */
-static void ranges_cover(const struct selector *s, size_t limit,
-                         struct ranges *out) {
-  out->count = s->count;
-  out->range = s->port;
-  if (s->count <= limit)
-    return;
-
-  size_t n = 0;
-  struct port_range *m = out->merged;
-  for (size_t i = 0; i < s->count; i++) {
-    m[n++] = s->port[i];
-    if (n <= limit)
-      continue;
-    size_t close = 0;
-    for (size_t j = 1; j + 1 < n; j++)
-      if (m[j + 1].low - m[j].high < m[close + 1].low - m[close].high)
-        close = j;
-    m[close].high = m[close + 1].high;
-    n--;
-    memmove(m + close + 1, m + close + 2, (n - close - 1) * sizeof(*m));
-  }
-  out->count = n;
-  out->range = m;
-}
-
 static struct outcome port_outcome(const struct selector *s, enum bound b,
                                    size_t limit) {
   if (s->count > limit && b == LOWER)
     return (struct outcome){.truth = given_up(b)};
 
-  struct ranges r;
+  struct port_cover r;
   struct outcome o = {.truth = s->count == 0 ? NEVER : DEPENDS};
-  ranges_cover(s, limit, &r);
+  cover_ports(s, limit, &r);
   for (size_t i = 0; i < r.count; i++) {
     size_t conditions =
         (r.range[i].low > 0) + (size_t)(r.range[i].high < UINT16_MAX);
@@ -129,83 +101,13 @@ static struct outcome port_outcome(const struct selector *s, enum bound b,
 
 /* --- addresses: S_COND and D_COND with AF_INET, AF_INET6 ------------------ */
 
-struct prefixes {
-  size_t count;
-  const struct prefix *prefix; /* into the selector or `merged` */
-  struct prefix merged[PREFIXES_MERGED + 1];
-};
-
-static bool prefix_is_ipv4(const struct prefix *p) {
-  return p->bits >= 96 && address_is_ipv4(&p->address);
-}
-
-static unsigned common_bits(const struct address *a, const struct address *b) {
-  unsigned i = 0;
-  while (i < 128 && ((a->bytes[i / 8] ^ b->bytes[i / 8]) & 0x80u >> i % 8) == 0)
-    i++;
-  return i;
-}
-
 /* An AF_INET6 condition looks at ::ffff:a.b.c.d of an AF_INET6 socket as at any
  * other address; our prefix does not hold it. */
 static bool prefix_spans_ipv4(const struct prefix *p) {
   static const struct address mapped = {.bytes = {[10] = 0xff, [11] = 0xff}};
-  return p->bits < 96 && common_bits(&p->address, &mapped) >= p->bits;
-}
-
-/* The longest prefix that covers both. */
-static struct prefix prefix_join(const struct prefix *a,
-                                 const struct prefix *b) {
-  struct prefix out = *a;
-  unsigned common = common_bits(&a->address, &b->address);
-  if (b->bits < out.bits)
-    out.bits = b->bits;
-  if (common < out.bits)
-    out.bits = (uint8_t)common;
-  return out;
-}
-
-/* How narrow the prefix is that covers both; an IPv6 /64 counts as an IPv4 /32.
- * One that is no wider than the wider of the two costs nothing. */
-static int join_value(const struct prefix *a, const struct prefix *b) {
-  int bits = prefix_join(a, b).bits;
-  if (bits == a->bits || bits == b->bits)
-    return INT_MAX;
-  return prefix_is_ipv4(a) ? 2 * (bits - 96) : bits;
-}
-
-/* Joins those two of one family that pass the least beside themselves. */
-static void prefixes_join(struct prefix *p, size_t count) {
-  size_t left = 0, right = 0;
-  int best = -1;
-  for (size_t i = 0; i < count; i++)
-    for (size_t j = i + 1; j < count; j++) {
-      if (prefix_is_ipv4(&p[i]) != prefix_is_ipv4(&p[j]) ||
-          join_value(&p[i], &p[j]) <= best)
-        continue;
-      best = join_value(&p[i], &p[j]);
-      left = i;
-      right = j;
-    }
-  p[left] = prefix_join(&p[left], &p[right]);
-  p[right] = p[count - 1];
-}
-
-/* At most `limit` prefixes, 2 or more, that cover those of `s`. */
-static void prefixes_cover(const struct selector *s, size_t limit,
-                           struct prefixes *out) {
-  out->count = s->count;
-  out->prefix = s->prefix;
-  if (s->count <= limit)
-    return;
-
-  out->count = 0;
-  out->prefix = out->merged;
-  for (size_t i = 0; i < s->count; i++) {
-    out->merged[out->count++] = s->prefix[i];
-    if (out->count > limit)
-      prefixes_join(out->merged, out->count--);
-  }
+  struct address a = address_network(&p->address, p->bits),
+                 b = address_network(&mapped, p->bits);
+  return p->bits < 96 && address_equal(&a, &b);
 }
 
 static struct outcome address_outcome(const struct selector *s, enum bound b,
@@ -213,10 +115,10 @@ static struct outcome address_outcome(const struct selector *s, enum bound b,
   if (limit == 0 || (s->count > limit && b == LOWER))
     return (struct outcome){.truth = given_up(b)};
 
-  struct prefixes p;
+  struct prefix_cover p;
   struct outcome o = {.truth = s->count == 0 ? NEVER : DEPENDS};
   bool every[2] = {false, false};
-  prefixes_cover(s, limit, &p);
+  cover_prefixes(s, limit, &p);
   for (size_t i = 0; i < p.count; i++) {
     bool ipv4 = prefix_is_ipv4(&p.prefix[i]);
     every[ipv4] |= p.prefix[i].bits == (ipv4 ? 96 : 0);
@@ -369,9 +271,11 @@ static void put_host(struct code *c, uint8_t op, const struct prefix *p,
                      int yes, int no) {
   bool ipv4 = prefix_is_ipv4(p);
   size_t skip = ipv4 ? 12 : 0;
-  struct inet_diag_hostcond host = {.family = ipv4 ? AF_INET : AF_INET6,
-                                    .prefix_len = (uint8_t)(p->bits - skip * 8),
-                                    .port = -1};
+  struct inet_diag_hostcond host;
+  memset(&host, 0, sizeof(host)); /* its padding, too, goes to the kernel */
+  host.family = ipv4 ? AF_INET : AF_INET6;
+  host.prefix_len = (uint8_t)(p->bits - skip * 8);
+  host.port = -1;
   uint8_t *at = put_test(c, op, HOST_SIZE + 16 - (int)skip, yes, no);
   memcpy(at, &host, sizeof(host));
   memcpy(at + sizeof(host), p->address.bytes + skip, 16 - skip);
@@ -380,8 +284,8 @@ static void put_host(struct code *c, uint8_t op, const struct prefix *p,
 static void put_ports(struct code *c, const struct selector *s, int yes,
                       int no) {
   bool local = s->op == SELECTOR_LOCAL_PORT;
-  struct ranges r;
-  ranges_cover(s, c->detail->ports, &r);
+  struct port_cover r;
+  cover_ports(s, c->detail->ports, &r);
   int next = no;
   for (size_t i = r.count; i-- > 0; next = c->size) {
     int found = yes;
@@ -402,8 +306,8 @@ static void put_addresses(struct code *c, const struct selector *s, bool local,
   static const struct prefix every_ipv4 = {
       .address = {{[10] = 0xff, [11] = 0xff}}, .bits = 96};
   uint8_t op = local ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND;
-  struct prefixes p;
-  prefixes_cover(s, c->detail->prefixes, &p);
+  struct prefix_cover p;
+  cover_prefixes(s, c->detail->prefixes, &p);
   for (size_t i = p.count; i-- > 0; no = c->size) {
     put_host(c, op, &p.prefix[i], yes, no);
     if (prefix_spans_ipv4(&p.prefix[i]))
@@ -488,30 +392,6 @@ static void put_selector(struct code *c, const struct selector *s, enum bound b,
   }
 }
 
-/* The one range that covers all local (or remote) ports that can match; low >
- * high: none can. */
-static struct port_range hull(const struct selector *s, enum selector_op side) {
-  static const struct port_range every = {0, UINT16_MAX},
-                                 none = {UINT16_MAX, 0};
-  if (s->op == side)
-    return s->count == 0 ? none
-                         : (struct port_range){s->port[0].low,
-                                               s->port[s->count - 1].high};
-  bool all = s->op == SELECTOR_AND;
-  if (!all && s->op != SELECTOR_OR)
-    return every;
-
-  struct port_range out = all ? every : none;
-  for (size_t i = 0; i < s->count; i++) {
-    struct port_range child = hull(s->child[i], side);
-    if ((child.low > out.low) == all)
-      out.low = child.low;
-    if ((child.high < out.high) == all)
-      out.high = child.high;
-  }
-  return out;
-}
-
 static int compile(const struct selector *s, const struct detail *detail,
                    struct outcome o, struct bytecode *out) {
   if (o.truth == ALWAYS)
@@ -544,15 +424,15 @@ int bytecode_compile(const struct selector *s, unsigned features,
         return compile(s, &d, o, out);
     }
 
-  struct port_range range[] = {hull(s, SELECTOR_LOCAL_PORT),
-                               hull(s, SELECTOR_REMOTE_PORT)};
+  struct port_range range[] = {cover_hull(s, SELECTOR_LOCAL_PORT),
+                               cover_hull(s, SELECTOR_REMOTE_PORT)};
   struct selector port[] = {{.op = SELECTOR_LOCAL_PORT, .port = &range[0]},
                             {.op = SELECTOR_REMOTE_PORT, .port = &range[1]}};
   for (size_t i = 0; i < 2; i++)
     port[i].count = range[i].low <= range[i].high;
   struct selector *child[] = {&port[0], &port[1]};
   struct selector both = {.op = SELECTOR_AND, .count = 2, .child = child};
-  d.ports = ALL;
+  d.ports = COVER_ALL;
   return compile(&both, &d, outcome_of(&both, UPPER, &d), out);
 }
 
