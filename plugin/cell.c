@@ -29,11 +29,6 @@ struct report {
   bool states, limited;
 };
 
-/* How many connections came and went. */
-struct life {
-  uint64_t opened, closed;
-};
-
 /* Time of the sockets in this interval, microseconds, and what limited it. */
 struct limits {
   uint64_t time, network, receiver, sender;
@@ -48,11 +43,9 @@ struct cell {
   /* Since the last commit. */
   struct limits limits;
   /* For ever. */
-  struct life life;
-  uint64_t *total; /* as report.counter */
-  /* What these were at the last commit. */
-  struct life life_committed;
-  uint64_t *committed;
+  uint64_t opened, closed;
+  uint64_t *total;     /* as report.counter */
+  uint64_t *committed; /* what total was at the last commit */
 };
 
 static size_t report_counter(struct report *r, enum field_id field) {
@@ -260,14 +253,13 @@ void cell_add(struct cell *c, const struct reading *r) {
 
 void cell_add_state(struct cell *c, enum tcp_state state) { c->state[state]++; }
 
-void cell_opened(struct cell *c) { c->life.opened++; }
+void cell_opened(struct cell *c) { c->opened++; }
 
-void cell_closed(struct cell *c) { c->life.closed++; }
+void cell_closed(struct cell *c) { c->closed++; }
 
 void cell_commit(struct cell *c) {
   for (size_t i = 0; i < c->report->counter_count; i++)
     c->committed[i] = c->total[i];
-  c->life_committed = c->life;
   c->limits = (struct limits){0};
 }
 
@@ -277,9 +269,8 @@ static void raise_to(uint64_t *value, uint64_t least) {
 }
 
 void cell_raise(struct cell *c, const struct cell *from) {
-  raise_to(&c->life.opened, from->life.opened);
-  raise_to(&c->life.closed, from->life.closed);
-  c->life_committed = c->life;
+  raise_to(&c->opened, from->opened);
+  raise_to(&c->closed, from->closed);
   for (size_t i = 0; i < c->report->counter_count; i++) {
     raise_to(&c->total[i], from->total[i]);
     c->committed[i] = c->total[i];
@@ -304,7 +295,6 @@ static const char *const state_name[TCP_STATE_COUNT] = {
 
 struct emission {
   struct cell *cell;
-  enum cell_view view;
   size_t info_size;
   struct cell_value value;
   cell_value_cb *cb;
@@ -373,18 +363,9 @@ static void emit_states(struct emission *e, const struct cell *c) {
       emit_gauge(e, state_name[i], (double)c->state[i]);
 }
 
-static void emit_life(struct emission *e, const struct output *o) {
-  const struct life *l =
-      e->view == CELL_BEFORE ? &e->cell->life_committed : &e->cell->life;
-  emit_counter(e, o->instance,
-               o->metric == METRIC_OPENED ? l->opened : l->closed);
-}
-
 static void emit_total(struct emission *e, const struct output *o) {
   const struct metric *m = &metric_table[o->metric];
-  const uint64_t *from =
-      e->view == CELL_BEFORE ? e->cell->committed : e->cell->total;
-  uint64_t value = from[o->index];
+  uint64_t value = e->cell->total[o->index];
   if (m->scale != 1) /* exact where it is 1: a double holds 53 bits only */
     value = (uint64_t)((double)value * m->scale);
   if (field_present(m->field, e->info_size))
@@ -409,7 +390,8 @@ static void emit_output(struct emission *e, const struct output *o) {
         (double)(o->metric == METRIC_ACTIVE ? c->active : c->connections));
     return;
   case METRIC_KIND_LIFE:
-    emit_life(e, o);
+    emit_counter(e, o->instance,
+                 o->metric == METRIC_OPENED ? c->opened : c->closed);
     return;
   case METRIC_KIND_COUNTER:
     emit_total(e, o);
@@ -432,11 +414,11 @@ static void emit_output(struct emission *e, const struct output *o) {
 void cell_emit(struct cell *c, size_t info_size, enum cell_view view,
                cell_value_cb *cb, void *data) {
   struct emission e = {
-      .cell = c, .view = view, .info_size = info_size, .cb = cb, .data = data};
+      .cell = c, .info_size = info_size, .cb = cb, .data = data};
   for (size_t i = 0; i < c->report->output_count; i++) {
     const struct output *o = &c->report->output[i];
     enum metric_kind kind = metric_table[o->metric].kind;
-    if (view == CELL_BEFORE && kind != METRIC_KIND_COUNTER &&
+    if (view == CELL_COUNTERS && kind != METRIC_KIND_COUNTER &&
         kind != METRIC_KIND_LIFE)
       continue;
     e.value.type = metric_table[o->metric].type;

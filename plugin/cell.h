@@ -63,10 +63,7 @@ struct cell_value {
 
 typedef void cell_value_cb(const struct cell_value *v, void *data);
 
-enum cell_view {
-  CELL_NOW,
-  CELL_BEFORE, /* the counters alone, as they were at the last commit */
-};
+enum cell_view { CELL_ALL, CELL_COUNTERS };
 
 /* Calls `cb` for each value. What there is nothing of is left out: a statistic
  * of no socket, a percentage of nothing, a field that a tcp_info of `info_size`

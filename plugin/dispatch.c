@@ -12,13 +12,11 @@ struct dispatch {
   value_list_t list;
   const char *group;
   size_t info_size;
-  cdtime_t now, previous;
 };
 
 static void dispatch_begin(struct dispatch *d) {
   *d = (struct dispatch){.list = VALUE_LIST_INIT};
-  d->now = cdtime();
-  d->list.time = d->now;
+  d->list.time = cdtime();
   snprintf(d->list.plugin, sizeof(d->list.plugin), "tcpinfo");
 }
 
@@ -39,18 +37,12 @@ static void on_value(const struct cell_value *v, void *data) {
   dispatch_value(data, v->type, v->instance, value);
 }
 
-static void on_series(const char *member, struct cell *cell,
-                      enum member_age age, void *data) {
+static void on_series(const char *member, struct cell *cell, bool chosen,
+                      void *data) {
   struct dispatch *d = data;
   snprintf(d->list.plugin_instance, sizeof(d->list.plugin_instance), "%s%s%s",
            d->group, member != NULL ? "-" : "", member != NULL ? member : "");
-  if (age == MEMBER_NEW && d->previous != 0) {
-    d->list.time = d->previous;
-    cell_emit(cell, d->info_size, CELL_BEFORE, on_value, d);
-    d->list.time = d->now;
-  }
-  cell_emit(cell, d->info_size, age == MEMBER_CHOSEN ? CELL_BEFORE : CELL_NOW,
-            on_value, d);
+  cell_emit(cell, d->info_size, chosen ? CELL_COUNTERS : CELL_ALL, on_value, d);
 }
 
 static void self_begin(struct dispatch *d) {
@@ -83,18 +75,16 @@ static void dispatch_self(struct dispatch *d, const struct scan_health *h) {
   self_totals(d, h);
 }
 
-uint64_t dispatch_read(struct scan *s, uint64_t previous) {
+void dispatch_read(struct scan *s) {
   const struct scan_health *h = scan_health(s);
   struct dispatch d;
   dispatch_begin(&d);
   d.info_size = h->info_size;
-  d.previous = previous;
   for (size_t i = 0; i < scan_group_count(s); i++) {
     d.group = group_name(scan_group(s, i));
     group_each(scan_group(s, i), on_series, &d);
   }
   dispatch_self(&d, h);
-  return d.now;
 }
 
 void dispatch_failure(const struct scan_health *h) {

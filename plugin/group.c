@@ -158,7 +158,7 @@ void group_commit(struct group *g) {
 }
 
 void group_each(struct group *g, group_series_cb *cb, void *data) {
-  cb(NULL, g->total, MEMBER_KNOWN, data);
+  cb(NULL, g->total, false, data);
   if (g->members != NULL)
     members_each(g->members, cb, data);
 }

@@ -52,8 +52,8 @@ void group_commit(struct group *g);
 
 /* Calls `cb` for the total (member NULL), then for each member's series; see
  * members_each(). */
-typedef void group_series_cb(const char *member, struct cell *cell,
-                             enum member_age age, void *data);
+typedef void group_series_cb(const char *member, struct cell *cell, bool chosen,
+                             void *data);
 void group_each(struct group *g, group_series_cb *cb, void *data);
 
 size_t group_members(const struct group *g); /* with a socket */

@@ -11,9 +11,8 @@
 enum { NONE = UINT32_MAX, SLOTS_MIN = 64 };
 
 enum series_state {
-  SERIES_NEW,       /* reports for the first time, with its first sockets */
   SERIES_CHOSEN,    /* given out by this read's settling */
-  SERIES_REPORTING, /* its member's sockets are added to it, as to a new one */
+  SERIES_REPORTING, /* its member's sockets are added to it */
   SERIES_LEAVING,   /* reports this read for the last time */
   SERIES_RETIRED,   /* does not report; its counters are remembered */
 };
@@ -22,8 +21,7 @@ struct series {
   TAILQ_ENTRY(series) link;
   uint32_t member;
   enum series_state state;
-  unsigned idle;    /* reads without a socket */
-  uint64_t retired; /* number of the read that was its last one */
+  unsigned idle; /* reads without a socket */
   struct cell *cell;
   char name[KEY_NAME_MAX]; /* empty: not made yet */
 };
@@ -54,12 +52,12 @@ struct members {
   uint32_t *slot; /* hash: entry plus one; 0: empty */
   uint32_t slot_mask;
 
-  uint64_t read;            /* number of the last complete one */
-  struct series_list shown; /* new, chosen, reporting, leaving */
+  struct series_list shown; /* chosen, reporting, leaving */
   struct series_list retired;
   size_t shown_count, retired_count;
   struct cell *other;
   struct cell *floor; /* at least what any forgotten series had counted */
+  bool forgot;        /* there was one */
   size_t count, folded;
 
   uint32_t *candidate; /* room for max_members */
@@ -238,8 +236,6 @@ static bool series_give(struct members *m, uint32_t member,
   if (s != NULL) {
     TAILQ_REMOVE(&m->retired, s, link);
     m->retired_count--;
-    if (state == SERIES_NEW && s->retired == m->read)
-      state = SERIES_REPORTING; /* the read before told what it had */
   } else {
     s = calloc(1, sizeof(*s));
     if (s == NULL)
@@ -260,11 +256,6 @@ static bool series_give(struct members *m, uint32_t member,
   return true;
 }
 
-/* Whether sockets are added to it. */
-static bool is_open(const struct series *s) {
-  return s->state == SERIES_REPORTING || s->state == SERIES_NEW;
-}
-
 /* --- Sockets ------------------------------------------------------------ */
 
 uint32_t members_join(struct members *m, const struct subject *t) {
@@ -276,9 +267,10 @@ uint32_t members_join(struct members *m, const struct subject *t) {
     return NONE;
   struct member *e = member_at(m, i);
   bool first = e->sockets++ == 0;
-  bool shown = e->series != NULL && e->series->state != SERIES_RETIRED;
-  if (first && !shown && m->shown_count < m->settings->max_members)
-    series_give(m, i, SERIES_NEW); /* without memory it is part of `other` */
+  bool retired = e->series != NULL && e->series->state == SERIES_RETIRED;
+  bool can_start = retired || (e->series == NULL && !m->forgot);
+  if (first && can_start && m->shown_count < m->settings->max_members)
+    series_give(m, i, SERIES_REPORTING); /* without memory: `other` */
   return i;
 }
 
@@ -290,7 +282,7 @@ void members_leave(struct members *m, uint32_t member) {
 
 static struct cell *cell_of(const struct members *m, uint32_t member) {
   const struct series *s = member_at(m, member)->series;
-  return s != NULL && is_open(s) ? s->cell : m->other;
+  return s != NULL && s->state == SERIES_REPORTING ? s->cell : m->other;
 }
 
 struct cell *members_cell(struct members *m, uint32_t member) {
@@ -446,6 +438,7 @@ static void retired_trim(struct members *m) {
     TAILQ_REMOVE(&m->retired, s, link);
     m->retired_count--;
     cell_raise(m->floor, s->cell);
+    m->forgot = true;
     member_at(m, s->member)->series = NULL;
     if (member_at(m, s->member)->sockets == 0)
       member_free(m, s->member);
@@ -459,7 +452,6 @@ void members_commit(struct members *m) {
     next = TAILQ_NEXT(s, link);
     cell_commit(s->cell);
     if (s->state == SERIES_LEAVING) {
-      s->retired = m->read + 1;
       cell_begin(s->cell);
       TAILQ_REMOVE(&m->shown, s, link);
       m->shown_count--;
@@ -470,7 +462,6 @@ void members_commit(struct members *m) {
       s->state = SERIES_REPORTING;
     }
   }
-  m->read++;
   cell_commit(m->other);
   retired_trim(m);
   entries_trim(m);
@@ -479,13 +470,9 @@ void members_commit(struct members *m) {
 void members_each(struct members *m, members_cb *cb, void *data) {
   struct series *s;
   TAILQ_FOREACH (s, &m->shown, link) {
-    cb(s->name, s->cell,
-       s->state == SERIES_NEW      ? MEMBER_NEW
-       : s->state == SERIES_CHOSEN ? MEMBER_CHOSEN
-                                   : MEMBER_KNOWN,
-       data);
+    cb(s->name, s->cell, s->state == SERIES_CHOSEN, data);
   }
-  cb("other", m->other, MEMBER_KNOWN, data);
+  cb("other", m->other, false, data);
 }
 
 size_t members_count(const struct members *m) { return m->count; }

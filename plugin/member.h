@@ -9,15 +9,15 @@
  *  - A member without a socket for `member_timeout` reads gives its series up.
  * Busy is a decaying average of the bytes that its sockets sent and received.
  *
- * Within a read every socket of a member goes to the same place. So that the
- * growth of a new series is known, its counters are also reported as they were
- * before: those of a member that came with the read, for the read before it;
- * those of one that got its series after the read, for this read.
+ * Within a read every socket of a member goes to the same place. A series that
+ * is given out after a read reports its counters in it, as a starting point.
  *
  * Counters of a member that lost its series are remembered (for the last
- * 4 x max_members of them) and go on from there; anybody else starts at the
- * highest of those that were forgotten, which is 0 as a rule. So no counter of
- * any name ever falls, in bounded memory. */
+ * 4 x max_members of them) and go on from there. Once some were forgotten, a
+ * member that is not remembered starts at the highest of those, instead of 0,
+ * and only after its first read, so that its starting point is reported. So no
+ * counter of any name ever falls, and what it grows by is known, in bounded
+ * memory. */
 #ifndef TCPINFO_MEMBER_H
 #define TCPINFO_MEMBER_H
 
@@ -54,15 +54,10 @@ void members_busy(struct members *m, uint32_t member, uint64_t bytes);
 void members_settle(struct members *m);
 void members_commit(struct members *m);
 
-enum member_age {
-  MEMBER_KNOWN,
-  MEMBER_NEW,    /* came with this read: what it had before is not told yet */
-  MEMBER_CHOSEN, /* got its series after this read: has nothing but counters */
-};
-
-/* Calls `cb` for each series, `other` being one of them. */
-typedef void members_cb(const char *name, struct cell *cell,
-                        enum member_age age, void *data);
+/* Calls `cb` for each series, `other` being one of them. `chosen`: it was given
+ * out after this read, and has nothing to report but its counters. */
+typedef void members_cb(const char *name, struct cell *cell, bool chosen,
+                        void *data);
 void members_each(struct members *m, members_cb *cb, void *data);
 
 size_t members_count(const struct members *m);  /* with a socket */

@@ -12,8 +12,7 @@
 static struct settings settings;
 static bool configured; /* settings_init() was called */
 static struct scan *scan;
-static uint64_t dispatched; /* when the last complete read was; 0: none yet */
-static bool failing;        /* the last read was dropped, and that was said */
+static bool failing; /* the last read was dropped, and that was said */
 static uint64_t
     refused;       /* filters that the kernel refused, and that was said */
 static bool ended; /* the recording is over, and that was said */
@@ -81,7 +80,7 @@ static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
              (unsigned long long)scan_health(scan)->errors);
     failing = false;
     refusal_say();
-    dispatched = dispatch_read(scan, dispatched);
+    dispatch_read(scan);
     scan_commit(scan);
     break;
   case SOURCE_FAILED:

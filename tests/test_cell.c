@@ -34,7 +34,7 @@ static void on_value(const struct cell_value *v, void *data) {
 
 static struct values emit(struct fixture *f) {
   struct values all = {0};
-  cell_emit(f->cell, INFO_SIZE, CELL_NOW, on_value, &all);
+  cell_emit(f->cell, INFO_SIZE, CELL_ALL, on_value, &all);
   return all;
 }
 

@@ -312,7 +312,7 @@ static void test_own_values(void **state) {
   assert_int_equal(settings_finish(&s, &error), 0);
   struct scan *scan = scan_new(&s, 1000, NULL, NULL, &error);
   assert_non_null(scan);
-  dispatch_read(scan, 0);
+  dispatch_read(scan);
 
   char *page = file_read(PAGE);
   char *own = section(page, "THE PLUGIN'S OWN VALUES");

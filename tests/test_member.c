@@ -23,7 +23,7 @@ struct fixture {
 struct shown {
   size_t count; /* without `other` */
   char name[NAMES_MAX][128];
-  enum member_age age[NAMES_MAX];
+  bool chosen[NAMES_MAX];
   int64_t opened[NAMES_MAX];
   int64_t other;
 };
@@ -58,12 +58,11 @@ static void on_value(const struct cell_value *v, void *data) {
   *(int64_t *)data = v->counter;
 }
 
-static void on_series(const char *name, struct cell *cell, enum member_age age,
+static void on_series(const char *name, struct cell *cell, bool chosen,
                       void *data) {
   struct shown *s = data;
   int64_t opened = -1;
-  cell_emit(cell, 0, age == MEMBER_CHOSEN ? CELL_BEFORE : CELL_NOW, on_value,
-            &opened);
+  cell_emit(cell, 0, chosen ? CELL_COUNTERS : CELL_ALL, on_value, &opened);
   if (strcmp(name, "other") == 0) {
     s->other = opened;
     return;
@@ -71,7 +70,7 @@ static void on_series(const char *name, struct cell *cell, enum member_age age,
   assert_true(s->count < NAMES_MAX);
   snprintf(s->name[s->count], sizeof(s->name[0]), "%s", name);
   s->opened[s->count] = opened;
-  s->age[s->count++] = age;
+  s->chosen[s->count++] = chosen;
 }
 
 static struct shown settle(struct fixture *f) {
@@ -111,23 +110,23 @@ static void test_chosen(void **state) {
   cell_opened(members_cell(f.members, b));
   move(&f, a, 0);
   move(&f, b, 1000);
-  struct shown s = settle(&f); /* at most one change: b takes the place of a */
-  assert_int_equal(find(&s, "80"), 0);
-  assert_int_equal(s.count, 1);
+  struct shown s = settle(&f); /* b takes the place of a, for the next read */
+  assert_int_equal(s.count, 2);
+  int i = find(&s, "81");
+  assert_false(s.chosen[find(&s, "80")]);
+  assert_true(s.chosen[i]);
+  assert_int_equal(s.opened[i], 0);
   assert_int_equal(s.other, 1);
   members_begin(f.members);
+  cell_opened(members_cell(f.members, b));
   move(&f, a, 0);
   move(&f, b, 1000);
   s = settle(&f);
-  assert_int_equal(s.count, 2);
-  int i = find(&s, "81");
-  assert_true(i >= 0);
-  assert_int_equal(s.age[i], MEMBER_CHOSEN);
-  assert_int_equal(s.opened[i], 0);
+  assert_int_equal(s.count, 1);
+  assert_string_equal(s.name[0], "81");
+  assert_false(s.chosen[0]);
+  assert_int_equal(s.opened[0], 1);
   assert_int_equal(s.other, 1);
-  /* Who has just reported for the last time comes back as if nothing was. */
-  members_leave(f.members, b);
-  members_leave(f.members, a);
   stop(&f);
 }
 
@@ -143,7 +142,7 @@ static void test_new_series(void **state) {
   struct shown s = settle(&f);
   assert_int_equal(s.count, 1);
   assert_string_equal(s.name[0], "80");
-  assert_int_equal(s.age[0], MEMBER_NEW); /* at once: there is room */
+  assert_false(s.chosen[0]); /* at once: there is room */
   assert_int_equal(s.opened[0], 1);
   assert_int_equal(s.other, 0);
   assert_int_equal(members_count(f.members), 1);
@@ -153,7 +152,7 @@ static void test_new_series(void **state) {
   cell_opened(members_cell(f.members, a));
   move(&f, a, 0);
   s = settle(&f);
-  assert_int_equal(s.age[0], MEMBER_KNOWN);
+  assert_false(s.chosen[0]);
   assert_int_equal(s.opened[0], 2);
   assert_int_equal(s.other, 0);
   assert_int_equal(members_folded(f.members), 0);
@@ -171,7 +170,7 @@ static void test_timeout_and_return(void **state) {
     uint32_t a = members_join(f.members, &t);
     move(&f, a, 0);
     struct shown s = settle(&f);
-    assert_int_equal(s.age[0], MEMBER_NEW);
+    assert_false(s.chosen[0]);
     assert_int_equal(s.opened[0], 5 * round);
     members_begin(f.members);
     for (int i = 0; i < 5; i++)

@@ -144,11 +144,11 @@ static void on_value(const struct cell_value *v, void *data) {
     values->connections = v->gauge;
 }
 
-static void on_series(const char *member, struct cell *cell,
-                      enum member_age age, void *data) {
+static void on_series(const char *member, struct cell *cell, bool chosen,
+                      void *data) {
   (void)member;
-  (void)age;
-  cell_emit(cell, INFO_SIZE, CELL_NOW, on_value, data);
+  (void)chosen;
+  cell_emit(cell, INFO_SIZE, CELL_ALL, on_value, data);
 }
 
 static void read_is(struct fixture *f, enum source_result expected) {

@@ -126,14 +126,11 @@ static void on_value(const struct cell_value *v, void *data) {
   e->sum += v->derive ? (double)v->counter : v->gauge;
 }
 
-static void on_series(const char *member, struct cell *cell,
-                      enum member_age age, void *data) {
+static void on_series(const char *member, struct cell *cell, bool chosen,
+                      void *data) {
   (void)member;
   struct emitted *e = data;
-  if (age == MEMBER_NEW)
-    cell_emit(cell, e->info_size, CELL_BEFORE, on_value, e);
-  cell_emit(cell, e->info_size, age == MEMBER_CHOSEN ? CELL_BEFORE : CELL_NOW,
-            on_value, e);
+  cell_emit(cell, e->info_size, chosen ? CELL_COUNTERS : CELL_ALL, on_value, e);
 }
 
 static double read_run(struct scan *s, struct emitted *e) {

@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       message(&p, data, length);
     } else {
       track_end(p.track, on_gone, NULL);
-      cell_emit(p.cell, 280, CELL_NOW, on_value, NULL);
+      cell_emit(p.cell, 280, CELL_ALL, on_value, NULL);
       cell_commit(p.cell);
       track_begin(p.track);
       cell_begin(p.cell);
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     data += length;
     size -= length;
   }
-  cell_emit(p.cell, 280, CELL_NOW, on_value, NULL);
+  cell_emit(p.cell, 280, CELL_ALL, on_value, NULL);
   track_free(p.track);
   cell_free(p.cell);
   report_free(p.report);

@@ -157,3 +157,18 @@ def check_distribution(name, values, table, members, statistics=STATISTICS):
 def compact(row):
     return " ".join("%s %s" % (k, check.number(v)) for k, v in row.items()) \
         or "no series"
+
+
+def growth(rows, shown, a, b):
+    """What a member's counter grew by between the successive reads a and b:
+    `rows` and `shown` are {time: value} of the counter and of its count of
+    connections. Who has nothing but counters starts from them; anybody else
+    goes on where it ended, or from 0."""
+    if b not in rows:
+        return 0
+    if a in rows:
+        return rows[b] - rows[a]
+    if b not in shown:
+        return 0
+    last = max((t for t in rows if t < b), default=None)
+    return rows[b] - (rows[last] if last is not None else 0)
