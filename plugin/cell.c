@@ -277,6 +277,15 @@ void cell_raise(struct cell *c, const struct cell *from) {
   }
 }
 
+void cell_inherit(struct cell *c, const struct cell *from) {
+  c->opened += from->opened;
+  c->closed += from->closed;
+  for (size_t i = 0; i < c->report->counter_count; i++) {
+    c->total[i] += from->total[i];
+    c->committed[i] += from->total[i];
+  }
+}
+
 uint64_t cell_connections(const struct cell *c) { return c->connections; }
 
 /* The states as collectd's tcpconns plugin writes them. */

@@ -50,6 +50,9 @@ void cell_commit(struct cell *c);
  * count as growth. */
 void cell_raise(struct cell *c, const struct cell *from);
 
+/* Goes on where `from` ended: adds its counters, which count as no growth. */
+void cell_inherit(struct cell *c, const struct cell *from);
+
 uint64_t cell_connections(const struct cell *c);
 
 /* One value to dispatch. Texts are borrowed. */

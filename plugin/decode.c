@@ -63,6 +63,7 @@ int decode(const struct nlmsghdr *nlh, struct sample *out) {
   out->recv_queue = m->idiag_rqueue;
   out->send_queue = m->idiag_wqueue;
   out->full = false;
+  out->held = m->idiag_inode != 0; /* linux: sock_i_ino() */
   out->info = NULL;
   out->info_size = 0;
 

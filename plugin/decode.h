@@ -42,6 +42,7 @@ struct sample {
   uint8_t state; /* enum tcp_state */
   uint8_t timer; /* which timer runs: 0 none, 1 retransmit ... */
   bool full;     /* no mini socket (TIME_WAIT, SYN_RECV, orphaned FIN_WAIT2) */
+  bool held;     /* some process holds it; of others older kernels say uid 0 */
   uint32_t recv_queue, send_queue; /* bytes */
   /* struct tcp_info as the kernel sent it; NULL where it sent none, which is
    * the case for mini sockets (TIME_WAIT, SYN_RECV, orphaned FIN_WAIT2).

@@ -380,23 +380,48 @@ static struct series *series_least_busy(const struct members *m) {
   return least;
 }
 
-static bool name_is_in(const struct series_list *list, const struct series *s) {
-  const struct series *other;
-  TAILQ_FOREACH (other, list, link) {
-    if (other != s && strcmp(other->name, s->name) == 0)
-      return true;
+static struct series *name_find(struct series_list *list,
+                                const struct series *but) {
+  struct series *s;
+  TAILQ_FOREACH (s, list, link) {
+    if (s != but && strcmp(s->name, but->name) == 0)
+      return s;
   }
-  return false;
+  return NULL;
 }
 
-/* Different keys may have one name: two cgroups `init.scope`, a user whom
- * somebody called `other`. Two series must not. */
-static void series_name(const struct members *m, struct series *s) {
+/* The series goes; its member may stay. */
+static void series_forget(struct members *m, struct series *s) {
+  bool retired = s->state == SERIES_RETIRED;
+  TAILQ_REMOVE(retired ? &m->retired : &m->shown, s, link);
+  *(retired ? &m->retired_count : &m->shown_count) -= 1;
+  member_at(m, s->member)->series = NULL;
+  if (member_at(m, s->member)->sockets == 0)
+    member_free(m, s->member);
+  cell_free(s->cell);
+  free(s);
+}
+
+/* Different keys may have one name, but two series must not: a service that was
+ * started anew has another cgroup of the same name, and goes on in its series;
+ * two that live at the same time (`init.scope`) are told apart by a hash, and
+ * so is a user whom somebody called `other`. */
+static void series_name(struct members *m, struct series *s) {
   const uint8_t *key = member_at(m, s->member)->key;
   key_format(m->settings, key, m->names, false, s->name);
-  if (strcmp(s->name, "other") == 0 || name_is_in(&m->shown, s) ||
-      name_is_in(&m->retired, s))
+  struct series *same = name_find(&m->shown, s);
+  if (same == NULL)
+    same = name_find(&m->retired, s);
+  bool lives = same != NULL && (same->state == SERIES_CHOSEN ||
+                                cell_connections(same->cell) > 0);
+  if (lives || strcmp(s->name, "other") == 0) {
     key_format(m->settings, key, m->names, true, s->name);
+    same = name_find(&m->retired, s); /* its own of an earlier life */
+  }
+  if (same != NULL && !lives) {
+    cell_inherit(s->cell, same->cell);
+    series_forget(m, same);
+  }
 }
 
 static void series_names(struct members *m) {
@@ -435,15 +460,9 @@ void members_settle(struct members *m) {
 static void retired_trim(struct members *m) {
   while (m->retired_count > (size_t)4 * m->settings->max_members) {
     struct series *s = TAILQ_FIRST(&m->retired);
-    TAILQ_REMOVE(&m->retired, s, link);
-    m->retired_count--;
     cell_raise(m->floor, s->cell);
     m->forgot = true;
-    member_at(m, s->member)->series = NULL;
-    if (member_at(m, s->member)->sockets == 0)
-      member_free(m, s->member);
-    cell_free(s->cell);
-    free(s);
+    series_forget(m, s);
   }
 }
 

@@ -3,6 +3,11 @@
 #include <linux/inet_diag.h>
 #include <stdlib.h>
 
+/* Only what stays with a socket for life may hide it: one that came back with
+ * another mark or device would seem to be new, and its past would count again.
+ * These conditions are left to user space. */
+enum { FEATURES = BYTECODE_CGROUP };
+
 /* The groups' selectors, borrowed for a moment as one. */
 static int filter_compile(struct request *r, unsigned features) {
   const struct settings *settings = r->settings;
@@ -38,21 +43,16 @@ int request_init(struct request *r, const struct settings *settings,
   r->ask.timeout_ms = timeout_ms;
   r->listeners = (struct source_request){.states = 1u << TCP_STATE_LISTEN,
                                          .timeout_ms = timeout_ms};
-  return filter_compile(r, BYTECODE_ALL);
+  return filter_compile(r, FEATURES);
 }
 
 void request_free(struct request *r) { bytecode_free(&r->bytecode); }
 
 bool request_coarsen(struct request *r) {
-  /* The likeliest first: what wants a capability, then the newest. */
-  static const unsigned feature[] = {BYTECODE_MARK, BYTECODE_CGROUP,
-                                     BYTECODE_INTERFACE};
-  unsigned used = r->bytecode.features;
   if (r->bytecode.size == 0)
     return false;
-  for (size_t i = 0; i < sizeof(feature) / sizeof(feature[0]); i++)
-    if (used & feature[i])
-      return filter_compile(r, used & ~feature[i]) == 0;
+  if (r->bytecode.features != 0)
+    return filter_compile(r, 0) == 0;
   bytecode_free(&r->bytecode);
   r->bytecode = (struct bytecode){0};
   r->ask.code = NULL;
@@ -61,4 +61,4 @@ bool request_coarsen(struct request *r) {
 }
 
 /* Without memory there is no filter, which is right, too. */
-void request_restore(struct request *r) { filter_compile(r, BYTECODE_ALL); }
+void request_restore(struct request *r) { filter_compile(r, FEATURES); }

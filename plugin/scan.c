@@ -196,14 +196,16 @@ static uint32_t traits_hash(const struct scan *s, const struct subject *t) {
 
 /* Gives the connection its places when it is first seen, and other ones when
  * what they depend on has changed: it then moves with neither an opening nor a
- * close. A mini socket has lost its traits and stays where it was. */
+ * close. A mini socket, or one that no process holds any more, has lost its
+ * traits and stays where it was. */
 static void places_update(struct scan *s, uint32_t *tag,
                           const struct sample *sample, bool opened) {
   uint32_t hash = 0;
   if (s->request.traits != 0)
     hash = traits_hash(s, &sample->subject);
   bool placed = tag[TAG_PLACED] != PLACED_NOT;
-  if (placed && (!sample->full || tag[TAG_TRAITS] == hash))
+  bool told = sample->full && sample->held;
+  if (placed && (!told || tag[TAG_TRAITS] == hash))
     return;
   struct subject subject = sample->subject;
   places_enter(s, tag, &subject, opened && !placed);
@@ -292,6 +294,7 @@ static void on_message(const struct nlmsghdr *nlh, void *data) {
     places_update(s, tag, &sample, s->seen.event != TRACK_BASELINE);
     connection_add(s, &sample);
   } else {
+    sample.subject.inbound = port_is_listening(s, sample.subject.local_port);
     for (size_t i = 0; i < s->group_count; i++)
       group_add_state(s->group[i], &sample.subject, sample.state);
   }
@@ -352,6 +355,7 @@ static enum source_result source_dump(struct scan *s, uint64_t now_us,
                                       struct error *error) {
   enum source_result result;
   if (s->replay != NULL) {
+    memset(s->listening, 0, sizeof(s->listening));
     result = replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
     if (!s->clock_is_set && result != SOURCE_ENDED) /* a dump of nothing */
       clock_set(s, s->recorded_ms);
@@ -432,6 +436,10 @@ struct group *scan_group(struct scan *s, size_t i) {
 
 const struct scan_health *scan_health(const struct scan *s) {
   return &s->health;
+}
+
+bool scan_looks_at_marks(const struct scan *s) {
+  return (s->request.traits & SUBJECT_MARK) != 0;
 }
 
 const char *scan_refusal(const struct scan *s) { return s->refusal.text; }

@@ -41,6 +41,10 @@ size_t scan_group_count(const struct scan *s);
 struct group *scan_group(struct scan *s, size_t i);
 const struct scan_health *scan_health(const struct scan *s);
 
+/* Whether a filter asks for marks, which the kernel tells only to those who
+ * have CAP_NET_ADMIN. */
+bool scan_looks_at_marks(const struct scan *s);
+
 /* Why the kernel refused a filter the last time; empty: it never did. */
 const char *scan_refusal(const struct scan *s);
 

@@ -8,6 +8,9 @@
 #include <collectd/core/daemon/collectd.h>
 
 #include <collectd/core/daemon/plugin.h>
+#include <collectd/core/utils/common/common.h>
+
+#include <linux/capability.h>
 
 static struct settings settings;
 static bool configured; /* settings_init() was called */
@@ -107,6 +110,11 @@ static int tcpinfo_init(void) {
   scan = scan_new(&settings, interval_ms, NULL, NULL, &error);
   if (scan == NULL)
     goto fail;
+  if (scan_looks_at_marks(scan) && settings.replay_count == 0 &&
+      check_capability(CAP_NET_ADMIN) != 0)
+    WARNING("tcpinfo: A Filter asks for fwmark, but collectd has no "
+            "CAP_NET_ADMIN: the kernel then tells no marks, and all count as "
+            "0.");
   plugin_register_complex_read(NULL, "tcpinfo", tcpinfo_read, 0, NULL);
   return 0;
 fail:

@@ -417,6 +417,51 @@ static void test_long_and_equal_names(void **state) {
   names_free(names);
 }
 
+static void one(struct fixture *f, const struct subject *t, int opened) {
+  uint32_t i = members_join(f->members, t);
+  for (int k = 0; k < opened; k++)
+    cell_opened(members_cell(f->members, i));
+  move(f, i, 0);
+}
+
+/* Two cgroups of one name (here: congestion names that look the same): while
+ * both live they are told apart; one after the other they are one series. */
+static void test_equal_names(void **state) {
+  (void)state;
+  struct fixture f;
+  struct subject a = {.congestion = "a b"}, b = {.congestion = "a_b"};
+  start(&f, 10, 2, DIMENSION_CONGESTION);
+  members_begin(f.members);
+  one(&f, &a, 3);
+  one(&f, &b, 4);
+  struct shown s = settle(&f);
+  assert_int_equal(s.count, 2);
+  assert_int_equal(s.opened[find(&s, "a_b")], 3);
+  assert_int_not_equal(strcmp(s.name[0], s.name[1]), 0);
+  stop(&f);
+
+  for (int idle = 0; idle < 4; idle++) { /* still shown, or retired */
+    start(&f, 10, 2, DIMENSION_CONGESTION);
+    members_begin(f.members);
+    uint32_t old = members_join(f.members, &a);
+    cell_opened(members_cell(f.members, old));
+    move(&f, old, 0);
+    settle(&f);
+    members_leave(f.members, old);
+    for (int i = 0; i < idle; i++) {
+      members_begin(f.members);
+      settle(&f);
+    }
+    members_begin(f.members);
+    one(&f, &b, 2);
+    s = settle(&f);
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.name[0], "a_b");
+    assert_int_equal(s.opened[0], 3); /* goes on where the old one ended */
+    stop(&f);
+  }
+}
+
 /* A member that is called `other` by chance is not `other`. */
 static void test_called_other(void **state) {
   (void)state;
@@ -442,6 +487,7 @@ int main(void) {
       cmocka_unit_test(test_address_names),
       cmocka_unit_test(test_other_names),
       cmocka_unit_test(test_long_and_equal_names),
+      cmocka_unit_test(test_equal_names),
       cmocka_unit_test(test_called_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,20 +213,37 @@ static void test_signals(void **state) {
   stop(&f);
 }
 
-/* Not mark 1, and remote port 443: without the mark the port is left, and
+/* Not cgroup 1, and remote port 443: without the cgroup the port is left, and
  * without that nothing; what is asked for then stays so. */
 static struct selector *refusable(void) {
   struct selector *all = selector_new(SELECTOR_AND);
-  struct selector *unmarked = selector_new(SELECTOR_NOT);
-  struct selector *mark = selector_new(SELECTOR_MARK);
+  struct selector *outside = selector_new(SELECTOR_NOT);
+  struct selector *cgroup = selector_new(SELECTOR_CGROUP);
   struct selector *port = selector_new(SELECTOR_REMOTE_PORT);
   assert_int_equal(
-      selector_add_value(mark, (struct selector_value){1, UINT32_MAX}), 0);
+      selector_add_value(cgroup, (struct selector_value){1, UINT64_MAX}), 0);
   assert_int_equal(selector_add_port(port, (struct port_range){443, 443}), 0);
-  assert_int_equal(selector_add_child(unmarked, mark), 0);
-  assert_int_equal(selector_add_child(all, unmarked), 0);
+  assert_int_equal(selector_add_child(outside, cgroup), 0);
+  assert_int_equal(selector_add_child(all, outside), 0);
   assert_int_equal(selector_add_child(all, port), 0);
   return all;
+}
+
+/* What may change while a socket lives must not hide it from a dump: it would
+ * come back as a new one, with all its past. */
+static void test_changing_traits_do_not_filter(void **state) {
+  (void)state;
+  static fake_answer_fn *const answers[] = {answer_whole};
+  static const enum selector_op op[] = {SELECTOR_MARK, SELECTOR_INTERFACE};
+  for (size_t i = 0; i < 2; i++) {
+    struct selector *s = selector_new(op[i]);
+    struct fixture f;
+    assert_int_equal(
+        selector_add_value(s, (struct selector_value){1, UINT32_MAX}), 0);
+    start(&f, answers, 1, s);
+    assert_int_equal(scan_request(f.scan)->code_size, 0);
+    stop(&f);
+  }
 }
 
 static void test_refused_filter(void **state) {
@@ -275,6 +292,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_failures),
       cmocka_unit_test(test_signals),
+      cmocka_unit_test(test_changing_traits_do_not_filter),
       cmocka_unit_test(test_refused_filter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
