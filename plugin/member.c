@@ -1,14 +1,12 @@
 #include "member.h"
 
 #include "key.h"
+#include "roster.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
-
-enum { NONE = UINT32_MAX, SLOTS_MIN = 64 };
 
 enum series_state {
   SERIES_CHOSEN,    /* given out by this read's settling */
@@ -31,26 +29,14 @@ struct member {
   struct series *series; /* NULL: never had one, or it is forgotten */
   uint64_t bytes;        /* since the last settling */
   double busy;           /* decaying average of bytes, and of sockets */
-  uint32_t sockets;      /* joined; of a free entry: the next free one */
-  bool used;
-  uint8_t key[];
+  uint32_t sockets;      /* joined */
 };
 
 struct members {
   const struct group_settings *settings;
   const struct report *report;
   struct names *names;
-  size_t key_size;
-  uint64_t seed; /* of the hash: peers choose their addresses */
-
-  uint8_t *entries;
-  size_t stride;
-  uint32_t entry_count, entry_capacity;
-  uint32_t free_entry; /* NONE: none */
-  uint32_t used;
-
-  uint32_t *slot; /* hash: entry plus one; 0: empty */
-  uint32_t slot_mask;
+  struct roster *roster; /* of struct member, by key */
 
   struct series_list shown; /* chosen, reporting, leaving */
   struct series_list retired;
@@ -64,7 +50,7 @@ struct members {
 };
 
 static struct member *member_at(const struct members *m, uint32_t i) {
-  return (struct member *)(m->entries + (size_t)i * m->stride);
+  return roster_at(m->roster, i);
 }
 
 struct members *members_new(const struct group_settings *settings,
@@ -75,19 +61,13 @@ struct members *members_new(const struct group_settings *settings,
   m->settings = settings;
   m->report = report;
   m->names = names;
-  m->free_entry = NONE;
   TAILQ_INIT(&m->shown);
   TAILQ_INIT(&m->retired);
-  m->key_size = key_size(settings);
-  if (getrandom(&m->seed, sizeof(m->seed), GRND_NONBLOCK) < 0)
-    m->seed = (uintptr_t)m;
-  m->stride = (sizeof(struct member) + m->key_size + 7) & ~(size_t)7;
-  m->slot = calloc(SLOTS_MIN, sizeof(*m->slot));
-  m->slot_mask = SLOTS_MIN - 1;
+  m->roster = roster_new(key_size(settings), sizeof(struct member));
   m->other = cell_new(report);
   m->floor = cell_new(report);
   m->candidate = calloc(settings->max_members, sizeof(*m->candidate));
-  if (m->slot == NULL || m->other == NULL || m->floor == NULL ||
+  if (m->roster == NULL || m->other == NULL || m->floor == NULL ||
       m->candidate == NULL) {
     members_free(m);
     return NULL;
@@ -111,8 +91,7 @@ void members_free(struct members *m) {
   cell_free(m->other);
   cell_free(m->floor);
   free(m->candidate);
-  free(m->entries);
-  free(m->slot);
+  roster_free(m->roster);
   free(m);
 }
 
@@ -121,109 +100,6 @@ void members_begin(struct members *m) {
   TAILQ_FOREACH (s, &m->shown, link)
     cell_begin(s->cell);
   cell_begin(m->other);
-}
-
-/* --- The hash of keys --------------------------------------------------- */
-
-static uint32_t slot_home(const struct members *m, const uint8_t *key) {
-  return (uint32_t)hash_bytes(key, m->key_size, m->seed) & m->slot_mask;
-}
-
-static uint32_t slot_find(const struct members *m, const uint8_t *key) {
-  uint32_t s = slot_home(m, key);
-  while (m->slot[s] != 0 &&
-         memcmp(member_at(m, m->slot[s] - 1)->key, key, m->key_size) != 0)
-    s = (s + 1) & m->slot_mask;
-  return s;
-}
-
-static bool slots_resize(struct members *m, uint32_t size) {
-  uint32_t *slot = calloc(size, sizeof(*slot));
-  if (slot == NULL)
-    return false;
-  free(m->slot);
-  m->slot = slot;
-  m->slot_mask = size - 1;
-  for (uint32_t i = 0; i < m->entry_count; i++)
-    if (member_at(m, i)->used)
-      m->slot[slot_find(m, member_at(m, i)->key)] = i + 1;
-  return true;
-}
-
-/* Takes the entry out of the hash: what was pushed past it moves back. */
-static void slot_remove(struct members *m, const uint8_t *key) {
-  uint32_t hole = slot_find(m, key);
-  for (uint32_t s = (hole + 1) & m->slot_mask; m->slot[s] != 0;
-       s = (s + 1) & m->slot_mask) {
-    uint32_t home = slot_home(m, member_at(m, m->slot[s] - 1)->key);
-    if (((s - home) & m->slot_mask) >= ((s - hole) & m->slot_mask)) {
-      m->slot[hole] = m->slot[s];
-      hole = s;
-    }
-  }
-  m->slot[hole] = 0;
-}
-
-static uint32_t member_new(struct members *m, const uint8_t *key) {
-  if (m->used >= (m->slot_mask + 1) / 2 &&
-      !slots_resize(m, 2 * (m->slot_mask + 1)))
-    return NONE;
-  uint32_t i = m->free_entry;
-  if (i != NONE) {
-    m->free_entry = member_at(m, i)->sockets;
-  } else {
-    if (m->entry_count == m->entry_capacity) {
-      uint32_t capacity = m->entry_capacity < 16 ? 16 : m->entry_capacity * 2;
-      uint8_t *grown = realloc(m->entries, capacity * m->stride);
-      if (grown == NULL)
-        return NONE;
-      m->entries = grown;
-      m->entry_capacity = capacity;
-    }
-    i = m->entry_count++;
-  }
-  m->slot[slot_find(m, key)] = i + 1;
-  struct member *e = member_at(m, i);
-  memset(e, 0, m->stride);
-  memcpy(e->key, key, m->key_size);
-  e->used = true;
-  m->used++;
-  return i;
-}
-
-static void member_free(struct members *m, uint32_t i) {
-  struct member *e = member_at(m, i);
-  slot_remove(m, e->key);
-  e->used = false;
-  e->sockets = m->free_entry;
-  m->free_entry = i;
-  m->used--;
-}
-
-/* After many members went: the entries behind the last one that is in use are
- * given back, and those in front are used first. */
-static void entries_trim(struct members *m) {
-  if (m->entry_count < 1024 || m->used > m->entry_count / 4)
-    return;
-  while (m->entry_count > 0 && !member_at(m, m->entry_count - 1)->used)
-    m->entry_count--;
-  m->free_entry = NONE;
-  for (uint32_t i = m->entry_count; i-- > 0;) {
-    if (member_at(m, i)->used)
-      continue;
-    member_at(m, i)->sockets = m->free_entry;
-    m->free_entry = i;
-  }
-  uint32_t capacity = m->entry_count < 16 ? 16 : m->entry_count;
-  uint8_t *less = realloc(m->entries, capacity * m->stride);
-  if (less != NULL) {
-    m->entries = less;
-    m->entry_capacity = capacity;
-  }
-  uint32_t size = SLOTS_MIN;
-  while (size / 2 <= m->used)
-    size *= 2;
-  slots_resize(m, size);
 }
 
 /* --- Series ------------------------------------------------------------- */
@@ -261,10 +137,11 @@ static bool series_give(struct members *m, uint32_t member,
 uint32_t members_join(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
-  uint32_t i = m->slot[slot_find(m, key)];
-  i = i != 0 ? i - 1 : member_new(m, key);
-  if (i == NONE)
-    return NONE;
+  uint32_t i = roster_find(m->roster, key);
+  if (i == ROSTER_NONE)
+    i = roster_add(m->roster, key);
+  if (i == ROSTER_NONE)
+    return ROSTER_NONE;
   struct member *e = member_at(m, i);
   bool first = e->sockets++ == 0;
   bool retired = e->series != NULL && e->series->state == SERIES_RETIRED;
@@ -277,7 +154,7 @@ uint32_t members_join(struct members *m, const struct subject *t) {
 void members_leave(struct members *m, uint32_t member) {
   struct member *e = member_at(m, member);
   if (--e->sockets == 0 && e->series == NULL)
-    member_free(m, member);
+    roster_remove(m->roster, member);
 }
 
 static struct cell *cell_of(const struct members *m, uint32_t member) {
@@ -292,8 +169,8 @@ struct cell *members_cell(struct members *m, uint32_t member) {
 struct cell *members_cell_of(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
-  uint32_t i = m->slot[slot_find(m, key)];
-  return i != 0 ? cell_of(m, i - 1) : m->other;
+  uint32_t i = roster_find(m->roster, key);
+  return i != ROSTER_NONE ? cell_of(m, i) : m->other;
 }
 
 void members_busy(struct members *m, uint32_t member, uint64_t bytes) {
@@ -327,10 +204,10 @@ static size_t candidates_collect(struct members *m) {
   size_t n = 0, limit = m->settings->max_members;
   m->count = 0;
   m->folded = 0;
-  for (uint32_t i = 0; i < m->entry_count; i++) {
-    struct member *e = member_at(m, i);
-    if (!e->used)
+  for (uint32_t i = 0; i < roster_end(m->roster); i++) {
+    if (!roster_used(m->roster, i))
       continue;
+    struct member *e = member_at(m, i);
     e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
     e->bytes = 0;
     if (e->sockets == 0)
@@ -397,7 +274,7 @@ static void series_forget(struct members *m, struct series *s) {
   *(retired ? &m->retired_count : &m->shown_count) -= 1;
   member_at(m, s->member)->series = NULL;
   if (member_at(m, s->member)->sockets == 0)
-    member_free(m, s->member);
+    roster_remove(m->roster, s->member);
   cell_free(s->cell);
   free(s);
 }
@@ -407,7 +284,7 @@ static void series_forget(struct members *m, struct series *s) {
  * two that live at the same time (`init.scope`) are told apart by a hash, and
  * so is a user whom somebody called `other`. */
 static void series_name(struct members *m, struct series *s) {
-  const uint8_t *key = member_at(m, s->member)->key;
+  const uint8_t *key = roster_key(m->roster, s->member);
   key_format(m->settings, key, m->names, false, s->name);
   struct series *same = name_find(&m->shown, s);
   if (same == NULL)
@@ -483,7 +360,7 @@ void members_commit(struct members *m) {
   }
   cell_commit(m->other);
   retired_trim(m);
-  entries_trim(m);
+  roster_trim(m->roster);
 }
 
 void members_each(struct members *m, members_cb *cb, void *data) {
