@@ -5,7 +5,6 @@
 #include <mntent.h>
 #include <net/if.h>
 #include <pwd.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +85,11 @@ static bool cgroup_mount(char *path, size_t size) {
       found = snprintf(path, size, "%s", m->mnt_dir) < (int)size;
   endmntent(mounts);
   return found;
+}
+
+bool names_has_cgroups(void) {
+  char path[4096];
+  return cgroup_mount(path, sizeof(path));
 }
 
 static void cgroup_add(struct names *n, uint64_t id, const char *name) {

@@ -3,6 +3,7 @@
 #ifndef TCPINFO_NAMES_H
 #define TCPINFO_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ void names_user(struct names *n, uint32_t uid, char *text);
 
 /* In the caller's network namespace; of 0, "unbound". */
 void names_interface(struct names *n, uint32_t index, char *text);
+
+/* Whether a cgroup v2 is mounted here, so that names can be had. */
+bool names_has_cgroups(void);
 
 /* The last part of the path of the cgroup v2 with that id (its inode number,
  * linux: cgroup_ino()); of the topmost one "root", of 0 "none". All of them are

@@ -438,9 +438,7 @@ const struct scan_health *scan_health(const struct scan *s) {
   return &s->health;
 }
 
-bool scan_looks_at_marks(const struct scan *s) {
-  return (s->request.traits & SUBJECT_MARK) != 0;
-}
+unsigned scan_traits(const struct scan *s) { return s->request.traits; }
 
 const char *scan_refusal(const struct scan *s) { return s->refusal.text; }
 

@@ -41,9 +41,8 @@ size_t scan_group_count(const struct scan *s);
 struct group *scan_group(struct scan *s, size_t i);
 const struct scan_health *scan_health(const struct scan *s);
 
-/* Whether a filter asks for marks, which the kernel tells only to those who
- * have CAP_NET_ADMIN. */
-bool scan_looks_at_marks(const struct scan *s);
+/* What the groups look at beside the ends: a set of enum subject_trait. */
+unsigned scan_traits(const struct scan *s);
 
 /* Why the kernel refused a filter the last time; empty: it never did. */
 const char *scan_refusal(const struct scan *s);

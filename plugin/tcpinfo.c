@@ -99,6 +99,20 @@ static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   return 0;
 }
 
+/* What this host, or this user, cannot tell of what the groups look at. */
+static void traits_check(void) {
+  unsigned traits = scan_traits(scan);
+  if (settings.replay_count > 0)
+    return;
+  if ((traits & SUBJECT_MARK) && check_capability(CAP_NET_ADMIN) != 0)
+    WARNING("tcpinfo: A Filter asks for fwmark, but collectd has no "
+            "CAP_NET_ADMIN: the kernel then tells no marks, and all count as "
+            "0.");
+  if ((traits & SUBJECT_CGROUP) && !names_has_cgroups())
+    WARNING("tcpinfo: No cgroup v2 is mounted where collectd runs: members by "
+            "cgroup have numbers for names.");
+}
+
 static int tcpinfo_init(void) {
   struct error error;
   if (scan != NULL)
@@ -110,11 +124,7 @@ static int tcpinfo_init(void) {
   scan = scan_new(&settings, interval_ms, NULL, NULL, &error);
   if (scan == NULL)
     goto fail;
-  if (scan_looks_at_marks(scan) && settings.replay_count == 0 &&
-      check_capability(CAP_NET_ADMIN) != 0)
-    WARNING("tcpinfo: A Filter asks for fwmark, but collectd has no "
-            "CAP_NET_ADMIN: the kernel then tells no marks, and all count as "
-            "0.");
+  traits_check();
   plugin_register_complex_read(NULL, "tcpinfo", tcpinfo_read, 0, NULL);
   return 0;
 fail:
