@@ -15,10 +15,9 @@
 static struct settings settings;
 static bool configured; /* settings_init() was called */
 static struct scan *scan;
-static bool failing; /* the last read was dropped, and that was said */
-static uint64_t
-    refused;       /* filters that the kernel refused, and that was said */
-static bool ended; /* the recording is over, and that was said */
+static bool failing;     /* the last read was dropped, and that was said */
+static bool ended;       /* the recording is over, and that was said */
+static uint64_t refused; /* filters left to user space, and that was said */
 
 static void configure_once(void) {
   if (!configured)
