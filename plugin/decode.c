@@ -73,6 +73,7 @@ int decode(const struct nlmsghdr *nlh, struct sample *out) {
   out->subject.cgroup = 0;
   out->subject.congestion[0] = '\0';
   out->subject.inbound = false;
+  out->subject.unknown = 0;
 
   const uint8_t *at = (const uint8_t *)m + MNL_ALIGN(sizeof(*m));
   const uint8_t *end = (const uint8_t *)nlh + nlh->nlmsg_len;

@@ -182,25 +182,29 @@ static bool address_matches(const struct selector *s, const struct address *a) {
   return count > 0 && prefix_match(&s->prefix[count - 1], a);
 }
 
+/* Where the local address is unknown, the remote one has to do: a loopback
+ * address at one end alone is rare (a local address of one's own choice). */
 static bool loopback_matches(const struct subject *t) {
-  return address_is_loopback(&t->local) || address_is_loopback(&t->remote) ||
+  if (address_is_loopback(&t->remote))
+    return true;
+  if ((t->unknown & SUBJECT_LOCAL_ADDRESS) != 0)
+    return false;
+  return address_is_loopback(&t->local) ||
          (address_equal(&t->local, &t->remote) && !address_is_any(&t->local));
 }
 
-bool selector_match(const struct selector *s, const struct subject *t) {
+/* What each leaf needs to know; none: that is always told. */
+static const uint8_t leaf_trait[SELECTOR_OP_COUNT] = {
+    [SELECTOR_REMOTE_PORT] = SUBJECT_REMOTE_PORT,
+    [SELECTOR_LOCAL_ADDRESS] = SUBJECT_LOCAL_ADDRESS,
+    [SELECTOR_INTERFACE] = SUBJECT_INTERFACE,
+    [SELECTOR_CGROUP] = SUBJECT_CGROUP,
+    [SELECTOR_MARK] = SUBJECT_MARK,
+    [SELECTOR_INBOUND] = SUBJECT_DIRECTION,
+};
+
+static bool leaf_matches(const struct selector *s, const struct subject *t) {
   switch (s->op) {
-  case SELECTOR_AND:
-    for (size_t i = 0; i < s->count; i++)
-      if (!selector_match(s->child[i], t))
-        return false;
-    return true;
-  case SELECTOR_OR:
-    for (size_t i = 0; i < s->count; i++)
-      if (selector_match(s->child[i], t))
-        return true;
-    return false;
-  case SELECTOR_NOT:
-    return !selector_match(s->child[0], t);
   case SELECTOR_LOCAL_PORT:
     return port_matches(s, t->local_port);
   case SELECTOR_REMOTE_PORT:
@@ -219,8 +223,44 @@ bool selector_match(const struct selector *s, const struct subject *t) {
     return value_matches(s, t->mark);
   case SELECTOR_INBOUND:
     return t->inbound;
+  case SELECTOR_AND:
+  case SELECTOR_OR:
+  case SELECTOR_NOT:
   case SELECTOR_OP_COUNT:
     break;
   }
   return false;
+}
+
+/* In this order AND is the least of its children, OR the greatest. */
+enum verdict { NO, MAYBE, YES };
+
+static enum verdict judge(const struct selector *s, const struct subject *t) {
+  enum verdict v;
+  switch (s->op) {
+  case SELECTOR_AND:
+    v = YES;
+    for (size_t i = 0; i < s->count && v != NO; i++) {
+      enum verdict child = judge(s->child[i], t);
+      v = child < v ? child : v;
+    }
+    return v;
+  case SELECTOR_OR:
+    v = NO;
+    for (size_t i = 0; i < s->count && v != YES; i++) {
+      enum verdict child = judge(s->child[i], t);
+      v = child > v ? child : v;
+    }
+    return v;
+  case SELECTOR_NOT:
+    return (enum verdict)(YES - judge(s->child[0], t));
+  default:
+    if ((leaf_trait[s->op] & t->unknown) != 0)
+      return MAYBE;
+    return leaf_matches(s, t) ? YES : NO;
+  }
+}
+
+bool selector_match(const struct selector *s, const struct subject *t) {
+  return judge(s, t) == YES;
 }

@@ -14,7 +14,8 @@ enum selector_op {
   SELECTOR_LOCAL_ADDRESS,  /* one of `prefix` holds the local address */
   SELECTOR_REMOTE_ADDRESS, /* one of `prefix` holds the remote address */
   SELECTOR_LOOPBACK,  /* an end is a loopback address, or both ends are the same
-                         address (and not the unspecified one) */
+                         address (and not the unspecified one); without the
+                         local address, the remote one is a loopback address */
   SELECTOR_INTERFACE, /* one of `value` is the device that it is bound to */
   SELECTOR_CGROUP,    /* one of `value` is its cgroup's id */
   SELECTOR_MARK,      /* its mark, by the mask of one of `value`, is that */
@@ -57,6 +58,9 @@ int selector_add_value(struct selector *s, struct selector_value value);
 /* Whether a node of that kind is anywhere in the tree. */
 bool selector_uses(const struct selector *s, enum selector_op op);
 
+/* Of what is unknown of the subject: only what matches whatever that would be.
+ * A condition on it is neither true nor false, and so are its negation and what
+ * depends on it; so `x or not x` does not match where x is unknown. */
 bool selector_match(const struct selector *s, const struct subject *t);
 
 #endif

@@ -24,9 +24,14 @@ struct subject {
   /* Not of the message: whether the host listened on the local port when the
    * socket was first seen. */
   bool inbound;
+
+  /* What could not be learned: a set of enum subject_trait. The value above
+   * then means nothing. */
+  uint8_t unknown;
 };
 
-/* What groups may look at beside the ends; bits of a set. */
+/* What groups may look at beside the ends that are always told; bits of a set.
+ */
 enum subject_trait {
   SUBJECT_INTERFACE = 1,
   SUBJECT_UID = 2,
@@ -34,6 +39,8 @@ enum subject_trait {
   SUBJECT_CGROUP = 8,
   SUBJECT_CONGESTION = 16,
   SUBJECT_DIRECTION = 32,
+  SUBJECT_REMOTE_PORT = 64,
+  SUBJECT_LOCAL_ADDRESS = 128,
 };
 
 #endif
