@@ -32,6 +32,7 @@ struct track {
   struct counter *counter;
   size_t counter_count;
   size_t tag_count;
+  uint32_t *no_tag; /* the tags of a socket that is not known */
 
   uint8_t *rows;
   size_t stride;
@@ -65,8 +66,9 @@ struct track *track_new(const enum field_id *field, size_t field_count,
   if (t == NULL)
     return NULL;
   t->counter = calloc(field_count + 1, sizeof(*t->counter));
-  if (t->counter == NULL) {
-    free(t);
+  t->no_tag = calloc(tag_count + 1, sizeof(*t->no_tag));
+  if (t->counter == NULL || t->no_tag == NULL) {
+    track_free(t);
     return NULL;
   }
   t->tag_count = tag_count;
@@ -96,6 +98,7 @@ void track_free(struct track *t) {
   if (t == NULL)
     return;
   free(t->counter);
+  free(t->no_tag);
   free(t->rows);
   free(t->slot);
   free(t);
@@ -295,6 +298,21 @@ static void counters_update(const struct track *t, struct row *r,
       out->delta[t->counter[i].field] = now[i];
 }
 
+static void deltas_clear(const struct track *t, struct track_seen *out) {
+  for (size_t i = 0; i < t->counter_count; i++)
+    out->delta[t->counter[i].field] = 0;
+}
+
+/* All of the counters of a socket that has no row. */
+static void deltas_whole(const struct track *t, const struct sample *s,
+                         struct track_seen *out) {
+  for (size_t i = 0; i < t->counter_count; i++) {
+    const struct counter *c = &t->counter[i];
+    bool there = s->info != NULL && (size_t)c->at + c->width <= s->info_size;
+    out->delta[c->field] = there ? load(s->info + c->at, c->width) : 0;
+  }
+}
+
 static enum track_event row_event(const struct track *t, const struct row *r,
                                   uint32_t ends) {
   if (r->dump == 0)
@@ -324,12 +342,36 @@ void track_see(struct track *t, const struct sample *s,
   bool waits = baseline && s->info == NULL && s->state != TCP_STATE_SYN_RECV;
   counters_update(t, r, s, !known, out);
   if (baseline)
-    for (size_t i = 0; i < t->counter_count; i++)
-      out->delta[t->counter[i].field] = 0;
+    deltas_clear(t, out);
   r->ends = ends | (waits ? ENDS_NO_INFO : 0);
   r->dump = t->dump;
   out->tag = r->tag;
   t->seen++;
+}
+
+void track_close(struct track *t, const struct sample *s, bool blank,
+                 struct track_seen *out) {
+  struct row *r = row_find(t, s->cookie);
+  out->dumps_ago = 0;
+  if (r == NULL) {
+    memset(t->no_tag, 0, t->tag_count * sizeof(*t->no_tag));
+    out->event = TRACK_NEW;
+    out->tag = t->no_tag;
+    if (blank)
+      deltas_clear(t, out);
+    else
+      deltas_whole(t, s, out);
+    return;
+  }
+  bool same =
+      blank || (r->ends & ~(uint32_t)ENDS_NO_INFO) == ends_of(&s->subject);
+  out->event = same ? TRACK_KNOWN : TRACK_REUSED;
+  out->tag = r->tag; /* stays readable until the row is used again */
+  if (!blank)
+    counters_update(t, r, s, !same, out);
+  if (blank || (same && (r->ends & ENDS_NO_INFO)))
+    deltas_clear(t, out);
+  row_remove(t, (uint32_t)(((uint8_t *)r - t->rows) / t->stride));
 }
 
 /* After many sockets closed: rows move together, memory is given back. */
@@ -359,9 +401,7 @@ static void rows_compact(struct track *t) {
 void track_end(struct track *t, track_gone_cb *gone, void *data) {
   uint32_t before = t->complete;
   t->complete = t->dump;
-  if (t->seen == t->live)
-    return;
-  for (uint32_t i = 0; i < t->row_count; i++) {
+  for (uint32_t i = 0; t->seen < t->live && i < t->row_count; i++) {
     struct row *r = row_at(t, i);
     if (r->dump == 0 || r->dump >= before)
       continue;

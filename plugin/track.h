@@ -53,6 +53,13 @@ void track_begin(struct track *t);
  */
 void track_see(struct track *t, const struct sample *s, struct track_seen *out);
 
+/* The last word on a socket, from its destroy event: as track_see(), and then
+ * the socket is forgotten. To be called between two dumps. TRACK_NEW: it was
+ * not known; all of it is new, and the tags are zeroes. `blank`: the message
+ * has lost its ends and its counters, so nothing is new. */
+void track_close(struct track *t, const struct sample *s, bool blank,
+                 struct track_seen *out);
+
 /* The dump is complete: forgets the sockets that were missing in it and in the
  * complete one before. One absence is no close: under churn a dump may miss a
  * socket (linux: inet_diag resumes at the n-th of a chain). */

@@ -386,6 +386,85 @@ static void test_histories(void **state) {
   }
 }
 
+static struct track_seen close_socket(struct track *t,
+                                      const struct fake_socket *s, bool blank) {
+  static uint8_t info[INFO_SIZE];
+  struct track_seen seen;
+  struct sample sample = sample_of(s, info);
+  if (blank)
+    sample.subject.remote_port = 0;
+  track_close(t, &sample, blank, &seen);
+  return seen;
+}
+
+/* The last word: what is new until then, and then it is not known any more. */
+static void test_close(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 2);
+  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 2, 3}};
+  struct fake_socket b = {.cookie = 2, .port = 80, .count = {1, 500, 2, 3}};
+  struct fake_socket c = {.cookie = 3, .port = 80, .count = {1, 700, 2, 3}};
+  struct fake_socket d = {.cookie = 4, .port = 80, .count = {9, 40, 8, 7}};
+  track_begin(t);
+  see(t, &a).tag[0] = 11;
+  see(t, &b).tag[0] = 22;
+  see(t, &c).tag[0] = 33;
+  track_end(t, gone_none, NULL);
+
+  a.count[1] = 150;
+  struct track_seen seen = close_socket(t, &a, false);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_int_equal(seen.tag[0], 11);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 50);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0);
+
+  memset(b.count, 0, sizeof(b.count)); /* tcp_disconnect() */
+  seen = close_socket(t, &b, true);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_int_equal(seen.tag[0], 22);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
+  assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
+
+  c.port = 443; /* connected anew, to another end */
+  c.count[1] = 9;
+  seen = close_socket(t, &c, false);
+  assert_int_equal(seen.event, TRACK_REUSED);
+  assert_int_equal(seen.tag[0], 33);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 9);
+
+  seen = close_socket(t, &d, false); /* never seen: all of it */
+  assert_int_equal(seen.event, TRACK_NEW);
+  assert_int_equal(seen.tag[0], 0);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 40);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RTO], 8);
+  seen = close_socket(t, &d, true);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
+
+  assert_int_equal(track_count(t), 0);
+  seen = close_socket(t, &a, false);
+  assert_int_equal(seen.event, TRACK_NEW);
+  track_free(t);
+}
+
+/* One of the first dump that showed no counters: they are not ours. */
+static void test_close_baseline(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 2, 3}};
+  uint8_t info[INFO_SIZE];
+  struct sample sample = sample_of(&a, info);
+  struct track_seen seen;
+  sample.info = NULL;
+  sample.info_size = 0;
+  track_begin(t);
+  track_see(t, &sample, &seen);
+  track_end(t, gone_none, NULL);
+  seen = close_socket(t, &a, false);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
+  track_free(t);
+}
+
 static size_t gone_total;
 static void gone_add(const uint32_t *tag, void *data) {
   (void)tag;
@@ -431,6 +510,8 @@ int main(void) {
       cmocka_unit_test(test_no_info),
       cmocka_unit_test(test_baseline_without_info),
       cmocka_unit_test(test_histories),
+      cmocka_unit_test(test_close),
+      cmocka_unit_test(test_close_baseline),
       cmocka_unit_test(test_many_come_and_go),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
