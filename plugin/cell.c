@@ -43,7 +43,7 @@ struct cell {
   /* Since the last commit. */
   struct limits limits;
   /* For ever. */
-  uint64_t opened, closed;
+  uint64_t life[CELL_LIFE_COUNT];
   uint64_t *total;     /* as report.counter */
   uint64_t *committed; /* what total was at the last commit */
 };
@@ -229,6 +229,12 @@ static void limits_add(struct limits *l, const struct reading *r) {
   l->sender += sender;
 }
 
+void cell_add_rest(struct cell *c, const uint64_t *delta) {
+  const struct report *rep = c->report;
+  for (size_t i = 0; i < rep->counter_count; i++)
+    c->total[i] += delta[rep->counter[i]];
+}
+
 void cell_add(struct cell *c, const struct reading *r) {
   const struct report *rep = c->report;
   c->connections++;
@@ -237,8 +243,7 @@ void cell_add(struct cell *c, const struct reading *r) {
     c->state[r->sample->state]++;
   if (r->sample->info == NULL)
     return;
-  for (size_t i = 0; i < rep->counter_count; i++)
-    c->total[i] += r->delta[rep->counter[i]];
+  cell_add_rest(c, r->delta);
   if (rep->limited)
     limits_add(&c->limits, r);
   for (size_t i = 0; i < rep->distribution_count; i++) {
@@ -253,9 +258,7 @@ void cell_add(struct cell *c, const struct reading *r) {
 
 void cell_add_state(struct cell *c, enum tcp_state state) { c->state[state]++; }
 
-void cell_opened(struct cell *c) { c->opened++; }
-
-void cell_closed(struct cell *c) { c->closed++; }
+void cell_count(struct cell *c, enum cell_life life) { c->life[life]++; }
 
 void cell_commit(struct cell *c) {
   for (size_t i = 0; i < c->report->counter_count; i++)
@@ -269,8 +272,8 @@ static void raise_to(uint64_t *value, uint64_t least) {
 }
 
 void cell_raise(struct cell *c, const struct cell *from) {
-  raise_to(&c->opened, from->opened);
-  raise_to(&c->closed, from->closed);
+  for (size_t i = 0; i < CELL_LIFE_COUNT; i++)
+    raise_to(&c->life[i], from->life[i]);
   for (size_t i = 0; i < c->report->counter_count; i++) {
     raise_to(&c->total[i], from->total[i]);
     c->committed[i] = c->total[i];
@@ -278,8 +281,8 @@ void cell_raise(struct cell *c, const struct cell *from) {
 }
 
 void cell_inherit(struct cell *c, const struct cell *from) {
-  c->opened += from->opened;
-  c->closed += from->closed;
+  for (size_t i = 0; i < CELL_LIFE_COUNT; i++)
+    c->life[i] += from->life[i];
   for (size_t i = 0; i < c->report->counter_count; i++) {
     c->total[i] += from->total[i];
     c->committed[i] += from->total[i];
@@ -389,6 +392,17 @@ static void emit_percent(struct emission *e, const struct output *o) {
     emit_gauge(e, o->instance, percent(part, whole));
 }
 
+static enum cell_life life_of(enum metric_id metric) {
+  switch (metric) {
+  case METRIC_OPENED:
+    return CELL_OPENED;
+  case METRIC_CLOSED:
+    return CELL_CLOSED;
+  default:
+    return CELL_FAILED;
+  }
+}
+
 static void emit_output(struct emission *e, const struct output *o) {
   const struct metric *m = &metric_table[o->metric];
   struct cell *c = e->cell;
@@ -399,8 +413,7 @@ static void emit_output(struct emission *e, const struct output *o) {
         (double)(o->metric == METRIC_ACTIVE ? c->active : c->connections));
     return;
   case METRIC_KIND_LIFE:
-    emit_counter(e, o->instance,
-                 o->metric == METRIC_OPENED ? c->opened : c->closed);
+    emit_counter(e, o->instance, c->life[life_of(o->metric)]);
     return;
   case METRIC_KIND_COUNTER:
     emit_total(e, o);

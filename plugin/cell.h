@@ -40,8 +40,14 @@ void cell_begin(struct cell *c);
 
 void cell_add(struct cell *c, const struct reading *r);
 void cell_add_state(struct cell *c, enum tcp_state state);
-void cell_opened(struct cell *c);
-void cell_closed(struct cell *c);
+
+/* What becomes of connections. */
+enum cell_life { CELL_OPENED, CELL_CLOSED, CELL_FAILED, CELL_LIFE_COUNT };
+void cell_count(struct cell *c, enum cell_life life);
+
+/* What a connection did between the last dump that showed it and its end, by
+ * field id: counters alone. */
+void cell_add_rest(struct cell *c, const uint64_t *delta);
 
 /* The values have been dispatched: percentages start anew. */
 void cell_commit(struct cell *c);

@@ -9,8 +9,9 @@ struct group {
   struct members *members; /* NULL: the group has no dimension */
 };
 
-/* Places: 0 none; 1 in a group without members; else the member plus two. */
-enum { PLACE_TOTAL = 1, PLACE_MEMBER = 2 };
+/* Places: 0 none; 1 in a group without members; 2 in the member `other` for
+ * good; else the member plus three. */
+enum { PLACE_TOTAL = 1, PLACE_OTHER, PLACE_MEMBER };
 
 struct group *group_new(const struct group_settings *settings,
                         struct names *names) {
@@ -96,45 +97,78 @@ void group_begin(struct group *g) {
     members_begin(g->members);
 }
 
-static struct cell *member_cell(const struct group *g, uint32_t place) {
-  return members_cell(g->members, place - PLACE_MEMBER);
+/* Which member it is of depends on what is not known. */
+static bool member_is_open(const struct group *g, const struct subject *t) {
+  static const uint8_t trait[DIMENSION_COUNT] = {
+      [DIMENSION_REMOTE_PORT] = SUBJECT_REMOTE_PORT,
+      [DIMENSION_LOCAL_ADDRESS] = SUBJECT_LOCAL_ADDRESS,
+      [DIMENSION_INTERFACE] = SUBJECT_INTERFACE,
+      [DIMENSION_UID] = SUBJECT_UID,
+      [DIMENSION_CGROUP] = SUBJECT_CGROUP,
+      [DIMENSION_CONGESTION] = SUBJECT_CONGESTION,
+      [DIMENSION_DIRECTION] = SUBJECT_DIRECTION,
+  };
+  for (size_t i = 0; i < g->settings->by_count; i++)
+    if (t->unknown & trait[g->settings->by[i]])
+      return true;
+  return false;
 }
 
-uint32_t group_enter(struct group *g, const struct subject *t, bool opened) {
+uint32_t group_enter(struct group *g, const struct subject *t) {
   if (!selector_match(g->settings->selector, t))
     return GROUP_PLACE_NONE;
-  uint32_t place = PLACE_TOTAL;
-  if (g->members != NULL) {
-    uint32_t member = members_join(g->members, t);
-    if (member >= GROUP_PLACE_FAILED - PLACE_MEMBER)
-      return GROUP_PLACE_FAILED;
-    place = member + PLACE_MEMBER;
-    if (opened)
-      cell_opened(member_cell(g, place));
-  }
-  if (opened)
-    cell_opened(g->total);
-  return place;
+  if (g->members == NULL)
+    return PLACE_TOTAL;
+  if (member_is_open(g, t))
+    return PLACE_OTHER;
+  uint32_t member = members_join(g->members, t);
+  if (member >= GROUP_PLACE_FAILED - PLACE_MEMBER)
+    return GROUP_PLACE_FAILED;
+  return member + PLACE_MEMBER;
 }
 
-void group_leave(struct group *g, uint32_t place, bool closed) {
-  if (closed)
-    cell_closed(g->total);
-  if (g->members == NULL)
-    return;
-  if (closed)
-    cell_closed(member_cell(g, place));
-  members_leave(g->members, place - PLACE_MEMBER);
+void group_leave(struct group *g, uint32_t place) {
+  if (place >= PLACE_MEMBER)
+    members_leave(g->members, place - PLACE_MEMBER);
+}
+
+/* The cell beside the total's that the place belongs to, or NULL. */
+static struct cell *place_cell(const struct group *g, uint32_t place) {
+  if (place >= PLACE_MEMBER)
+    return members_cell(g->members, place - PLACE_MEMBER);
+  return place == PLACE_OTHER ? members_other(g->members) : NULL;
+}
+
+void group_count(struct group *g, uint32_t place, enum cell_life life) {
+  struct cell *cell = place_cell(g, place);
+  cell_count(g->total, life);
+  if (cell != NULL)
+    cell_count(cell, life);
+}
+
+static void place_busy(struct group *g, uint32_t place, const uint64_t *delta) {
+  if (place >= PLACE_MEMBER)
+    members_busy(g->members, place - PLACE_MEMBER,
+                 delta[FIELD_BYTES_SENT] + delta[FIELD_BYTES_RECEIVED]);
 }
 
 void group_add(struct group *g, uint32_t place, const struct reading *r) {
+  struct cell *cell = place_cell(g, place);
   cell_add(g->total, r);
-  if (g->members == NULL)
+  if (cell == NULL)
     return;
-  cell_add(member_cell(g, place), r);
+  cell_add(cell, r);
   if (r->sample->info != NULL)
-    members_busy(g->members, place - PLACE_MEMBER,
-                 r->delta[FIELD_BYTES_SENT] + r->delta[FIELD_BYTES_RECEIVED]);
+    place_busy(g, place, r->delta);
+}
+
+void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
+  struct cell *cell = place_cell(g, place);
+  cell_add_rest(g->total, delta);
+  if (cell == NULL)
+    return;
+  cell_add_rest(cell, delta);
+  place_busy(g, place, delta);
 }
 
 void group_add_state(struct group *g, const struct subject *t,

@@ -34,13 +34,19 @@ unsigned group_traits(const struct group *g);
 void group_begin(struct group *g);
 
 /* A connection enters, if it matches: its place, to be given back by
- * group_leave(). `opened`, `closed`: count it as that. GROUP_PLACE_FAILED: out
- * of memory. */
-uint32_t group_enter(struct group *g, const struct subject *t, bool opened);
-void group_leave(struct group *g, uint32_t place, bool closed);
+ * group_leave(). GROUP_PLACE_FAILED: out of memory. Where t->unknown leaves
+ * open which member it is of, that is `other`. */
+uint32_t group_enter(struct group *g, const struct subject *t);
+void group_leave(struct group *g, uint32_t place);
+
+/* A connection that has a place here opened, closed or failed. */
+void group_count(struct group *g, uint32_t place, enum cell_life life);
 
 /* A connection that has a place here, as this dump shows it. */
 void group_add(struct group *g, uint32_t place, const struct reading *r);
+
+/* What it did until it was destroyed: see cell_add_rest(). */
+void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta);
 
 /* A socket in a state without traffic: counts in `states` alone. */
 void group_add_state(struct group *g, const struct subject *t,

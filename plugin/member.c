@@ -30,7 +30,12 @@ struct member {
   uint64_t bytes;        /* since the last settling */
   double busy;           /* decaying average of bytes, and of sockets */
   uint32_t sockets;      /* joined */
+  bool touched;          /* one joined since the last settling */
 };
+
+/* Members whose sockets all came and went between two reads, and that have no
+ * series yet: so many are kept until they are settled. */
+enum { PASSING_MAX = 65536 };
 
 struct members {
   const struct group_settings *settings;
@@ -45,6 +50,7 @@ struct members {
   struct cell *floor; /* at least what any forgotten series had counted */
   bool forgot;        /* there was one */
   size_t count, folded;
+  size_t passing; /* members with neither socket nor series */
 
   uint32_t *candidate; /* room for max_members */
 };
@@ -123,6 +129,8 @@ static bool series_give(struct members *m, uint32_t member,
     }
     cell_raise(s->cell, m->floor);
     s->member = member;
+    if (member_at(m, member)->sockets == 0)
+      m->passing--;
     member_at(m, member)->series = s;
   }
   s->state = state;
@@ -138,12 +146,16 @@ uint32_t members_join(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = roster_find(m->roster, key);
-  if (i == ROSTER_NONE)
+  bool known = i != ROSTER_NONE;
+  if (!known)
     i = roster_add(m->roster, key);
   if (i == ROSTER_NONE)
     return ROSTER_NONE;
   struct member *e = member_at(m, i);
   bool first = e->sockets++ == 0;
+  if (first && known && e->series == NULL)
+    m->passing--;
+  e->touched = true;
   bool retired = e->series != NULL && e->series->state == SERIES_RETIRED;
   bool can_start = retired || (e->series == NULL && !m->forgot);
   if (first && can_start && m->shown_count < m->settings->max_members)
@@ -153,7 +165,11 @@ uint32_t members_join(struct members *m, const struct subject *t) {
 
 void members_leave(struct members *m, uint32_t member) {
   struct member *e = member_at(m, member);
-  if (--e->sockets == 0 && e->series == NULL)
+  if (--e->sockets > 0 || e->series != NULL)
+    return;
+  if (e->touched && m->passing < PASSING_MAX)
+    m->passing++;
+  else
     roster_remove(m->roster, member);
 }
 
@@ -164,6 +180,10 @@ static struct cell *cell_of(const struct members *m, uint32_t member) {
 
 struct cell *members_cell(struct members *m, uint32_t member) {
   return cell_of(m, member);
+}
+
+struct cell *members_other(struct members *m) {
+  return m->other;
 }
 
 struct cell *members_cell_of(struct members *m, const struct subject *t) {
@@ -210,7 +230,13 @@ static size_t candidates_collect(struct members *m) {
     struct member *e = member_at(m, i);
     e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
     e->bytes = 0;
-    if (e->sockets == 0)
+    bool there = e->sockets > 0 || e->touched;
+    e->touched = false;
+    if (!there && e->series == NULL) {
+      roster_remove(m->roster, i);
+      m->passing--;
+    }
+    if (!there)
       continue;
     m->count++;
     if (e->series != NULL && e->series->state != SERIES_RETIRED)
@@ -242,7 +268,9 @@ static size_t candidates_collect(struct members *m) {
 static void series_age(struct members *m) {
   struct series *s;
   TAILQ_FOREACH (s, &m->shown, link) {
-    s->idle = cell_connections(s->cell) == 0 ? s->idle + 1 : 0;
+    bool there =
+        cell_connections(s->cell) > 0 || member_at(m, s->member)->touched;
+    s->idle = there ? 0 : s->idle + 1;
     if (s->idle >= m->settings->member_timeout)
       s->state = SERIES_LEAVING;
   }

@@ -7,6 +7,7 @@
  *    are more than twice as busy (members of like size do not flap), and at
  * most a quarter of the series change hands in one read.
  *  - A member without a socket for `member_timeout` reads gives its series up.
+ *  - A socket that came and went between two reads counts as one in all this.
  * Busy is a decaying average of the bytes that its sockets sent and received.
  *
  * Within a read every socket of a member goes to the same place. A series that
@@ -42,6 +43,8 @@ void members_leave(struct members *m, uint32_t member);
 
 /* The member's cell, or that of `other`. */
 struct cell *members_cell(struct members *m, uint32_t member);
+
+struct cell *members_other(struct members *m);
 
 /* The same for ends that no socket joined with: mini sockets and listeners. */
 struct cell *members_cell_of(struct members *m, const struct subject *t);

@@ -63,6 +63,7 @@ const struct metric metric_table[METRIC_COUNT] = {
         GAUGE("active", "sockets that received an ACK since the last read"),
     [METRIC_OPENED] = LIFE("opened", "connections first seen"),
     [METRIC_CLOSED] = LIFE("closed", "connections gone"),
+    [METRIC_FAILED] = LIFE("failed", "connections that were never established"),
 
     [METRIC_RTT] = LATENCY("rtt", RTT, "smoothed round-trip time"),
     [METRIC_RTTVAR] = {.name = "rttvar",
