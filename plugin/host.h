@@ -1,0 +1,24 @@
+/* What the kernel counts for a whole network namespace. */
+#ifndef TCPINFO_HOST_H
+#define TCPINFO_HOST_H
+
+#include "error.h"
+
+#include <stdint.h>
+
+/* Of /proc/net/snmp, the lines Tcp (linux: net/ipv4/proc.c, RFC 4022). The
+ * counters only grow (64 bits on 64-bit hosts). */
+struct host_tcp {
+  uint64_t active_opens;  /* connects begun */
+  uint64_t passive_opens; /* connections accepted */
+  uint64_t curr_estab;    /* now in ESTABLISHED or CLOSE_WAIT */
+  uint64_t retrans_segs;  /* segments sent again, SYNs among them */
+};
+
+/* `path` NULL: of the calling thread's namespace. -1 with the reason where the
+ * file cannot be read, has not all four, or has another value than a count of
+ * 64 bits; `out` is then undefined. Memory is allocated for two lines and
+ * freed. */
+int host_tcp_read(const char *path, struct host_tcp *out, struct error *error);
+
+#endif
