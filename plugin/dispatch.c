@@ -54,11 +54,24 @@ static void self_gauge(struct dispatch *d, const char *type,
   dispatch_value(d, type, instance, (value_t){.gauge = value});
 }
 
+static void self_total(struct dispatch *d, const char *type,
+                       const char *instance, uint64_t value) {
+  dispatch_value(d, type, instance, (value_t){.derive = (derive_t)value});
+}
+
+static void self_closes(struct dispatch *d, const struct scan_health *h) {
+  self_total(d, "total_events", "close_events", h->closes.received);
+  self_total(d, "total_events", "close_events_lost", h->closes.lost);
+  self_total(d, "total_events", "close_events_unclear", h->unclear);
+  self_total(d, "total_time_in_ms", "close_events_suspended",
+             h->closes.suspended_ms);
+}
+
 static void self_totals(struct dispatch *d, const struct scan_health *h) {
-  dispatch_value(d, "total_events", "dump_errors",
-                 (value_t){.derive = (derive_t)h->errors});
-  dispatch_value(d, "total_events", "malformed",
-                 (value_t){.derive = (derive_t)h->malformed});
+  self_total(d, "total_events", "dump_errors", h->errors);
+  self_total(d, "total_events", "malformed", h->malformed);
+  if (h->closes.state != CLOSES_OFF)
+    self_closes(d, h);
 }
 
 static void dispatch_self(struct dispatch *d, const struct scan_health *h) {
@@ -72,6 +85,8 @@ static void dispatch_self(struct dispatch *d, const struct scan_health *h) {
   self_gauge(d, "count", "members_folded", (double)h->folded);
   if (h->info_size > 0)
     self_gauge(d, "bytes", "tcp_info", (double)h->info_size);
+  if (h->coverage >= 0)
+    self_gauge(d, "percent", "coverage", h->coverage);
   self_totals(d, h);
 }
 

@@ -1,50 +1,42 @@
 #include "scan.h"
 
+#include "ledger.h"
 #include "replay.h"
 #include "request.h"
-#include "track.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* The words that track keeps with each socket: whether and how it was placed; a
- * hash of the traits that its places depend on; its place in each group. */
-enum { TAG_PLACED, TAG_TRAITS, TAG_PLACES };
-enum { PLACED_NOT, PLACED_OUTBOUND, PLACED_INBOUND };
-
-/* What is remembered where no dump succeeds any more. */
-enum { FORGET_ABOVE = 65536, FORGET_AFTER = 8 };
-
-enum { BEGINS = 16 }; /* dumps whose begin is remembered */
-
 struct scan {
   struct diag *diag;     /* one of the two */
   struct replay *replay; /* is the source */
+  struct closes *closes; /* NULL for recordings */
   struct request request;
   struct names *names;
   struct group **group;
   size_t group_count;
-  struct track *track;
+  struct ledger *ledger;
   struct scan_health health;
-  uint8_t listening[(UINT16_MAX + 1) / 8]; /* ports, a bit each */
-
-  uint32_t attempt;       /* number of this dump, from 1 */
-  uint64_t begin[BEGINS]; /* of the last dumps, ms; by number */
-  uint64_t complete_ms;   /* when the last complete one began; 0: none yet */
-  size_t complete_count;  /* sockets remembered after it */
-  unsigned failures;      /* since then */
-  unsigned interval_ms;
+  struct scan_world world;
   struct error refusal; /* the kernel's last word on the filter */
+
+  /* Between reads, the thread that receives events may enter them. */
+  pthread_mutex_t lock; /* of `reading` */
+  bool reading;         /* from scan_read() to scan_commit() */
+
+  struct host_tcp host; /* at the begin of this read */
+  bool host_known;
+  uint64_t host_retrans, retrans; /* at the last complete read */
+  bool retrans_known;
 
   /* Of this dump. */
   uint64_t recorded_ms; /* when the replayed one was recorded */
   size_t info_size;     /* of its longest struct tcp_info */
-  uint64_t active_ms;   /* since the last complete dump */
-  bool clock_is_set;
+  bool begun;           /* the ledger was told */
   bool no_memory;
-  struct track_seen seen;
 };
 
 static uint64_t clock_us(clockid_t id) {
@@ -53,68 +45,65 @@ static uint64_t clock_us(clockid_t id) {
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static int track_make(struct scan *s) {
-  bool wanted[FIELD_COUNT] = {false};
-  for (size_t i = 0; i < s->group_count; i++)
-    group_fields(s->group[i], wanted);
-  /* A byte counter of each direction shows a disconnect, see track_see(). */
-  if (!wanted[FIELD_BYTES_SENT] && s->request.ask.extensions != 0)
-    wanted[FIELD_BYTES_ACKED] = true;
-  if (s->request.ask.extensions != 0)
-    wanted[FIELD_BYTES_RECEIVED] = true;
-  enum field_id field[FIELD_COUNT];
-  size_t count = 0;
-  for (int id = 0; id < FIELD_COUNT; id++)
-    if (wanted[id])
-      field[count++] = (enum field_id)id;
-  s->track = track_new(field, count, TAG_PLACES + s->group_count);
-  return s->track != NULL ? 0 : -1;
-}
+static uint64_t now_ms(void) { return clock_us(CLOCK_MONOTONIC) / 1000; }
+
+static destroy_pressure_fn on_pressure;
 
 static int source_make(struct scan *s, const struct settings *settings,
-                       diag_open_fn *open, void *data, struct error *error) {
+                       struct error *error) {
   if (settings->replay_count > 0) {
     s->replay = replay_new(settings->replay, settings->replay_count, error);
     return s->replay != NULL ? 0 : -1;
   }
-  s->diag = diag_new(open, data);
-  if (s->diag == NULL)
+  s->diag = diag_new(s->world.open, s->world.data);
+  s->closes = closes_new(settings, s->world.open_destroy, s->world.data,
+                         on_pressure, s);
+  if (s->diag == NULL || s->closes == NULL)
     return error_set(error, "out of memory");
   s->health.info_size = diag_tcp_info_size();
   return 0;
 }
 
-struct scan *scan_new(const struct settings *settings, unsigned interval_ms,
-                      diag_open_fn *open, void *data, struct error *error) {
-  struct scan *s = calloc(1, sizeof(*s));
-  if (s == NULL)
-    goto no_memory;
-  s->interval_ms = interval_ms;
+static int groups_make(struct scan *s, const struct settings *settings) {
   s->group = calloc(settings->group_count + 1, sizeof(*s->group));
-  if (s->group == NULL)
-    goto no_memory;
   s->names = names_new();
-  if (s->names == NULL)
-    goto no_memory;
+  if (s->group == NULL || s->names == NULL)
+    return -1;
   for (; s->group_count < settings->group_count; s->group_count++) {
     s->group[s->group_count] =
         group_new(&settings->group[s->group_count], s->names);
     if (s->group[s->group_count] == NULL)
-      goto no_memory;
+      return -1;
   }
+  return 0;
+}
+
+static int ledger_make(struct scan *s, unsigned interval_ms) {
+  const struct source_request *ask = &s->request.ask;
+  s->ledger = ledger_new(s->group, s->group_count, ask->states,
+                         s->request.traits, ask->extensions != 0, interval_ms);
+  return s->ledger != NULL ? 0 : -1;
+}
+
+struct scan *scan_new(const struct settings *settings, unsigned interval_ms,
+                      const struct scan_world *world, struct error *error) {
+  struct scan *s = calloc(1, sizeof(*s));
+  if (s == NULL) {
+    error_set(error, "out of memory");
+    return NULL;
+  }
+  pthread_mutex_init(&s->lock, NULL);
+  if (world != NULL)
+    s->world = *world;
   unsigned timeout_ms = interval_ms;
   if (settings->dump_timeout > 0)
     timeout_ms = (unsigned)ceil(settings->dump_timeout * 1000);
-  if (request_init(&s->request, settings, s->group, timeout_ms) != 0 ||
-      track_make(s) != 0)
-    goto no_memory;
-  if (source_make(s, settings, open, data, error) != 0) {
-    scan_free(s);
-    return NULL;
-  }
-  return s;
-no_memory:
-  error_set(error, "out of memory");
+  if (groups_make(s, settings) != 0 ||
+      request_init(&s->request, settings, s->group, timeout_ms) != 0 ||
+      ledger_make(s, interval_ms) != 0)
+    error_set(error, "out of memory");
+  else if (source_make(s, settings, error) == 0)
+    return s;
   scan_free(s);
   return NULL;
 }
@@ -122,142 +111,73 @@ no_memory:
 void scan_free(struct scan *s) {
   if (s == NULL)
     return;
+  closes_free(s->closes); /* first: its thread ends with it */
   diag_free(s->diag);
   replay_free(s->replay);
+  ledger_free(s->ledger);
   for (size_t i = 0; i < s->group_count; i++)
     group_free(s->group[i]);
   free(s->group);
-  track_free(s->track);
   names_free(s->names);
   request_free(&s->request);
+  pthread_mutex_destroy(&s->lock);
   free(s);
 }
 
-/* --- One socket --------------------------------------------------------- */
+/* --- Destroy events ------------------------------------------------------- */
 
-static bool is_place(uint32_t place) {
-  return place != GROUP_PLACE_NONE && place != GROUP_PLACE_FAILED;
+static void on_destroyed(const struct nlmsghdr *nlh, uint64_t after_ms,
+                         void *data) {
+  struct scan *s = data;
+  struct sample sample;
+  if (decode(nlh, &sample) != 0)
+    s->health.malformed++;
+  else
+    ledger_destroyed(s->ledger, &sample, after_ms);
 }
 
-static void places_leave(struct scan *s, const uint32_t *tag, bool closed) {
-  for (size_t i = 0; i < s->group_count; i++)
-    if (is_place(tag[TAG_PLACES + i]))
-      group_leave(s->group[i], tag[TAG_PLACES + i], closed);
-}
-
-static void socket_closed(const uint32_t *tag, void *data) {
-  places_leave(data, tag, true);
-}
-
-static void socket_forgotten(const uint32_t *tag, void *data) {
-  places_leave(data, tag, false);
-}
-
-static void port_listens(struct scan *s, uint16_t port) {
-  s->listening[port / 8] |= (uint8_t)(1u << port % 8);
-}
-
-static bool port_is_listening(const struct scan *s, uint16_t port) {
-  return s->listening[port / 8] >> port % 8 & 1;
-}
-
-/* The direction is that of the first sight: listeners may go. */
-static void places_enter(struct scan *s, uint32_t *tag, struct subject *subject,
-                         bool opened) {
-  if (tag[TAG_PLACED] == PLACED_NOT)
-    tag[TAG_PLACED] = port_is_listening(s, subject->local_port)
-                          ? PLACED_INBOUND
-                          : PLACED_OUTBOUND;
-  subject->inbound = tag[TAG_PLACED] == PLACED_INBOUND;
-  for (size_t i = 0; i < s->group_count; i++) {
-    uint32_t *place = &tag[TAG_PLACES + i], old = *place;
-    *place = group_enter(s->group[i], subject, opened);
-    s->no_memory |= *place == GROUP_PLACE_FAILED;
-    if (is_place(old))
-      group_leave(s->group[i], old, false);
-  }
-}
-
-static uint32_t traits_hash(const struct scan *s, const struct subject *t) {
-  unsigned traits = s->request.traits;
-  uint64_t hash = 0;
-  if (traits & SUBJECT_INTERFACE)
-    hash = hash_bytes(&t->interface, sizeof(t->interface), hash);
-  if (traits & SUBJECT_UID)
-    hash = hash_bytes(&t->uid, sizeof(t->uid), hash);
-  if (traits & SUBJECT_MARK)
-    hash = hash_bytes(&t->mark, sizeof(t->mark), hash);
-  if (traits & SUBJECT_CGROUP)
-    hash = hash_bytes(&t->cgroup, sizeof(t->cgroup), hash);
-  if (traits & SUBJECT_CONGESTION)
-    hash = hash_bytes(t->congestion, strlen(t->congestion), hash);
-  return (uint32_t)hash;
-}
-
-/* Gives the connection its places when it is first seen, and other ones when
- * what they depend on has changed: it then moves with neither an opening nor a
- * close. A mini socket, or one that no process holds any more, has lost its
- * traits and stays where it was. */
-static void places_update(struct scan *s, uint32_t *tag,
-                          const struct sample *sample, bool opened) {
-  uint32_t hash = 0;
-  if (s->request.traits != 0)
-    hash = traits_hash(s, &sample->subject);
-  bool placed = tag[TAG_PLACED] != PLACED_NOT;
-  bool told = sample->full && sample->held;
-  if (placed && (!told || tag[TAG_TRAITS] == hash))
+static void on_pressure(void *data) {
+  struct scan *s = data;
+  if (pthread_mutex_trylock(&s->lock) != 0)
     return;
-  struct subject subject = sample->subject;
-  places_enter(s, tag, &subject, opened && !placed);
-  tag[TAG_TRAITS] = hash;
+  if (!s->reading)
+    closes_take(s->closes, on_destroyed, s);
+  pthread_mutex_unlock(&s->lock);
 }
 
-static bool is_active(const struct scan *s, const struct sample *sample) {
-  uint64_t ms;
-  /* One that waits for its first ACK says how long the host is up. */
-  return sample->state != TCP_STATE_SYN_SENT &&
-         field_get(FIELD_LAST_ACK_RECV, sample->info, sample->info_size, &ms) &&
-         ms <= s->active_ms;
+static void reading_set(struct scan *s, bool reading) {
+  pthread_mutex_lock(&s->lock);
+  s->reading = reading;
+  pthread_mutex_unlock(&s->lock);
 }
 
-/* From the begin of that dump to the begin of this one; 0: not known. */
-static uint64_t window_us(const struct scan *s, uint32_t dumps_ago) {
-  if (dumps_ago == 0 || dumps_ago >= BEGINS)
-    return 0;
-  uint64_t now = s->begin[s->attempt % BEGINS];
-  uint64_t then = s->begin[(s->attempt - dumps_ago) % BEGINS];
-  return now > then ? (now - then) * 1000 : 0;
+static void closes_step(struct scan *s) {
+  if (s->closes == NULL)
+    return;
+  s->host_known = host_tcp_read(s->world.snmp, &s->host, NULL) == 0;
+  closes_read(s->closes, now_ms(), s->host_known ? &s->host : NULL,
+              on_destroyed, s);
+  s->health.closes = *closes_health(s->closes);
+  s->health.unclear = ledger_sums(s->ledger)->unclear;
+  ledger_follow(s->ledger, s->health.closes.state == CLOSES_FOLLOWED);
 }
 
-/* There was no memory when the connection was first seen; there may be now. */
-static uint32_t place_retry(struct scan *s, size_t group,
-                            const struct sample *sample) {
-  struct subject subject = sample->subject;
-  subject.inbound = s->seen.tag[TAG_PLACED] == PLACED_INBOUND;
-  uint32_t place = group_enter(s->group[group], &subject, s->complete_ms != 0);
-  s->no_memory |= place == GROUP_PLACE_FAILED;
-  return place;
-}
-
-static void connection_add(struct scan *s, const struct sample *sample) {
-  const struct reading r = {
-      .sample = sample,
-      .delta = s->seen.delta,
-      .active = is_active(s, sample),
-      .window_us = window_us(s, s->seen.dumps_ago),
-  };
-  bool matched = false;
-  for (size_t i = 0; i < s->group_count; i++) {
-    uint32_t *place = &s->seen.tag[TAG_PLACES + i];
-    if (*place == GROUP_PLACE_FAILED)
-      *place = place_retry(s, i, sample);
-    if (!is_place(*place))
-      continue;
-    group_add(s->group[i], *place, &r);
-    matched = true;
+/* Of the host's own count, which other namespaces have no part in. */
+static void coverage_update(struct scan *s) {
+  uint64_t retrans = ledger_sums(s->ledger)->retrans;
+  s->health.coverage = -1;
+  if (s->retrans_known && s->host_known &&
+      s->host.retrans_segs > s->host_retrans) {
+    double seen = 100.0 * (double)(retrans - s->retrans) /
+                  (double)(s->host.retrans_segs - s->host_retrans);
+    s->health.coverage = seen < 100 ? seen : 100;
   }
-  s->health.matched += matched;
+  s->retrans = retrans;
+  s->host_retrans = s->host.retrans_segs;
+  s->retrans_known = s->host_known;
 }
+
+/* --- One dump ------------------------------------------------------------- */
 
 static void on_message(const struct nlmsghdr *nlh, void *data) {
   struct scan *s = data;
@@ -266,56 +186,21 @@ static void on_message(const struct nlmsghdr *nlh, void *data) {
     s->health.malformed++;
     return;
   }
-  if (sample.state == TCP_STATE_LISTEN)
-    port_listens(s, sample.subject.local_port);
-  if ((s->request.ask.states & 1u << sample.state) == 0)
-    return; /* recordings hold what their program asked for */
-
-  track_see(s->track, &sample, &s->seen);
-  if (s->seen.event == TRACK_REPEAT)
-    return;
-  if (s->seen.event == TRACK_NO_MEMORY) {
-    s->no_memory = true;
-    return;
-  }
-  s->health.dumped++;
   if (sample.info_size > s->info_size)
     s->info_size = sample.info_size;
-
-  /* The places are those of the connection: it has them from its first state
-   * with traffic to its last, TIME_WAIT is behind that. */
-  bool traffic = (TCP_STATES_TRAFFIC & 1u << sample.state) != 0;
-  uint32_t *tag = s->seen.tag;
-  if (tag[TAG_PLACED] && (s->seen.event == TRACK_REUSED || !traffic)) {
-    socket_closed(tag, s);
-    memset(tag, 0, (TAG_PLACES + s->group_count) * sizeof(*tag));
-  }
-  if (traffic) {
-    places_update(s, tag, &sample, s->seen.event != TRACK_BASELINE);
-    connection_add(s, &sample);
-  } else {
-    sample.subject.inbound = port_is_listening(s, sample.subject.local_port);
-    for (size_t i = 0; i < s->group_count; i++)
-      group_add_state(s->group[i], &sample.subject, sample.state);
-  }
+  s->no_memory |= ledger_socket(s->ledger, &sample) != 0;
 }
 
-/* --- One read ----------------------------------------------------------- */
+static void dump_begin(struct scan *s, uint64_t ms) {
+  if (!s->begun)
+    ledger_begin(s->ledger, ms);
+  s->begun = true;
+}
 
 /* The time of a dump is that of its recording, where there is one. */
-static void clock_set(struct scan *s, uint64_t now_ms) {
-  uint64_t last = s->complete_ms;
-  if (last == 0)
-    last = now_ms > s->interval_ms ? now_ms - s->interval_ms : 0;
-  s->active_ms = now_ms > last ? now_ms - last : 0;
-  s->begin[s->attempt % BEGINS] = now_ms;
-  s->clock_is_set = true;
-}
-
 static void on_recorded(const struct nlmsghdr *nlh, void *data) {
   struct scan *s = data;
-  if (!s->clock_is_set)
-    clock_set(s, s->recorded_ms);
+  dump_begin(s, s->recorded_ms);
   on_message(nlh, s);
 }
 
@@ -323,7 +208,7 @@ static void on_listener(const struct nlmsghdr *nlh, void *data) {
   struct scan *s = data;
   struct sample sample;
   if (decode(nlh, &sample) == 0)
-    port_listens(s, sample.subject.local_port);
+    ledger_listener(s->ledger, sample.subject.local_port);
   else
     s->health.malformed++;
 }
@@ -333,7 +218,7 @@ static void on_listener(const struct nlmsghdr *nlh, void *data) {
 static enum source_result kernel_dump(struct scan *s, struct error *error) {
   enum source_result result = SOURCE_COMPLETE;
   if (s->request.traits & SUBJECT_DIRECTION) {
-    memset(s->listening, 0, sizeof(s->listening));
+    ledger_listeners_clear(s->ledger);
     result = diag_dump(s->diag, &s->request.listeners, on_listener, s, error);
   }
   if (result == SOURCE_COMPLETE)
@@ -351,16 +236,16 @@ static enum source_result kernel_dump(struct scan *s, struct error *error) {
   return result == SOURCE_REFUSED ? SOURCE_FAILED : result;
 }
 
-static enum source_result source_dump(struct scan *s, uint64_t now_us,
-                                      struct error *error) {
+static enum source_result source_dump(struct scan *s, struct error *error) {
   enum source_result result;
+  s->begun = false;
   if (s->replay != NULL) {
-    memset(s->listening, 0, sizeof(s->listening));
+    ledger_listeners_clear(s->ledger);
     result = replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
-    if (!s->clock_is_set && result != SOURCE_ENDED) /* a dump of nothing */
-      clock_set(s, s->recorded_ms);
+    if (result != SOURCE_ENDED) /* a dump of nothing begins, too */
+      dump_begin(s, s->recorded_ms);
   } else {
-    clock_set(s, now_us / 1000);
+    dump_begin(s, now_ms());
     result = kernel_dump(s, error);
   }
   if (s->no_memory && result == SOURCE_COMPLETE) {
@@ -370,13 +255,13 @@ static enum source_result source_dump(struct scan *s, uint64_t now_us,
   return result;
 }
 
+/* --- One read ------------------------------------------------------------- */
+
 static void read_completed(struct scan *s) {
-  s->complete_ms = s->begin[s->attempt % BEGINS];
-  s->failures = 0;
+  ledger_complete(s->ledger, s->replay != NULL ? s->recorded_ms : now_ms());
   if (s->info_size > 0)
     s->health.info_size = s->info_size;
-  track_end(s->track, socket_closed, s);
-  s->complete_count = track_count(s->track);
+  coverage_update(s);
   s->health.members = 0;
   s->health.folded = 0;
   names_renew(s->names);
@@ -387,45 +272,39 @@ static void read_completed(struct scan *s) {
   }
 }
 
-/* Sockets are forgotten after complete dumps only. Should none succeed any
- * more while connections come and go, start over: the counters stay, what was
- * not seen of the connections until then is lost. */
 static void read_failed(struct scan *s) {
   s->health.errors++;
-  if (++s->failures >= FORGET_AFTER &&
-      track_count(s->track) > 2 * s->complete_count + FORGET_ABOVE)
-    track_restart(s->track, socket_forgotten, s);
+  ledger_failed(s->ledger);
 }
 
 enum source_result scan_read(struct scan *s, struct error *error) {
   uint64_t began = clock_us(CLOCK_MONOTONIC);
   uint64_t cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
 
+  reading_set(s, true);
   s->no_memory = false;
-  s->clock_is_set = false;
   s->info_size = 0;
-  s->attempt++;
-  s->health.dumped = 0;
-  s->health.matched = 0;
-  track_begin(s->track);
-  for (size_t i = 0; i < s->group_count; i++)
-    group_begin(s->group[i]);
-
-  enum source_result result = source_dump(s, began, error);
+  closes_step(s);
+  enum source_result result = source_dump(s, error);
   if (result == SOURCE_COMPLETE)
     read_completed(s);
   else if (result == SOURCE_FAILED)
     read_failed(s);
 
-  s->health.tracked = track_count(s->track);
+  s->health.dumped = s->begun ? ledger_sums(s->ledger)->dumped : 0;
+  s->health.matched = s->begun ? ledger_sums(s->ledger)->matched : 0;
+  s->health.tracked = ledger_tracked(s->ledger);
   s->health.dump_time = (double)(clock_us(CLOCK_MONOTONIC) - began) * 1e-6;
   s->health.cpu_time = (double)(clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu) * 1e-6;
+  if (result != SOURCE_COMPLETE)
+    reading_set(s, false);
   return result;
 }
 
 void scan_commit(struct scan *s) {
   for (size_t i = 0; i < s->group_count; i++)
     group_commit(s->group[i]);
+  reading_set(s, false);
 }
 
 size_t scan_group_count(const struct scan *s) { return s->group_count; }

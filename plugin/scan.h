@@ -1,9 +1,9 @@
-/* One read, without the daemon: a dump from the source, each message decoded,
- * tracked and added to its groups. */
+/* One read, without the daemon: a dump from the source, and the destroy events
+ * since the last; each message is decoded and entered in the ledger. */
 #ifndef TCPINFO_SCAN_H
 #define TCPINFO_SCAN_H
 
-#include "diag.h"
+#include "closes.h"
 #include "group.h"
 #include "settings.h"
 
@@ -22,13 +22,28 @@ struct scan_health {
   uint64_t folded;    /* of these, in `other` */
   uint64_t refused;   /* total: filters left to user space */
   size_t info_size;   /* bytes of struct tcp_info; 0: not known */
+
+  struct closes_health closes;
+  uint64_t unclear; /* total: events left out, see ledger.h */
+  double coverage;  /* retransmissions seen in percent of the host's own, since
+                       the last complete read; negative: there were none */
 };
 
-/* `interval_ms`: what is taken for the time before the first read. `open`,
- * `data`: see diag_new(). `settings` outlives the scan. NULL with the reason
- * where a recording cannot be read or memory ran out. */
+/* What a scan reads of, for tests. Zeroes: the kernel, in the network namespace
+ * of the thread that reads. */
+struct scan_world {
+  diag_open_fn *open;         /* of dumps */
+  diag_open_fn *open_destroy; /* of destroy events */
+  void *data;                 /* for both */
+  const char *snmp;           /* see host_tcp_read() */
+};
+
+/* `interval_ms`: what is taken for the time before the first read. `world` NULL
+ * is one of zeroes. `settings` outlives the scan. NULL with the reason where a
+ * recording cannot be read or memory ran out. Destroy events are followed from
+ * the first read on, by a thread that ends in scan_free(). */
 struct scan *scan_new(const struct settings *settings, unsigned interval_ms,
-                      diag_open_fn *open, void *data, struct error *error);
+                      const struct scan_world *world, struct error *error);
 void scan_free(struct scan *s);
 
 /* Runs one dump. After SOURCE_COMPLETE the groups' values are good until

@@ -18,6 +18,7 @@ static struct scan *scan;
 static bool failing;     /* the last read was dropped, and that was said */
 static bool ended;       /* the recording is over, and that was said */
 static uint64_t refused; /* filters left to user space, and that was said */
+static enum closes_state closes; /* and that was said */
 
 static void configure_once(void) {
   if (!configured)
@@ -71,11 +72,41 @@ static void refusal_say(void) {
          scan_refusal(scan));
 }
 
+/* At a change only. */
+static void closes_say(void) {
+  const struct closes_health *h = &scan_health(scan)->closes;
+  if (h->state == closes)
+    return;
+  switch (h->state) {
+  case CLOSES_FOLLOWED:
+    if (closes != CLOSES_OFF) /* the usual case needs no words */
+      NOTICE("tcpinfo: Closed connections are followed again.");
+    break;
+  case CLOSES_SUSPENDED:
+    NOTICE("tcpinfo: Closed connections are not followed for now: %.0f a "
+           "second are more than MaxCloseRate %.0f. What a connection does "
+           "between a read and its close is not seen, nor is one that lives "
+           "between two reads.",
+           h->rate, settings.max_close_rate);
+    break;
+  case CLOSES_FAILED:
+    WARNING("tcpinfo: Closed connections are not followed: %s. What a "
+            "connection does between a read and its close is not seen.",
+            h->reason.text);
+    break;
+  case CLOSES_OFF:
+    break;
+  }
+  closes = h->state;
+}
+
 /* Always 0: collectd would stretch the interval after an error, but the next
  * dump may well be right. */
 static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   struct error error;
-  switch (scan_read(scan, &error)) {
+  enum source_result result = scan_read(scan, &error);
+  closes_say();
+  switch (result) {
   case SOURCE_COMPLETE:
     if (failing)
       NOTICE("tcpinfo: Dumps are complete again; %llu were dropped so far.",
@@ -120,7 +151,7 @@ static int tcpinfo_init(void) {
   unsigned interval_ms = (unsigned)CDTIME_T_TO_MS(plugin_get_interval());
   if (settings_finish(&settings, &error) != 0)
     goto fail;
-  scan = scan_new(&settings, interval_ms, NULL, NULL, &error);
+  scan = scan_new(&settings, interval_ms, NULL, &error);
   if (scan == NULL)
     goto fail;
   traits_check();

@@ -102,7 +102,7 @@ static void pipe_start(struct pipe *p) {
   p->file = pcap_file(p->pcap);
   p->settings.replay = &p->file;
   p->settings.replay_count = 1;
-  p->scan = scan_new(&p->settings, INTERVAL_MS, NULL, NULL, &error);
+  p->scan = scan_new(&p->settings, INTERVAL_MS, NULL, &error);
   if (p->scan == NULL)
     fail_msg("%s", error.text);
 }

@@ -38,10 +38,11 @@ static void start(struct fixture *f, fake_answer_fn *const *answers,
                    0);
   assert_int_equal(metric_list_add(&f->group.metrics, METRIC_CONNECTIONS, NULL),
                    0);
-  f->settings = (struct settings){.group = &f->group, .group_count = 1};
+  f->settings = (struct settings){
+      .group = &f->group, .group_count = 1, .count_closed = COUNT_CLOSED_NEVER};
   f->kernel = fake_kernel_new(answers, count);
-  f->scan =
-      scan_new(&f->settings, TIMEOUT_MS, fake_kernel_open, f->kernel, &error);
+  const struct scan_world world = {.open = fake_kernel_open, .data = f->kernel};
+  f->scan = scan_new(&f->settings, TIMEOUT_MS, &world, &error);
   assert_non_null(f->scan);
 }
 

@@ -112,7 +112,7 @@ static void check_scan(void) {
   struct settings settings = {
       .group = &group, .group_count = 1, .replay = &file, .replay_count = 1};
   struct error error;
-  struct scan *scan = scan_new(&settings, 1000, NULL, NULL, &error);
+  struct scan *scan = scan_new(&settings, 1000, NULL, &error);
   assert_non_null(scan);
   assert_int_equal(scan_read(scan, &error), SOURCE_COMPLETE);
   assert_int_equal(scan_health(scan)->malformed, refused);

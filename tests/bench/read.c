@@ -16,8 +16,8 @@
  * The ratio is that of pairs, because a machine that gets slower meanwhile
  * moves the medians of both sides, and not by the same amount.
  */
+#include "configure.h"
 #include "layout.h"
-#include "oconfig_text.h"
 #include "scan.h"
 
 #include <stdlib.h>
@@ -67,24 +67,17 @@ static void prefixes_write(FILE *out, const struct scenario *c,
   }
 }
 
-static int configure(struct settings *s, const struct scenario *c,
-                     unsigned percent, struct error *error) {
+static int scenario_configure(struct settings *s, const struct scenario *c,
+                              unsigned percent, struct error *error) {
   static char text[TEXT_MAX];
-  settings_init(s);
   FILE *out = fmemopen(text, sizeof(text), "w");
   if (out == NULL)
     return error_set(error, "out of memory");
-  fprintf(out, "<Plugin tcpinfo>\n<Group g>\n%s\n", c->options);
+  fprintf(out, "<Group g>\n%s\n", c->options);
   prefixes_write(out, c, percent);
-  fputs("</Group>\n</Plugin>\n", out);
+  fputs("</Group>\n", out);
   fclose(out);
-
-  oconfig_item_t *root = oconfig_text_parse(text);
-  int status = root != NULL && root->children_num == 1
-                   ? settings_read(s, root->children, error)
-                   : error_set(error, "no configuration");
-  oconfig_text_free(root);
-  return status != 0 ? status : settings_finish(s, error);
+  return configure(s, text, error);
 }
 
 /* --- what is measured ----------------------------------------------------- */
@@ -216,9 +209,9 @@ int main(int argc, char **argv) {
   }
   struct settings settings;
   struct error error;
-  if (configure(&settings, c, (unsigned)percent, &error) != 0)
+  if (scenario_configure(&settings, c, (unsigned)percent, &error) != 0)
     fail(c->name, &error);
-  struct scan *s = scan_new(&settings, INTERVAL_MS, NULL, NULL, &error);
+  struct scan *s = scan_new(&settings, INTERVAL_MS, NULL, &error);
   struct diag *d = diag_new(NULL, NULL);
   if (s == NULL || d == NULL)
     fail("out of memory", &error);

@@ -1,0 +1,72 @@
+/* What each message means: a socket of a dump, or the last word on one that was
+ * destroyed. The ledger tracks the sockets, gives each its places in the groups
+ * and adds there what is new of it, once.
+ *
+ * With destroy events (`followed`) a connection ends at its event: what it did
+ * since the last dump is added and it counts as closed, at once. An event of a
+ * socket that no dump has shown counts in full. Without, and where the event
+ * was lost, it ends by its absence, see track_end().
+ *
+ *   - A connection is `opened` when it is first seen beyond SYN_SENT; one in
+ *     the first dump was opened before. `closed`: one that was open is gone.
+ *   - `failed`: destroyed, and never established.
+ *   - What is left of a connection after its event (a mini socket in FIN_WAIT2)
+ *     is shown by dumps and is neither opened nor closed.
+ *   - Without its port (linux: tcp_disconnect() cleared it and the counters) an
+ *     event says only that the socket is gone, and the remote address.
+ */
+#ifndef TCPINFO_LEDGER_H
+#define TCPINFO_LEDGER_H
+
+#include "group.h"
+
+struct ledger;
+
+/* Totals only grow. */
+struct ledger_sums {
+  uint64_t dumped;  /* sockets of the last dump, repeats left out */
+  uint64_t matched; /* of these, connections that are in a group */
+  uint64_t retrans; /* total: total_retrans of all sockets, in groups or not */
+  uint64_t unclear; /* total: events left out, because the socket may have been
+                       counted before */
+};
+
+/* `group`: borrowed, outlives the ledger. `states`: 1 << TCP state, what the
+ * dumps are asked for. `traits`: what the groups look at (enum subject_trait).
+ * `info`: whether dumps bring struct tcp_info. `interval_ms`: taken for the
+ * time before the first dump. NULL: out of memory. */
+struct ledger *ledger_new(struct group *const *group, size_t group_count,
+                          uint32_t states, unsigned traits, bool info,
+                          unsigned interval_ms);
+void ledger_free(struct ledger *l);
+
+/* Whether destroy events are being received: from now on, until told
+ * otherwise. */
+void ledger_follow(struct ledger *l, bool followed);
+
+/* A dump begins. Times are of one clock that never goes back, ms. The groups
+ * are told, too. */
+void ledger_begin(struct ledger *l, uint64_t now_ms);
+
+/* The ports that the host listens on are about to be told anew; without this,
+ * they stay. */
+void ledger_listeners_clear(struct ledger *l);
+void ledger_listener(struct ledger *l, uint16_t port);
+
+/* One socket of the dump. -1: out of memory; the dump must then be taken for
+ * failed. */
+int ledger_socket(struct ledger *l, const struct sample *s);
+
+/* The dump is complete, or is not: what it found new stays counted, and no
+ * socket is taken for closed. `now_ms`: when it ended. */
+void ledger_complete(struct ledger *l, uint64_t now_ms);
+void ledger_failed(struct ledger *l);
+
+/* A socket was destroyed, at `after_ms` or later. Between two dumps only. */
+void ledger_destroyed(struct ledger *l, const struct sample *s,
+                      uint64_t after_ms);
+
+size_t ledger_tracked(const struct ledger *l); /* sockets remembered */
+const struct ledger_sums *ledger_sums(const struct ledger *l);
+
+#endif

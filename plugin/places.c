@@ -1,0 +1,64 @@
+#include "places.h"
+
+static bool is_place(uint32_t place) {
+  return place != GROUP_PLACE_NONE && place != GROUP_PLACE_FAILED;
+}
+
+bool places_enter(const struct places *p, uint32_t *place,
+                  const struct subject *t) {
+  bool done = true;
+  for (size_t i = 0; i < p->count; i++) {
+    uint32_t old = place[i];
+    place[i] = group_enter(p->group[i], t);
+    done &= place[i] != GROUP_PLACE_FAILED;
+    if (is_place(old))
+      group_leave(p->group[i], old);
+  }
+  return done;
+}
+
+bool places_retry(const struct places *p, uint32_t *place,
+                  const struct subject *t, bool opened) {
+  bool done = true;
+  for (size_t i = 0; i < p->count; i++) {
+    if (place[i] != GROUP_PLACE_FAILED)
+      continue;
+    place[i] = group_enter(p->group[i], t);
+    done &= place[i] != GROUP_PLACE_FAILED;
+    if (opened && is_place(place[i]))
+      group_count(p->group[i], place[i], CELL_OPENED);
+  }
+  return done;
+}
+
+void places_leave(const struct places *p, const uint32_t *place) {
+  for (size_t i = 0; i < p->count; i++)
+    if (is_place(place[i]))
+      group_leave(p->group[i], place[i]);
+}
+
+void places_count(const struct places *p, const uint32_t *place,
+                  enum cell_life life) {
+  for (size_t i = 0; i < p->count; i++)
+    if (is_place(place[i]))
+      group_count(p->group[i], place[i], life);
+}
+
+bool places_add(const struct places *p, const uint32_t *place,
+                const struct reading *r) {
+  bool matched = false;
+  for (size_t i = 0; i < p->count; i++) {
+    if (!is_place(place[i]))
+      continue;
+    group_add(p->group[i], place[i], r);
+    matched = true;
+  }
+  return matched;
+}
+
+void places_add_rest(const struct places *p, const uint32_t *place,
+                     const uint64_t *delta) {
+  for (size_t i = 0; i < p->count; i++)
+    if (is_place(place[i]))
+      group_add_rest(p->group[i], place[i], delta);
+}

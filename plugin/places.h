@@ -1,0 +1,33 @@
+/* Where a socket has its places, one in each group. They stand in words that
+ * track keeps with the socket. */
+#ifndef TCPINFO_PLACES_H
+#define TCPINFO_PLACES_H
+
+#include "group.h"
+
+/* The groups, borrowed: places are an array of as many words. */
+struct places {
+  struct group *const *group;
+  size_t count;
+};
+
+/* Enters each group that the subject matches, then leaves the places that
+ * `place` held (zeroes: none). False: out of memory in some group. */
+bool places_enter(const struct places *p, uint32_t *place,
+                  const struct subject *t);
+
+/* Tries again where memory was out; `opened`: it counts as opened there. */
+bool places_retry(const struct places *p, uint32_t *place,
+                  const struct subject *t, bool opened);
+
+void places_leave(const struct places *p, const uint32_t *place);
+void places_count(const struct places *p, const uint32_t *place,
+                  enum cell_life life);
+
+/* See group_add() and group_add_rest(). Whether it has a place at all. */
+bool places_add(const struct places *p, const uint32_t *place,
+                const struct reading *r);
+void places_add_rest(const struct places *p, const uint32_t *place,
+                     const uint64_t *delta);
+
+#endif
