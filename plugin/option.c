@@ -16,6 +16,7 @@
 enum {
   COUNT_MAX = 10000,
   DUMP_SECONDS_MAX = 3600,
+  CLOSE_RATE_MAX = 10000000,
   NAMED_MAX = 6, /* metrics in a message */
 };
 
@@ -80,12 +81,12 @@ int option_read_member_timeout(struct reading *r, const oconfig_value_t *v) {
   return read_count(r, v, &r->group->member_timeout);
 }
 
-/* Of the whole plugin: it cannot stand in two blocks either. */
 int option_read_dump_timeout(struct reading *r, const oconfig_value_t *v) {
-  double *out = &r->settings->dump_timeout;
-  if (*out > 0)
-    return option_refuse(r, v, "given twice");
-  return number_of(r, v, DUMP_SECONDS_MAX, out);
+  return number_of(r, v, DUMP_SECONDS_MAX, &r->settings->dump_timeout);
+}
+
+int option_read_max_close_rate(struct reading *r, const oconfig_value_t *v) {
+  return number_of(r, v, CLOSE_RATE_MAX, &r->settings->max_close_rate);
 }
 
 int option_read_replay(struct reading *r, const oconfig_value_t *v) {
@@ -191,20 +192,32 @@ int option_read_direction(struct reading *r, const oconfig_value_t *v) {
 }
 
 /* A boolean in quotes, or not in lower case, arrives as text. */
-static int boolean_of(const struct reading *r, const oconfig_value_t *v,
-                      bool *out) {
+static bool boolean_of(const oconfig_value_t *v, bool *out) {
   static const char *const name[2][3] = {{"false", "no", "off"},
                                          {"true", "yes", "on"}};
   if (v->type == OCONFIG_TYPE_BOOLEAN) {
     *out = v->value.boolean != 0;
-    return 0;
+    return true;
   }
   for (size_t i = 0; v->type == OCONFIG_TYPE_STRING && i < 6; i++)
     if (strcasecmp(v->value.string, name[i / 3][i % 3]) == 0) {
       *out = i >= 3;
-      return 0;
+      return true;
     }
-  return option_refuse(r, v, "not a boolean");
+  return false;
+}
+
+int option_read_count_closed(struct reading *r, const oconfig_value_t *v) {
+  bool always = false;
+  if (boolean_of(v, &always))
+    r->settings->count_closed =
+        always ? COUNT_CLOSED_ALWAYS : COUNT_CLOSED_NEVER;
+  else if (v->type == OCONFIG_TYPE_STRING &&
+           strcasecmp(v->value.string, "auto") == 0)
+    r->settings->count_closed = COUNT_CLOSED_AUTO;
+  else
+    return option_refuse(r, v, "none of these");
+  return 0;
 }
 
 static int add_not(struct selector *to, enum selector_op op) {
@@ -217,8 +230,8 @@ int option_add_not_loopback(struct selector *to) {
 
 int option_read_ignore_loopback(struct reading *r, const oconfig_value_t *v) {
   bool ignore = false;
-  if (boolean_of(r, v, &ignore) != 0)
-    return -1;
+  if (!boolean_of(v, &ignore))
+    return option_refuse(r, v, "not a boolean");
   if (ignore && option_add_not_loopback(r->group->selector) != 0)
     return option_out_of_memory(r);
   return 0;

@@ -33,6 +33,7 @@ enum option_flag {
   OPTION_IN_GROUP = 2,
   OPTION_ONCE = 4, /* at one place */
   OPTION_BLOCK = 8,
+  OPTION_ONCE_IN_ALL = 16, /* of the whole plugin: nor in two blocks */
 };
 
 struct option {
@@ -44,7 +45,8 @@ struct option {
   const char *legal; /* for people: "legal is ..." */
 };
 
-option_read_fn option_read_dump_timeout, option_read_replay, option_read_port,
+option_read_fn option_read_dump_timeout, option_read_count_closed,
+    option_read_max_close_rate, option_read_replay, option_read_port,
     option_read_address, option_read_filter, option_read_direction,
     option_read_ignore_loopback, option_read_by, option_read_prefix,
     option_read_max_members, option_read_member_timeout, option_read_metric;

@@ -16,6 +16,7 @@ enum {
   PREFIX_IPV4_USUAL = 24,
   PREFIX_IPV6_USUAL = 64,
   GROUP_NAME_MAX = 60,
+  CLOSE_RATE_USUAL = 5000,
 };
 
 const char *dimension_name(enum dimension d) {
@@ -45,8 +46,18 @@ enum { BOTH = OPTION_IN_PLUGIN | OPTION_IN_GROUP };
 static option_read_fn read_group;
 
 static const struct option option_table[] = {
+    {.name = "CountClosed",
+     .flags = OPTION_IN_PLUGIN | OPTION_ONCE_IN_ALL,
+     .values = 1,
+     .read = option_read_count_closed,
+     .legal = "one true, false or \"auto\""},
+    {.name = "MaxCloseRate",
+     .flags = OPTION_IN_PLUGIN | OPTION_ONCE_IN_ALL,
+     .values = 1,
+     .read = option_read_max_close_rate,
+     .legal = "one number of closes a second, more than 0, at most 10000000"},
     {.name = "DumpTimeout",
-     .flags = OPTION_IN_PLUGIN | OPTION_ONCE,
+     .flags = OPTION_IN_PLUGIN | OPTION_ONCE_IN_ALL,
      .values = 1,
      .read = option_read_dump_timeout,
      .legal = "one number of seconds, more than 0, at most 3600"},
@@ -125,6 +136,7 @@ static const struct option option_table[] = {
               "quotes: \"rtt\" \"p50\" \"p99.9\" \"retrans\""},
 };
 enum { OPTION_COUNT = sizeof(option_table) / sizeof(option_table[0]) };
+_Static_assert(OPTION_COUNT <= 32, "a bit for each, see reading.seen");
 
 static unsigned level(const struct reading *r) {
   return r->group != NULL ? OPTION_IN_GROUP : OPTION_IN_PLUGIN;
@@ -166,6 +178,16 @@ static int refuse_option(const struct reading *r, const oconfig_item_t *item) {
   return mistake_set(r->error, &m);
 }
 
+/* Whether an option comes for the first time where it may stand but once. */
+static bool is_first(struct reading *r, const struct option *o) {
+  unsigned bit = 1u << (o - option_table);
+  unsigned *seen =
+      (o->flags & OPTION_ONCE_IN_ALL) != 0 ? &r->settings->given : &r->seen;
+  bool first = (*seen & bit) == 0;
+  *seen |= bit;
+  return first;
+}
+
 static int read_item(struct reading *r, const oconfig_item_t *item) {
   const struct option *o = option_find(item->key);
   if (o == NULL || (o->flags & level(r)) == 0)
@@ -175,9 +197,7 @@ static int read_item(struct reading *r, const oconfig_item_t *item) {
   r->metric = -1;
 
   const oconfig_value_t *v = item->values;
-  unsigned bit = 1u << (o - option_table);
-  bool first = (r->seen & bit) == 0;
-  r->seen |= bit;
+  bool first = is_first(r, o);
   if (item->values_num == 0)
     return option_refuse(r, NULL, "no value");
   if (item->children_num > 0 && (o->flags & OPTION_BLOCK) == 0)
@@ -187,7 +207,7 @@ static int read_item(struct reading *r, const oconfig_item_t *item) {
                          o->values == 1 ? "a second value" : "a third value");
   if (item->values_num < o->values)
     return option_refuse(r, v, "one value, not two");
-  if ((o->flags & OPTION_ONCE) != 0 && !first)
+  if ((o->flags & (OPTION_ONCE | OPTION_ONCE_IN_ALL)) != 0 && !first)
     return option_refuse(r, v, "given twice");
   /* A block's own defaults take the place of those of a block before. */
   if (o->read == option_read_metric && r->group == NULL && first)
@@ -261,7 +281,44 @@ static int read_group(struct reading *outer, const oconfig_value_t *v) {
 /* --- the whole ------------------------------------------------------------ */
 
 void settings_init(struct settings *s) {
-  *s = (struct settings){.max_members = MEMBERS_USUAL};
+  *s = (struct settings){.max_close_rate = CLOSE_RATE_USUAL,
+                         .max_members = MEMBERS_USUAL};
+}
+
+static bool reports(const struct metric_list *list, enum metric_id id) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->choice[i].id == id)
+      return true;
+  return false;
+}
+
+static int refuse_failed(const struct settings *s, const char *group,
+                         struct error *error) {
+  oconfig_value_t value = {.type = OCONFIG_TYPE_STRING};
+  value.value.string = (char *)metric_table[METRIC_FAILED].name;
+  const struct mistake m = {
+      .group = group,
+      .option = "Metric",
+      .value = &value,
+      .problem = s->replay_count > 0 ? "cannot be told with Replay"
+                                     : "cannot be told with CountClosed false",
+      .legal = "any other metric, or this one without Replay and with "
+               "CountClosed true or auto"};
+  return mistake_set(error, &m);
+}
+
+/* Only its destroy event tells that a connection failed: without events the
+ * metric would be 0, and seem to say that none does. CountClosed may stand
+ * behind the groups, and in a later block. */
+static int check_failed(const struct settings *s, struct error *error) {
+  if (s->count_closed != COUNT_CLOSED_NEVER && s->replay_count == 0)
+    return 0;
+  if (reports(&s->metrics, METRIC_FAILED))
+    return refuse_failed(s, NULL, error);
+  for (size_t i = 0; i < s->group_count; i++)
+    if (reports(&s->group[i].metrics, METRIC_FAILED))
+      return refuse_failed(s, s->group[i].name, error);
+  return 0;
 }
 
 int settings_read(struct settings *s, const oconfig_item_t *block,
@@ -274,7 +331,7 @@ int settings_read(struct settings *s, const oconfig_item_t *block,
           read_item(&r, item) != 0)
         return -1;
     }
-  return 0;
+  return check_failed(s, error);
 }
 
 int settings_finish(struct settings *s, struct error *error) {

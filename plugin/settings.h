@@ -37,15 +37,26 @@ struct group_settings {
   struct metric_list metrics;       /* never empty */
 };
 
+/* Whether the kernel's notices of destroyed sockets are followed. */
+enum count_closed {
+  COUNT_CLOSED_AUTO, /* while they are not more than max_close_rate */
+  COUNT_CLOSED_ALWAYS,
+  COUNT_CLOSED_NEVER,
+};
+
 struct settings {
   struct group_settings *group;
   size_t group_count;
   double dump_timeout; /* seconds; 0: the plugin's interval */
-  char **replay;       /* files, in order; none: the kernel is asked */
+  enum count_closed count_closed;
+  double max_close_rate; /* closes a second, more than 0, at most 10 million */
+  char **replay;         /* files, in order; none: the kernel is asked */
   size_t replay_count;
-  /* Defaults of the groups; of use while reading only. */
+  /* Of use while reading only: defaults of the groups; which options of the
+   * whole plugin were given, by bits of their own. */
   struct metric_list metrics;
   unsigned max_members;
+  unsigned given;
 };
 
 /* `s` becomes what no configuration at all gives. */

@@ -310,8 +310,11 @@ static void test_own_values(void **state) {
   struct error error;
   settings_init(&s);
   assert_int_equal(settings_finish(&s, &error), 0);
-  struct scan *scan = scan_new(&s, 1000, NULL, NULL, &error);
+  struct scan *scan = scan_new(&s, 1000, NULL, &error);
   assert_non_null(scan);
+  struct scan_health *health = (struct scan_health *)scan_health(scan);
+  health->closes.state = CLOSES_FOLLOWED;
+  health->coverage = 50;
   dispatch_read(scan);
 
   char *page = file_read(PAGE);

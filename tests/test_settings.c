@@ -120,6 +120,19 @@ static void add_metrics(struct out *o, const struct metric_list *list) {
   }
 }
 
+/* What is said of the whole plugin and is not usual, a line each. */
+static void add_whole(struct out *o, const struct settings *s) {
+  if (s->count_closed != COUNT_CLOSED_AUTO)
+    add(o, "CountClosed %s\n",
+        s->count_closed == COUNT_CLOSED_ALWAYS ? "true" : "false");
+  if (s->max_close_rate != 5000)
+    add(o, "MaxCloseRate %g\n", s->max_close_rate);
+  if (s->dump_timeout > 0)
+    add(o, "DumpTimeout %g\n", s->dump_timeout);
+  for (size_t i = 0; i < s->replay_count; i++)
+    add(o, "Replay %s\n", s->replay[i]);
+}
+
 /* "web: SELECTOR by DIMENSIONS, 100 members, 6 intervals: METRICS". */
 static void add_group(struct out *o, const struct group_settings *g) {
   char selector[2048];
@@ -153,10 +166,8 @@ static void test_good(void **state) {
     out = (struct out){.length = 0};
     if (read_text(p.block, &s, &error) != 0)
       add(&out, "%s\n", error.text);
-    else if (s.dump_timeout > 0)
-      add(&out, "DumpTimeout %g\n", s.dump_timeout);
-    for (size_t i = 0; i < s.replay_count; i++)
-      add(&out, "Replay %s\n", s.replay[i]);
+    else
+      add_whole(&out, &s);
     for (size_t i = 0; i < s.group_count; i++)
       add_group(&out, &s.group[i]);
     settings_free(&s);
@@ -252,6 +263,8 @@ static void test_nothing(void **state) {
   assert_int_equal(settings_finish(&s, NULL), 0);
   assert_int_equal(s.group_count, 1);
   assert_string_equal(s.group[0].name, "all");
+  assert_int_equal(s.count_closed, COUNT_CLOSED_AUTO);
+  assert_true(s.max_close_rate == 5000);
   struct subject t = tuple("10.0.0.1", 1, "10.0.0.2", 2);
   assert_true(selector_match(s.group[0].selector, &t));
   t = tuple("10.0.0.1", 1, "10.0.0.1", 2);
@@ -332,7 +345,9 @@ static void test_longest(void **state) {
   memset(name, 'n', 60);
   memset(value, 'v', sizeof(value) - 1);
   name[60] = value[sizeof(value) - 1] = '\0';
-  static const char *const option[] = {"DumpTimeout",
+  static const char *const option[] = {"CountClosed",
+                                       "MaxCloseRate",
+                                       "DumpTimeout",
                                        "Replay",
                                        "Group",
                                        "LocalPort",
