@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The benchmark at 200 sockets: it measures what it should, and leaves nothing
-behind. How long anything took is not looked at.
+"""The benchmarks at 200 sockets, and at 300 connections that come and go: they
+measure what they should, and leave nothing behind. How long anything took is
+not looked at.
 
-    test_smoke.py DIR       (where bench_load and bench_read are)"""
+    test_smoke.py DIR       (where the programs are)"""
 
 import csv
 import os
@@ -16,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SKIP = 77
 MARK = "TCPINFO_BENCH_SMOKE"
 SOCKETS, PAIRS = 200, 5
+CLOSES = 300 # connections of each turn
 # Of these, what a scenario's dump brings; 0 to 100 % of IPv6 alike.
 DUMPED = {"default": SOCKETS, "active": SOCKETS, "by": SOCKETS,
           "prefix-1": SOCKETS, "prefix-500": SOCKETS,
@@ -81,26 +83,81 @@ def check_run(programs, percent):
             for line in table.splitlines()) for name in DUMPED),
          "%d lines" % len(table.splitlines()))
     true("and compares prefixes", table.count("prefix-500 / prefix-1") == 2)
+    check_nothing_left()
+
+
+def sent_by_churn(connections):
+    """What churn.c is to send over so many, made by one worker."""
+    return sum(100 + i % 128 + 300 + i // 128 % 128
+               for i in range(connections))
+
+
+def check_closes_row(row):
+    n = {column: float(text) for column, text in row.items()
+         if column not in ("turn", "broken")}
+    label = "%(turn)s %(interval_s)s " % row
+    true(label + "connections", n["connections"] == CLOSES,
+         row["connections"])
+    true(label + "events", n["events"] >= n["expected"] == 2 * CLOSES and
+         n["lost"] == 0, "%(events)s, %(lost)s lost" % row)
+    true(label + "what was sent", n["sent"] == sent_by_churn(CLOSES),
+         row["sent"])
+    true(label + "resident memory", all(n["rss_%s_kb" % when] > 100
+                                        for when in ("start", "third", "end")))
+    true(label + "CPU", n["thread_us"] > 0 and n["ratio"] > 0,
+         "%(thread_us)s us, ratio %(ratio)s" % row)
+    if row["turn"] != "floor":
+        # What is sent again counts again.
+        more = n["bytes_sent"] - n["sent"]
+        true(label + "bytes_sent", more == 0 or 0 < more <= 427 * n["retrans"],
+             "%(bytes_sent)s, %(retrans)s sent again" % row)
+        true(label + "opened, closed", n["opened"] == n["closed"] ==
+             2 * CLOSES and n["failed"] == 0, "%(opened)s %(closed)s" % row)
+    true(label + "breaks no bound", row["broken"] == "", row["broken"])
+
+
+def check_closes(programs):
+    print("--- closes")
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "out.csv")
+        done = subprocess.run(
+            [sys.executable, os.path.join(HERE, "closes"), "--programs",
+             programs, "--csv", file, "--rate", str(CLOSES), "--seconds", "1"],
+            check=False, stdout=subprocess.PIPE, text=True)
+        true("exit code", done.returncode == 0, done.returncode)
+        with open(file, encoding="ascii", newline="") as f:
+            rows = list(csv.DictReader(f))
+    turns = [row["turn"] for row in rows]
+    true("the floor between all others", turns == [
+        "floor", "default", "floor", "by", "floor", "default", "floor"], turns)
+    for row in rows:
+        check_closes_row(row)
+    true("the table has them, too", [
+        line.split()[0] for line in done.stdout.splitlines()[1:]] == turns)
+    check_nothing_left()
+
+
+def check_nothing_left():
     left = [n for n in namespaces() if not os.path.exists(
         "/proc/" + n.split("-")[2])]
     true("no namespace is left", not left, left or "")
     true("no process is left", not processes(), processes() or "")
 
 
-def check_killed(programs):
+def check_killed(programs, script, *arguments):
     """The load ends with what started it, the next run takes the rest away."""
-    print("--- killed")
+    print("--- killed: " + script)
     with tempfile.TemporaryDirectory() as folder:
         with subprocess.Popen(
-                [sys.executable, os.path.join(HERE, "run"), "--programs",
+                [sys.executable, os.path.join(HERE, script), "--programs",
                  programs, "--csv", os.path.join(folder, "out.csv"),
-                 str(SOCKETS)], stdout=subprocess.PIPE,
-                text=True) as process:
+                 *arguments], stdout=subprocess.PIPE, text=True) as process:
             head = process.stdout.readline()
             process.stdout.readline()
             some = processes()
             process.kill()
-    true("it was under way", head.split()[:1] == ["sockets"] and len(some) > 2,
+    true("it was under way", head.split()[:1] in (
+        ["sockets"], ["turn"]) and len(some) > 2,
          "%d processes" % len(some))
     end = time.time() + 30
     while processes() and time.time() < end:
@@ -143,7 +200,10 @@ def main():
     if old:
         skip("no net.ipv4.tcp_child_ehash_entries (Linux 6.1)")
     os.environ[MARK] = str(os.getpid())
-    check_killed(sys.argv[1])
+    check_killed(sys.argv[1], "closes", "--rate", str(CLOSES),
+                 "--seconds", "1")
+    check_closes(sys.argv[1])
+    check_killed(sys.argv[1], "run", str(SOCKETS))
     for percent in (50, 0, 100):
         check_run(sys.argv[1], percent)
     sys.exit(failures > 0)

@@ -186,6 +186,13 @@ class Agent:
                                   struct.pack("ii", 1, 0))
             self.drop(c)
 
+    def do_shut(self, numbers):
+        """Sends a FIN; the connection closes with the other end's, which it
+        still reads."""
+        for c in map(self.connections.get, numbers):
+            if c is not None:
+                c.sock.shutdown(socket.SHUT_WR)
+
     def do_totals(self):
         return [self.sent, self.received]
 

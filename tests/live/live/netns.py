@@ -1,5 +1,7 @@
 """Two network namespaces with a veth pair between them, removed again."""
 
+import contextlib
+import ctypes
 import os
 import subprocess
 
@@ -23,6 +25,20 @@ def enter(name):
     return ["nsenter", "--net=/var/run/netns/" + name]
 
 
+@contextlib.contextmanager
+def inside(name):
+    """Sockets that are made within are that namespace's, and stay so."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net", "rb") as home, \
+            open("/run/netns/" + name, "rb") as there:
+        if libc.setns(there.fileno(), 0):
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            yield
+        finally:
+            libc.setns(home.fileno(), 0)
+
+
 def sweep():
     """Removes namespaces that a killed test has left behind."""
     for line in run("ip", "netns", "list").splitlines():
@@ -35,12 +51,14 @@ def sweep():
 
 class Link:
     """`client` and `server` are the names of the two namespaces. `more` is how
-    many IPv4 addresses the server has besides its own (SERVER4 + 1 ...)."""
+    many IPv4 addresses the server has besides its own (SERVER4 + 1 ...),
+    `sources` how many the client has (10.99.0.129 ...)."""
 
-    def __init__(self, more=0):
+    def __init__(self, more=0, sources=0):
         self.client = "%s%d-c" % (PREFIX, os.getpid())
         self.server = "%s%d-s" % (PREFIX, os.getpid())
         self.more = ["10.99.0.%d" % (3 + i) for i in range(more)]
+        self.sources = ["10.99.0.%d" % (129 + i) for i in range(sources)]
 
     def __enter__(self):
         sweep()
@@ -61,7 +79,7 @@ class Link:
         run("ip", "netns", "add", self.server)
         run("ip", "link", "add", "veth", "netns", self.client, "type", "veth",
             "peer", "name", "veth", "netns", self.server)
-        ends = ((self.client, CLIENT4, CLIENT6, ()),
+        ends = ((self.client, CLIENT4, CLIENT6, self.sources),
                 (self.server, SERVER4, SERVER6, self.more))
         for name, ip4, ip6, more in ends:
             for address in (ip4, *more):
@@ -79,20 +97,22 @@ class Link:
                 "net.ipv4.tcp_congestion_control=reno",
                 "net.ipv4.tcp_no_metrics_save=1")
 
-    def drop(self, rules):
-        """Drops at the receiver (the server's input), where a loss looks like
-        one to the sender: a list of nft matches; replaces the ones before."""
+    def drop(self, rules, where=None):
+        """Drops at the receiver (the server's input, or that of the namespace
+        `where`), where a loss looks like one to the sender: a list of nft
+        matches; replaces the ones before."""
         text = "table inet loss\ndelete table inet loss\n"
         if rules:
             text += ("table inet loss {\nchain in {\n"
                      "type filter hook input priority 0;\n")
             text += "".join("%s counter drop\n" % r for r in rules)
             text += "}\n}\n"
-        run("ip", "netns", "exec", self.server, "nft", "-f", "-", input=text)
+        run("ip", "netns", "exec", where or self.server, "nft", "-f", "-",
+            input=text)
 
-    def dropped(self):
+    def dropped(self, where=None):
         """Packets that the rules of drop() have taken so far."""
-        text = run("ip", "netns", "exec", self.server, "nft", "list",
+        text = run("ip", "netns", "exec", where or self.server, "nft", "list",
                    "ruleset")
         return sum(int(line.split("packets")[1].split()[0])
                    for line in text.splitlines() if "counter packets" in line)

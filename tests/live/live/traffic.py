@@ -72,6 +72,10 @@ class Agent:
     def close(self, numbers, reset=False):
         self._ask("close", numbers, reset)
 
+    def shut(self, numbers):
+        """Ends sending; they close when the other end does."""
+        self._ask("shut", numbers)
+
     def report(self):
         """{number: what the application counts on this connection}"""
         return {r["id"]: r for r in self._ask("report")}

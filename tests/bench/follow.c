@@ -1,0 +1,273 @@
+/* What following the kernel's destroy events costs, and whether all are there:
+ * the plugin's core, or the floor (floor.h).
+ *
+ *      follow floor|default|by SECONDS
+ *
+ * Says "ready" on stdout when it follows them. Then it reads all SECONDS until
+ * a line on stdin says how many events there were; it waits for these (for some
+ * seconds at most) and prints one line, separated by commas:
+ *
+ *      events received, events lost, reads, CPU seconds of the thread that
+ *      receives and of the one that reads, resident memory in kB before the
+ *      load, after a third of the time and at the end; then, of the group's
+ *      counters, bytes_sent, retrans, opened, closed and failed; events left
+ *      out, and messages that could not be decoded
+ *
+ * The load (churn.c) is to begin after "ready". */
+#include "configure.h"
+#include "floor.h"
+#include "scan.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  SAMPLES_MAX = 10000, /* one a second */
+  SETTLE_STEP_MS = 50,
+  SETTLE_STEPS = 200,
+};
+
+struct scenario {
+  const char *name, *text; /* `text` NULL: the floor */
+};
+
+static const struct scenario scenario_table[] = {
+    {"floor", NULL},
+    {"default",
+     "CountClosed true\n<Group g>\nIgnoreLoopback false\n</Group>\n"},
+    {"by", "CountClosed true\n<Group g>\nBy \"remote-address\"\n</Group>\n"},
+};
+
+struct sums {
+  uint64_t bytes_sent, retrans, opened, closed, failed;
+};
+
+struct follower {
+  const struct scenario *scenario;
+  struct settings settings;
+  struct scan *scan; /* NULL: the floor */
+  pid_t thread;      /* the one that receives */
+  double read_cpu;   /* seconds, of the other */
+  size_t reads;
+  struct sums sums;
+};
+
+static void fail(const char *what, const struct error *error) {
+  fprintf(stderr, "follow: %s: %s\n", what, error->text);
+  exit(1);
+}
+
+/* --- The machine's figures ------------------------------------------------ */
+
+static double clock_seconds(clockid_t id) {
+  struct timespec t;
+  struct error error = {.text = "no clock"};
+  if (clock_gettime(id, &t) != 0)
+    fail("clock_gettime", &error);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* User and system, of a thread of this process, without its pthread_t. It is
+ * what pthread_getcpuclockid() would say (linux: include/linux/posix-timers.h,
+ * CPUCLOCK_PERTHREAD_MASK, CPUCLOCK_SCHED). */
+static double thread_cpu(pid_t thread) {
+  return clock_seconds((clockid_t)(~(unsigned)thread << 3 | 4 | 2));
+}
+
+static double monotonic_ms(void) {
+  return clock_seconds(CLOCK_MONOTONIC) * 1000;
+}
+
+/* Exact; /proc/self/status may lack what processors have not yet summed up. */
+static unsigned long resident_kb(void) {
+  char line[128];
+  unsigned long kb = 0;
+  FILE *f = fopen("/proc/self/smaps_rollup", "r");
+  while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+    if (sscanf(line, "Rss: %lu", &kb) == 1)
+      break;
+  if (f != NULL)
+    fclose(f);
+  return kb;
+}
+
+static bool has_name(const char *thread, const char *name) {
+  char path[300], got[32] = "";
+  snprintf(path, sizeof(path), "/proc/self/task/%s/comm", thread);
+  FILE *f = fopen(path, "r");
+  if (f == NULL)
+    return false;
+  bool same = fgets(got, sizeof(got), f) != NULL &&
+              strncmp(got, name, strlen(name)) == 0;
+  fclose(f);
+  return same;
+}
+
+/* It gives itself its name, soon after it began. 0: there is none. */
+static pid_t thread_find(const char *name) {
+  pid_t found = 0;
+  for (int i = 0; i < SETTLE_STEPS && found == 0; i++) {
+    DIR *all = opendir("/proc/self/task");
+    const struct dirent *e;
+    while (all != NULL && (e = readdir(all)) != NULL)
+      if (has_name(e->d_name, name))
+        found = atoi(e->d_name);
+    if (all != NULL)
+      closedir(all);
+    if (found == 0)
+      usleep(SETTLE_STEP_MS * 1000);
+  }
+  return found;
+}
+
+/* --- Reading -------------------------------------------------------------- */
+
+static void on_value(const struct cell_value *v, void *data) {
+  struct sums *sums = data;
+  const struct {
+    const char *instance;
+    uint64_t *sum;
+  } row[] = {{"bytes_sent", &sums->bytes_sent},
+             {"retrans", &sums->retrans},
+             {"opened", &sums->opened},
+             {"closed", &sums->closed},
+             {"failed", &sums->failed}};
+  for (size_t i = 0; v->derive && i < sizeof(row) / sizeof(row[0]); i++)
+    if (strcmp(v->instance, row[i].instance) == 0)
+      *row[i].sum += (uint64_t)v->counter;
+}
+
+static void on_ignored(const struct cell_value *v, void *data) {
+  (void)v;
+  (void)data;
+}
+
+/* The sums are the total's; the members' values are made as for a dispatch. */
+static void on_series(const char *member, struct cell *cell, bool chosen,
+                      void *data) {
+  struct follower *f = data;
+  cell_emit(cell, scan_health(f->scan)->info_size,
+            chosen ? CELL_COUNTERS : CELL_ALL,
+            member == NULL ? on_value : on_ignored, &f->sums);
+}
+
+static void read_once(struct follower *f) {
+  struct error error;
+  if (f->scan == NULL)
+    return;
+  double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
+  if (scan_read(f->scan, &error) != SOURCE_COMPLETE)
+    fail("the read", &error);
+  f->sums = (struct sums){.bytes_sent = 0};
+  group_each(scan_group(f->scan, 0), on_series, f);
+  scan_commit(f->scan);
+  f->read_cpu += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
+  f->reads++;
+}
+
+static uint64_t received(const struct follower *f) {
+  return f->scan == NULL ? floor_events()
+                         : scan_health(f->scan)->closes.received;
+}
+
+static uint64_t lost(const struct follower *f) {
+  return f->scan == NULL ? floor_lost() : scan_health(f->scan)->closes.lost;
+}
+
+static void start(struct follower *f, unsigned seconds) {
+  struct error error = {.text = "no thread"};
+  if (f->scenario->text == NULL) {
+    f->thread = floor_start();
+    return;
+  }
+  if (configure(&f->settings, f->scenario->text, &error) != 0)
+    fail(f->scenario->name, &error);
+  f->scan = scan_new(&f->settings, seconds * 1000, NULL, &error);
+  if (f->scan == NULL)
+    fail(f->scenario->name, &error);
+  /* The first dump is the baseline. That an event came after it is known of
+   * those after the next read at the latest (ledger.h, `unclear`). */
+  read_once(f);
+  usleep(SETTLE_STEP_MS * 1000);
+  read_once(f);
+  f->thread = thread_find("tcpinfo-close");
+  if (f->thread == 0)
+    fail("tcpinfo-close", &error);
+}
+
+/* The load has ended; its last events come a moment later. One more read shows
+ * whether there are more than there should be. */
+static void settle(struct follower *f, uint64_t expected) {
+  for (int i = 0; i < SETTLE_STEPS && received(f) + lost(f) < expected; i++) {
+    usleep(SETTLE_STEP_MS * 1000);
+    read_once(f);
+  }
+  usleep(SETTLE_STEP_MS * 1000);
+  read_once(f);
+}
+
+/* Until a line comes. */
+static bool line_before(double due_ms) {
+  struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+  double left = due_ms - monotonic_ms();
+  return poll(&in, 1, left > 0 ? (int)left + 1 : 0) > 0;
+}
+
+static uint64_t expected_get(void) {
+  char line[32];
+  if (fgets(line, sizeof(line), stdin) == NULL)
+    exit(1); /* whoever started this has ended */
+  return strtoull(line, NULL, 10);
+}
+
+static void measure(struct follower *f, unsigned seconds) {
+  static unsigned long resident[SAMPLES_MAX];
+  unsigned samples = 1;
+  resident[0] = resident_kb();
+  puts("ready");
+  fflush(stdout);
+
+  double thread_begin = thread_cpu(f->thread), read_begin = f->read_cpu;
+  double begin = monotonic_ms();
+  while (samples < SAMPLES_MAX && !line_before(begin + 1000.0 * samples)) {
+    if (samples % seconds == 0)
+      read_once(f);
+    resident[samples++] = resident_kb();
+  }
+  settle(f, expected_get());
+  const struct sums *s = &f->sums;
+  printf("%llu,%llu,%zu,%.6f,%.6f,%lu,%lu,%lu,%llu,%llu,%llu,%llu,%llu",
+         (unsigned long long)received(f), (unsigned long long)lost(f), f->reads,
+         thread_cpu(f->thread) - thread_begin, f->read_cpu - read_begin,
+         resident[0], resident[samples / 3], resident[samples - 1],
+         (unsigned long long)s->bytes_sent, (unsigned long long)s->retrans,
+         (unsigned long long)s->opened, (unsigned long long)s->closed,
+         (unsigned long long)s->failed);
+  const struct scan_health *h = f->scan != NULL ? scan_health(f->scan) : NULL;
+  printf(",%llu,%llu\n", h != NULL ? (unsigned long long)h->unclear : 0,
+         h != NULL ? (unsigned long long)h->malformed : 0);
+}
+
+int main(int argc, char **argv) {
+  static struct follower f;
+  int seconds = argc == 3 ? atoi(argv[2]) : 0;
+  size_t count = sizeof(scenario_table) / sizeof(scenario_table[0]);
+  for (size_t i = 0; argc == 3 && i < count; i++)
+    if (strcmp(scenario_table[i].name, argv[1]) == 0)
+      f.scenario = &scenario_table[i];
+  if (f.scenario == NULL || seconds < 1 || seconds > 3600) {
+    fputs("follow floor|default|by SECONDS\n", stderr);
+    return 2;
+  }
+  start(&f, (unsigned)seconds);
+  measure(&f, (unsigned)seconds);
+  scan_free(f.scan);
+  if (f.scenario->text != NULL)
+    settings_free(&f.settings);
+  return 0;
+}

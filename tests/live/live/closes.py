@@ -1,0 +1,172 @@
+"""What the tests of closed connections share: a Watch follows what the daemon's
+counters have grown by; the kernel's own counts of a namespace."""
+
+import subprocess
+import time
+
+from . import check, expect, netns
+
+ADDITIVE = {
+    "connections": "count", "opened": "total_connections",
+    "closed": "total_connections", "failed": "total_connections",
+    "bytes_sent": "total_bytes", "bytes_received": "total_bytes",
+    "bytes_retrans": "total_bytes", "retrans": "packets",
+    "segs_out": "packets", "segs_in": "packets",
+}
+SELF = {"close_events": "total_events", "close_events_lost": "total_events",
+        "close_events_unclear": "total_events",
+        "close_events_suspended": "total_time_in_ms",
+        "dump_errors": "total_events"}
+KIND = {**ADDITIVE, **SELF}
+GAUGES = ("count", "latency", "bytes", "percent")
+
+
+def block(groups, options=""):
+    """`groups`: {name: options}; each reports what is in ADDITIVE."""
+    lines = ["<Plugin tcpinfo>", options]
+    for name, more in groups.items():
+        lines += ['<Group "%s">' % name, more]
+        lines += ['Metric "%s"' % m for m in ADDITIVE] + ["</Group>"]
+    return "\n".join(lines + ["</Plugin>"])
+
+
+def port(number):
+    """Options of a group: either end has that port."""
+    return 'Filter "sport = :%d or dport = :%d"' % (number, number)
+
+
+def host(namespace):
+    """The namespace's own counters: {"RetransSegs": 0, ...}."""
+    out = {}
+    for name in ("snmp", "netstat"):
+        lines = netns.run(*netns.enter(namespace), "cat",
+                          "/proc/net/" + name).splitlines()
+        for names, values in zip(lines[::2], lines[1::2]):
+            if names.split()[0] in ("Tcp:", "TcpExt:"):
+                out.update(zip(names.split()[1:],
+                               map(int, values.split()[1:])))
+    return out
+
+
+def drops(namespace):
+    """What the kernel counts as dropped for the subscriber to both groups of
+    destroy events (linux: net/netlink/af_netlink.c, netlink_native_seq_show());
+    None: there is none."""
+    for line in netns.run(*netns.enter(namespace), "cat",
+                          "/proc/net/netlink").splitlines()[1:]:
+        word = line.split()
+        if word[1] == "4" and int(word[3], 16) == 0x5:
+            return int(word[8])
+    return None
+
+
+def gone(namespaces, but=0, limit=30):
+    """Waits until no connection is left but in TIME_WAIT, or as what is left of
+    one in FIN_WAIT2, or with the port `but`."""
+    end = time.monotonic() + limit
+    while any(subprocess.run(
+            [*netns.enter(n), "ss", "-tnH", "state", "connected", "exclude",
+             "time-wait", "exclude", "fin-wait-2",
+             "sport != :%d and dport != :%d" % (but, but)], check=True,
+            stdout=subprocess.PIPE).stdout for n in namespaces):
+        if time.monotonic() > end:
+            raise TimeoutError("connections stay")
+        time.sleep(0.1)
+
+
+class Watch:
+    """A daemon and its namespace, and what was at the last mark()."""
+
+    def __init__(self, name, namespace, daemon):
+        self.name, self.namespace, self.daemon = name, namespace, daemon
+        self.before = self.values = self.host_before = self.host = None
+
+    def mark(self):
+        """What was the end is the beginning."""
+        if self.values is None:
+            read([self])
+        self.before, self.host_before = self.values, self.host
+
+    def value(self, group, metric):
+        return self.values.get((group, KIND[metric], metric))
+
+    def grown(self, group, metric):
+        """None: there is no such value. A member begins with 0."""
+        now = self.value(group, metric)
+        if now is None:
+            return None
+        return int(now - self.before.get((group, KIND[metric], metric), 0))
+
+    def host_grown(self, name):
+        return self.host[name] - self.host_before[name]
+
+    def compare(self, group, expected):
+        """`expected`: {metric: number, or (least, most)}, grown since the mark.
+        The metric bytes_new is bytes_sent less bytes_retrans."""
+        words, wrong = [], False
+        for metric, number in expected.items():
+            if metric == "bytes_new":
+                sent, again = (self.grown(group, m) for m in (
+                    "bytes_sent", "bytes_retrans"))
+                got = None if None in (sent, again) else sent - again
+                metric = "bytes_sent less %s again" % again
+            else:
+                got = self.grown(group, metric)
+            least, most = (number if isinstance(number, tuple) else
+                           (number, number))
+            ok = got is not None and least <= got <= most
+            wrong = wrong or not ok
+            words.append("%s %s" % (metric, got))
+            if least != most:
+                words[-1] += " (of %d to %d)" % (least, most)
+            elif not ok:
+                words[-1] += " (expected %s)" % number
+        check.true("%s %s" % (self.name, group), not wrong, ", ".join(words))
+
+
+def read(watches):
+    """Whatever happened before is in their values then: those of the second
+    whole read from now on."""
+    when = {w: time.time() for w in watches}
+    for w in watches:
+        w.host = host(w.namespace)
+    for _ in range(2):
+        for w in watches:
+            when[w], w.values = w.daemon.read_after(when[w])
+
+
+def check_monotonic(name, values):
+    """No counter of any series ever fell."""
+    falls, points = [], 0
+    for key, rows in values.items():
+        if key[1] not in GAUGES:
+            points += len(rows)
+            falls += [(key, a, b) for a, b in zip(rows, rows[1:])
+                      if b[1] < a[1]]
+    check.true("%s: no counter fell, %d values" % (name, points),
+               not falls and points, falls[:5] or "")
+
+
+def check_sums(name, values, group):
+    """In each interval and metric, members + other = total."""
+    def rows(instance, metric):
+        return dict(values.get((instance, KIND[metric], metric), ()))
+    members = sorted({k[0] for k in values if k[0].startswith(group + "-")})
+    times = sorted(rows(group, "connections"))[:-1]
+    wrong, whole = [], 0
+    for metric, kind in ADDITIVE.items():
+        total = rows(group, metric)
+        parts = [(rows(m, metric), rows(m, "connections")) for m in members]
+        for a, b in zip(times, times[1:]):
+            if kind == "count":
+                grown, added = total[b], sum(r.get(b, 0) for r, _ in parts)
+            else:
+                grown = total[b] - total[a]
+                added = sum(expect.growth(r, shown, a, b)
+                            for r, shown in parts)
+            whole += 1
+            if grown != added:
+                wrong.append((metric, b, added, grown))
+    check.true("%s %s: %d series, members + other = total, compared %d times" %
+               (name, group, len(members), whole), whole and not wrong,
+               wrong[:4] or "")

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""A daemon as nobody without any capability follows destroy events; it is
+stopped while thousands of connections close, more than the kernel's buffer
+holds. What is lost is told as the kernel counts it, no counter falls, and
+connections that live are counted to the byte. Then its namespace loses its
+name, and the daemon still ends when asked to."""
+
+import os
+import signal
+import subprocess
+import time
+
+from live import check, closes, netns
+from live.closes import Watch
+from live.daemon import Collectd
+from live.longs import Longs
+from live.short import ENDS, RECEIVED, SENT, ShortClient, ShortServer
+from live.traffic import Agents
+
+INTERVAL = 0.5
+PORT, LONGS = 9300, 9301
+LONG, BATCH, MOST = 50, 5000, 100000
+TARGETS = [["AF_INET", "", netns.SERVER4, PORT],
+           ["AF_INET6", "", netns.SERVER6, PORT],
+           ["AF_INET6", "", "::ffff:" + netns.SERVER4, PORT]]
+
+GROUPS = {"everything": "", "short": closes.port(PORT),
+          "long": closes.port(LONGS), "few": 'By "remote-address"\nMaxMembers 1'}
+
+
+class Traffic:
+    def __init__(self, link, server, longs):
+        self.link, self.server, self.longs = link, server, longs
+
+    def short(self, count):
+        """Runs them to their end, the long ones beside them."""
+        with ShortClient(self.link.client, count, TARGETS) as client:
+            rows, _ = client.run(self.longs.send)
+        self.server.settle()
+        closes.gone([self.link.client], but=LONGS)
+        return rows
+
+
+def compare_long(watch, grown):
+    watch.compare("long", {"opened": 0, "closed": 0, "failed": 0,
+                           "bytes_new": grown, "bytes_received": grown})
+
+
+def exact(watch, traffic, count, what):
+    """Nothing is lost."""
+    check.say("--- " + what)
+    traffic.longs.mark()
+    watch.mark()
+    rows = traffic.short(count)
+    grown = traffic.longs.grown()
+    closes.read([watch])
+    watch.compare("short", {
+        "opened": count, "closed": count, "failed": 0,
+        "bytes_new": rows.sum(SENT),
+        "bytes_received": rows.sum(RECEIVED) + rows.sum(ENDS)})
+    compare_long(watch, grown)
+    watch.compare("self", {"close_events": count, "close_events_lost": 0,
+                           "close_events_unclear": 0, "dump_errors": 0})
+
+
+def stalled(watch, traffic):
+    """Stops the daemon until the kernel has dropped events."""
+    check.say("--- the daemon does not read")
+    traffic.longs.mark()
+    watch.mark()
+    pid = watch.daemon.process.pid
+    count = sent = received = 0
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while closes.drops(watch.namespace) < 500 and count < MOST:
+            rows = traffic.short(BATCH)
+            count += BATCH
+            sent += rows.sum(SENT)
+            received += rows.sum(RECEIVED) + rows.sum(ENDS)
+        dropped = closes.drops(watch.namespace)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    check.true("%d connections, events dropped by the kernel" % count,
+               dropped >= 500, dropped)
+    grown = traffic.longs.grown()
+    closes.read([watch])
+    dropped = closes.drops(watch.namespace)
+    watch.compare("self", {
+        "close_events": count - dropped, "close_events_lost": dropped,
+        "close_events_unclear": 0, "close_events_suspended": 0,
+        "dump_errors": 0})
+    least = count - dropped
+    watch.compare("short", {
+        "opened": (least, count), "closed": (least, count), "failed": 0,
+        "bytes_new": (1, sent), "bytes_received": (1, received),
+        "connections": 0})
+    check.equal("short closed, as many as opened (in all)",
+                watch.value("short", "closed"), watch.value("short", "opened"))
+    compare_long(watch, grown)
+
+
+def nameless(watch, link):
+    """The daemon keeps the namespace, and goes on in it."""
+    check.say("--- the namespace loses its name")
+    netns.run("ip", "netns", "del", link.client)
+    daemon = watch.daemon
+    daemon.read_after(time.time())
+    check.equal("dump_errors", daemon.values("self")[
+        ("self", "total_events", "dump_errors")][-1][1], 0)
+    began = time.monotonic()
+    daemon.process.send_signal(signal.SIGTERM)
+    try:
+        daemon.process.wait(10)
+    except subprocess.TimeoutExpired:
+        pass
+    check.true("ends on SIGTERM", daemon.process.poll() == 0,
+               "exit code %s after %.2f s" % (daemon.process.poll(),
+                                              time.monotonic() - began))
+
+
+def identity(pid):
+    """User and effective capabilities as the kernel has them."""
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        rows = dict(line.rstrip("\n").split(":\t", 1) for line in f
+                    if ":\t" in line)
+    return int(rows["Uid"].split()[1]), int(rows["CapEff"], 16)
+
+
+def main():
+    check.need("ip", "ss", "ethtool", "collectd", "setpriv", "nsenter")
+    with netns.Link() as link, Agents(link) as (client, echo, _), \
+            ShortServer(link.server, ["AF_INET6", "::", PORT]) as server:
+        longs = Longs(client, echo, LONGS)
+        longs.open(LONG)
+        traffic = Traffic(link, server, longs)
+        with Collectd(closes.block(GROUPS, "CountClosed true"), link.client,
+                      INTERVAL, nobody=True) as daemon:
+            watch = Watch("nobody", link.client, daemon)
+            watch.mark()
+            check.equal("user and capabilities",
+                        identity(daemon.process.pid), (65534, 0))
+            exact(watch, traffic, 600, "before")
+            stalled(watch, traffic)
+            exact(watch, traffic, 600, "afterwards")
+            nameless(watch, link)
+            check.say("--- over all reads")
+            values = daemon.values()
+            closes.check_monotonic(watch.name, values)
+            closes.check_sums(watch.name, values, "few")
+
+
+check.main(main)

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""CountClosed auto: above MaxCloseRate events are not followed, which is said
+once; what lives is counted to the byte all the same, and no counter falls. When
+fewer connections close they are followed again, to the byte."""
+
+import time
+
+from live import check, closes, netns
+from live.closes import Watch
+from live.daemon import Collectd
+from live.longs import Longs
+from live.short import ENDS, RECEIVED, SENT, ShortClient, ShortServer
+from live.traffic import Agents
+
+INTERVAL = 0.5
+PORT, LONGS = 9400, 9401
+LONG, RATE, LIMIT, COUNT = 50, 500, 50, 2500
+TARGETS = [["AF_INET", "", netns.SERVER4, PORT],
+           ["AF_INET6", "", netns.SERVER6, PORT]]
+GROUPS = {"everything": "", "short": closes.port(PORT),
+          "long": closes.port(LONGS)}
+NOTICE = "tcpinfo: Closed connections are "
+
+
+def notices(daemon):
+    return [line for line in daemon.log().splitlines() if NOTICE in line]
+
+
+class Traffic:
+    def __init__(self, link, longs):
+        self.link, self.longs = link, longs
+
+    def churn(self, count, rate):
+        """Runs them to their end, the long ones beside them."""
+        with ShortClient(self.link.client, count, TARGETS,
+                         rate=rate) as client:
+            rows, _ = client.run(self.longs.send)
+        closes.gone([self.link.client], but=LONGS)
+        return rows
+
+
+def compare_long(watch, grown):
+    watch.compare("long", {"opened": 0, "closed": 0, "failed": 0,
+                           "bytes_new": grown, "bytes_received": grown})
+
+
+def slow(watch, traffic, count, what):
+    """Fewer than the limit: all of it is counted."""
+    check.say("--- " + what)
+    traffic.longs.mark()
+    watch.mark()
+    rows = traffic.churn(count, LIMIT // 3)
+    grown = traffic.longs.grown()
+    closes.read([watch])
+    watch.compare("short", {
+        "opened": count, "closed": count, "failed": 0,
+        "bytes_new": rows.sum(SENT),
+        "bytes_received": rows.sum(RECEIVED) + rows.sum(ENDS)})
+    compare_long(watch, grown)
+    watch.compare("self", {"close_events": count, "close_events_lost": 0,
+                           "close_events_unclear": 0,
+                           "close_events_suspended": 0})
+
+
+def fast(watch, traffic):
+    check.say("--- %d closes a second, the limit is %d" % (RATE, LIMIT))
+    traffic.longs.mark()
+    watch.mark()
+    rows = traffic.churn(COUNT, RATE)
+    grown = traffic.longs.grown()
+    said = notices(watch.daemon)
+    check.equal("subscriptions left at the end", closes.drops(watch.namespace),
+                None)
+    closes.read([watch])
+    check.equal("said", len(said), 1)
+    check.say("     " + "\n     ".join(said))
+    compare_long(watch, grown)
+    watch.compare("short", {
+        "opened": (1, COUNT), "closed": (1, COUNT), "failed": 0,
+        "bytes_new": (1, rows.sum(SENT)),
+        "bytes_received": (1, rows.sum(RECEIVED) + rows.sum(ENDS))})
+    # It takes the plugin a read or a few to see the rate.
+    watch.compare("self", {"close_events": (1, COUNT - 1),
+                           "close_events_lost": 0,
+                           "close_events_suspended": (1, 1000000)})
+
+
+def resumed(watch):
+    """Waits until the plugin follows again; what came until then is over."""
+    end = time.monotonic() + 60
+    while closes.drops(watch.namespace) is None:
+        if time.monotonic() > end:
+            raise TimeoutError("not resumed\n" + watch.daemon.log())
+        time.sleep(0.2)
+    closes.read([watch])
+    said = notices(watch.daemon)
+    check.equal("said when it resumes", len(said), 2)
+    check.say("     " + said[-1])
+    check.equal("short closed, as many as opened (in all)",
+                watch.value("short", "closed"), watch.value("short", "opened"))
+
+
+def main():
+    check.need("ip", "ss", "ethtool", "collectd", "setpriv", "nsenter")
+    with netns.Link() as link, Agents(link) as (client, echo, _), \
+            ShortServer(link.server, ["AF_INET6", "::", PORT]):
+        longs = Longs(client, echo, LONGS)
+        longs.open(LONG)
+        traffic = Traffic(link, longs)
+        options = "CountClosed auto\nMaxCloseRate %d" % LIMIT
+        with Collectd(closes.block(GROUPS, options), link.client,
+                      INTERVAL) as daemon:
+            watch = Watch("auto", link.client, daemon)
+            watch.mark()
+            slow(watch, traffic, 20, "below the limit")
+            check.equal("nothing said", notices(daemon), [])
+            fast(watch, traffic)
+            resumed(watch)
+            slow(watch, traffic, 20, "below the limit again")
+            check.equal("nothing more said", len(notices(daemon)), 2)
+            closes.check_monotonic(watch.name, daemon.values())
+            check.equal("exit code", daemon.end(), 0)
+
+
+check.main(main)
