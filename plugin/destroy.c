@@ -263,7 +263,8 @@ static int groups_set(int fd, int option) {
 /* Without NETLINK_NO_ENOBUFS the kernel would drop all that comes after an
  * overflow until the socket is empty; it may even stay so for ever where the
  * reader is just done then (linux: net/netlink/af_netlink.c, netlink_overrun(),
- * netlink_rcv_wake()). Drops are counted with it, too. */
+ * netlink_rcv_wake()). Drops are counted with it, too. An unbound socket has
+ * the port of the kernel, and do_one_broadcast() leaves the sender out. */
 static int kernel_set_up(int fd) {
   const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
   const int size = SOCKET_BYTES, on = 1;

@@ -45,7 +45,9 @@ void destroy_free(struct destroy *d); /* stops it first; NULL is legal */
 
 /* Subscribes and starts the thread, which has all signals blocked. -1 with the
  * reason: then nothing runs. To be called after the daemon's fork. Where it
- * runs already, nothing is done. */
+ * runs already, nothing is done. The first events may be of sockets that were
+ * closed shortly before, where any namespace has a subscriber (linux:
+ * netlink_has_listeners()). `error` may be NULL. */
 int destroy_start(struct destroy *d, struct error *error);
 
 /* Ends the subscription and the thread, promptly, whatever it is doing; what is

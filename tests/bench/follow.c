@@ -19,6 +19,7 @@
 #include "scan.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,11 +234,12 @@ static void measure(struct follower *f, unsigned seconds) {
   fflush(stdout);
 
   double thread_begin = thread_cpu(f->thread), read_begin = f->read_cpu;
-  double begin = monotonic_ms();
-  while (samples < SAMPLES_MAX && !line_before(begin + 1000.0 * samples)) {
+  double due = monotonic_ms() + 1000;
+  while (samples < SAMPLES_MAX && !line_before(due)) {
     if (samples % seconds == 0)
       read_once(f);
     resident[samples++] = resident_kb();
+    due = fmax(due + 1000, monotonic_ms()); /* as the daemon, if late */
   }
   settle(f, expected_get());
   const struct sums *s = &f->sums;

@@ -14,7 +14,7 @@ from live import check, closes, netns
 from live.closes import Watch
 from live.daemon import Collectd
 
-INTERVAL = 0.2
+INTERVAL = 0.3
 PORT, REFUSED, BLACK = 9200, 9201, 9202
 TCP_USER_TIMEOUT = 18
 REQUEST, ANSWER = 1000, 700
@@ -126,6 +126,10 @@ class Ends:
         for watch, expected in zip(self.watches, (client, server)):
             for group, numbers in expected.items():
                 watch.compare(group, numbers)
+            unclear = watch.grown("self", "close_events_unclear")
+            if unclear:
+                check.say("     %s left out %d events as unclear" %
+                          (watch.name, unclear))
             watch.mark()
 
 
