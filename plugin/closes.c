@@ -3,7 +3,8 @@
 #include <stdlib.h>
 
 enum {
-  RETRY_READS = 6,       /* at least so many without events */
+  RATE_MS = 1000,  /* over less the rate says nothing: reads may come at once */
+  RETRY_READS = 6, /* at least so many without events */
   RETRY_READS_MAX = 360, /* longer and longer, if it fails each time */
 };
 
@@ -16,9 +17,13 @@ struct closes {
   struct closes_health health;
   bool started;     /* there was a read */
   uint64_t last_ms; /* of the last read */
-  uint64_t events;  /* received and lost, then */
+
+  /* When the rate was last looked at. */
+  uint64_t rate_ms;
+  uint64_t events; /* received and lost, then */
   struct host_tcp host;
   bool host_known;
+
   unsigned wait;    /* reads until it is tried again */
   unsigned retries; /* how long to wait the next time */
 };
@@ -49,7 +54,8 @@ void closes_free(struct closes *c) {
 }
 
 void closes_take(struct closes *c, destroy_event_cb *cb, void *data) {
-  destroy_take(c->destroy, cb, data);
+  if (c->destroy != NULL)
+    destroy_take(c->destroy, cb, data);
 }
 
 static void totals_update(struct closes *c) {
@@ -116,8 +122,6 @@ static void followed_step(struct closes *c, double seconds,
 static void waiting_step(struct closes *c, const struct host_tcp *host,
                          double seconds) {
   if (c->wait > 0)
-    c->wait--;
-  if (c->wait > 0)
     return;
   double rate = host_rate(c, host, seconds);
   if (c->health.state == CLOSES_SUSPENDED &&
@@ -128,29 +132,42 @@ static void waiting_step(struct closes *c, const struct host_tcp *host,
   start(c);
 }
 
-void closes_read(struct closes *c, uint64_t now_ms, const struct host_tcp *host,
-                 destroy_event_cb *cb, void *data) {
-  if (c->destroy == NULL)
-    return;
-  uint64_t passed = now_ms - c->last_ms;
-  if (!c->started) {
-    start(c);
-  } else if (c->health.state == CLOSES_FOLLOWED) {
-    destroy_take(c->destroy, cb, data);
-    totals_update(c);
-    if (passed > 0)
-      followed_step(c, (double)passed / 1000, cb, data);
-  } else {
-    c->health.suspended_ms += passed;
-    if (passed > 0)
-      waiting_step(c, host, (double)passed / 1000);
-  }
-  c->started = true;
-  c->last_ms = now_ms;
+static void rate_begin(struct closes *c, uint64_t now_ms,
+                       const struct host_tcp *host) {
+  c->rate_ms = now_ms;
   c->events = c->health.received + c->health.lost;
   c->host_known = host != NULL;
   if (host != NULL)
     c->host = *host;
+}
+
+void closes_read(struct closes *c, uint64_t now_ms, const struct host_tcp *host,
+                 destroy_event_cb *cb, void *data) {
+  if (c->destroy == NULL)
+    return;
+  if (!c->started) {
+    c->started = true;
+    c->last_ms = now_ms;
+    start(c);
+    rate_begin(c, now_ms, host);
+    return;
+  }
+  bool followed = c->health.state == CLOSES_FOLLOWED;
+  if (!followed)
+    c->health.suspended_ms += now_ms - c->last_ms;
+  c->last_ms = now_ms;
+  if (c->wait > 0)
+    c->wait--;
+  destroy_take(c->destroy, cb, data);
+  totals_update(c);
+  if (now_ms - c->rate_ms < RATE_MS)
+    return;
+  double seconds = (double)(now_ms - c->rate_ms) / 1000;
+  if (followed)
+    followed_step(c, seconds, cb, data);
+  else
+    waiting_step(c, host, seconds);
+  rate_begin(c, now_ms, host);
 }
 
 const struct closes_health *closes_health(const struct closes *c) {

@@ -36,6 +36,7 @@ enum {
   ROUNDS = 2 * SOCKET_BYTES / ROUND + 1,
   DISCARD_MAX = 2 * SOCKET_BYTES / 512,
   RETRY_MS = 10, /* while the queue is full */
+  NAP_MS = 1,    /* so that one wake-up serves more than one event */
 };
 
 /* Before each datagram in a queue, at a multiple of 8. */
@@ -189,8 +190,9 @@ static bool wait_more(const struct destroy *d, bool full) {
   int n = poll(p, full ? 1 : 2, full ? RETRY_MS : -1);
   if (n < 0)
     return errno == EINTR;
-  if (p[0].revents == 0 && n > 0 && !(p[1].revents & POLLIN))
-    poll(p, 1, RETRY_MS); /* an error that receiving may not clear */
+  bool error = !full && !(p[1].revents & POLLIN); /* may not go away */
+  if (p[0].revents == 0 && n > 0)
+    poll(p, 1, error ? RETRY_MS : NAP_MS);
   return p[0].revents == 0;
 }
 

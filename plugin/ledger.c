@@ -1,5 +1,6 @@
 #include "ledger.h"
 
+#include "event.h"
 #include "places.h"
 #include "track.h"
 
@@ -7,8 +8,9 @@
 #include <string.h>
 
 /* The words that track keeps with each socket: a set of enum bits; a hash of
- * the traits that its places depend on; its place in each group. */
-enum { TAG_BITS, TAG_TRAITS, TAG_PLACES };
+ * the traits that its places depend on, or since which dump it is gone; its
+ * place in each group. */
+enum { TAG_BITS, TAG_TRAITS, TAG_GONE_SINCE = TAG_TRAITS, TAG_PLACES };
 
 enum {
   BIT_PLACED = 1,  /* it has its places */
@@ -16,15 +18,22 @@ enum {
   BIT_OPEN = 4,    /* counts as open: its end counts as closed */
   BIT_PENDING = 8, /* only seen in SYN_SENT */
   BIT_ENDING = 16, /* in TIME_WAIT; its event must be on its way */
-  BIT_ENDED = 32,  /* has left its places; its event may come, or not */
-  BIT_REST = 64,   /* a mini socket in the first dump: not open to us */
+  BIT_ENDED = 32,  /* and that was counted; its event may come, or not */
+  BIT_REST = 64,   /* a mini socket in the first dump: its event was before */
+  BIT_GONE = 128,  /* missing in the dumps, remembered for its event */
 };
 
 enum {
-  BEGINS = 16,   /* dumps whose begin is remembered */
+  TIMES = 32,    /* dumps whose times are remembered */
   JIFFY_MS = 10, /* what tcp_info tells times in, at most (linux: HZ >= 100) */
   MINI_MS = 60000, /* a mini socket's life (linux: TCP_TIMEWAIT_LEN) */
 };
+
+/* How long, in dumps, and how many sockets that are gone are remembered. An
+ * event may come late: the kernel sends it from a work queue, which waits where
+ * the CPUs are busy, and a process may hold a socket whose connection is over.
+ */
+enum { GONE_DUMPS = TIMES - 2, GONE_MOST = 65536 };
 
 /* What is remembered where no dump succeeds any more. */
 enum { FORGET_ABOVE = 65536, FORGET_AFTER = 8 };
@@ -40,13 +49,15 @@ struct ledger {
   uint8_t listening[(UINT16_MAX + 1) / 8]; /* ports, a bit each */
   bool no_memory;                          /* in this dump */
 
-  uint32_t dump;          /* number of this one, from 1 */
-  uint32_t complete;      /* number of the last complete one; 0: none yet */
-  uint64_t begin[BEGINS]; /* of the last dumps, ms; by number */
-  uint64_t end_ms;        /* of the last complete one */
-  uint64_t active_ms;     /* from the last complete one to this */
-  size_t complete_count;  /* sockets remembered after it */
-  unsigned failures;      /* since then */
+  uint32_t dump;         /* number of this one, from 1 */
+  uint32_t complete;     /* number of the last complete one; 0: none yet */
+  uint64_t begin[TIMES]; /* of the last dumps, ms; by number */
+  uint64_t end[TIMES];   /* of the complete ones among them */
+  uint64_t active_ms;    /* from the last complete one to this */
+  size_t complete_count; /* sockets remembered after it */
+  unsigned failures;     /* since then */
+
+  size_t gone; /* sockets remembered for their events */
 
   bool followed;
   uint32_t followed_from; /* the first dump that began so */
@@ -135,22 +146,6 @@ static void connection_place(struct ledger *l, uint32_t *tag,
   l->no_memory |= !places_enter(&l->places, tag + TAG_PLACES, &subject);
 }
 
-static uint32_t traits_hash(const struct ledger *l, const struct subject *t) {
-  unsigned traits = l->traits;
-  uint64_t hash = 0;
-  if (traits & SUBJECT_INTERFACE)
-    hash = hash_bytes(&t->interface, sizeof(t->interface), hash);
-  if (traits & SUBJECT_UID)
-    hash = hash_bytes(&t->uid, sizeof(t->uid), hash);
-  if (traits & SUBJECT_MARK)
-    hash = hash_bytes(&t->mark, sizeof(t->mark), hash);
-  if (traits & SUBJECT_CGROUP)
-    hash = hash_bytes(&t->cgroup, sizeof(t->cgroup), hash);
-  if (traits & SUBJECT_CONGESTION)
-    hash = hash_bytes(t->congestion, strlen(t->congestion), hash);
-  return (uint32_t)hash;
-}
-
 /* Gives the connection its places when it is first seen, and other ones when
  * what they depend on has changed: it then moves with neither an opening nor a
  * close. A mini socket, or one that no process holds any more, has lost its
@@ -159,7 +154,7 @@ static void connection_place_update(struct ledger *l, uint32_t *tag,
                                     const struct sample *s) {
   uint32_t hash = 0;
   if (l->traits != 0)
-    hash = traits_hash(l, &s->subject);
+    hash = subject_hash(&s->subject, l->traits);
   bool placed = (tag[TAG_BITS] & BIT_PLACED) != 0;
   bool told = s->full && s->held;
   if (placed && (!told || tag[TAG_TRAITS] == hash))
@@ -185,27 +180,57 @@ static void tags_clear(const struct ledger *l, uint32_t *tag) {
 
 /* Without an event nobody knows what became of one that was last seen in
  * SYN_SENT. */
-static void connection_end(struct ledger *l, const uint32_t *tag) {
-  if (tag[TAG_BITS] & BIT_OPEN)
+static void connection_close(struct ledger *l, uint32_t *tag) {
+  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_ENDED)) == BIT_OPEN)
     places_count(&l->places, tag + TAG_PLACES, CELL_CLOSED);
-  if ((tag[TAG_BITS] & BIT_ENDED) == 0)
-    places_leave(&l->places, tag + TAG_PLACES);
+  tag[TAG_BITS] |= BIT_ENDED;
 }
 
-/* Forgotten by its absence. Its event may come all the same: some process holds
- * the socket although its connection is over, which it was when this dump
- * ended. */
-static void on_gone(const uint32_t *tag, void *data) {
-  struct ledger *l = data;
-  if (tag[TAG_BITS] & (BIT_OPEN | BIT_PENDING | BIT_ENDED))
-    l->clear_ms = l->end_ms;
+static void connection_end(struct ledger *l, uint32_t *tag) {
+  connection_close(l, tag);
+  places_leave(&l->places, tag + TAG_PLACES);
+  if (tag[TAG_BITS] & BIT_GONE)
+    l->gone--;
+  tags_clear(l, tag);
+}
+
+/* Its event is not known, and from now on not expected: it was over when the
+ * dump ended that showed for the second time that it is gone. */
+static void connection_forget(struct ledger *l, uint32_t *tag) {
+  uint32_t since = l->dump;
+  if (tag[TAG_BITS] & BIT_GONE)
+    since = tag[TAG_GONE_SINCE];
+  uint64_t over_ms =
+      l->end[(l->dump - since < TIMES ? since : l->dump) % TIMES];
+  if (l->clear_ms < over_ms)
+    l->clear_ms = over_ms;
   connection_end(l, tag);
 }
 
-static void on_restart(const uint32_t *tag, void *data) {
+static bool on_gone(uint32_t *tag, void *data) {
   struct ledger *l = data;
-  if ((tag[TAG_BITS] & BIT_ENDED) == 0)
-    places_leave(&l->places, tag + TAG_PLACES);
+  uint32_t *bits = &tag[TAG_BITS];
+  if ((*bits & (BIT_OPEN | BIT_PENDING)) == 0 || (*bits & BIT_REST) != 0) {
+    connection_end(l, tag); /* there is no event of it to come */
+    return false;
+  }
+  if ((*bits & BIT_GONE) == 0 && l->followed && l->gone < GONE_MOST) {
+    connection_close(l, tag);
+    *bits |= BIT_GONE;
+    tag[TAG_GONE_SINCE] = l->dump;
+    l->gone++;
+  }
+  if ((*bits & BIT_GONE) != 0 && l->followed &&
+      l->dump - tag[TAG_GONE_SINCE] <= GONE_DUMPS)
+    return true;
+  connection_forget(l, tag);
+  return false;
+}
+
+static bool on_restart(uint32_t *tag, void *data) {
+  struct ledger *l = data;
+  places_leave(&l->places, tag + TAG_PLACES);
+  return false;
 }
 
 /* A mini socket that was never seen as a full one, while events are followed or
@@ -213,7 +238,7 @@ static void on_restart(const uint32_t *tag, void *data) {
 static bool is_remainder(const struct ledger *l, const struct sample *s) {
   bool now = l->followed && l->followed_from < l->dump;
   bool lately = l->followed_to != 0 &&
-                l->begin[l->dump % BEGINS] < l->followed_ms + MINI_MS;
+                l->begin[l->dump % TIMES] < l->followed_ms + MINI_MS;
   return !s->full && (now || lately);
 }
 
@@ -240,14 +265,12 @@ static void connection_see(struct ledger *l, uint32_t *tag,
  * dump later it must have been lost, or the socket is held. */
 static void connection_over(struct ledger *l, uint32_t *tag) {
   uint32_t *bits = &tag[TAG_BITS];
-  if ((*bits & BIT_PLACED) == 0 || (*bits & BIT_ENDED) != 0)
+  if ((*bits & BIT_PLACED) == 0)
     return;
-  if (l->followed && (*bits & BIT_ENDING) == 0) {
+  if (l->followed && (*bits & (BIT_ENDING | BIT_ENDED)) == 0)
     *bits |= BIT_ENDING;
-    return;
-  }
-  connection_end(l, tag);
-  *bits = BIT_PLACED | BIT_ENDED;
+  else
+    connection_close(l, tag);
 }
 
 /* --- A dump --------------------------------------------------------------- */
@@ -255,10 +278,10 @@ static void connection_over(struct ledger *l, uint32_t *tag) {
 void ledger_begin(struct ledger *l, uint64_t now_ms) {
   uint64_t last = now_ms > l->interval_ms ? now_ms - l->interval_ms : 0;
   if (l->complete != 0)
-    last = l->begin[l->complete % BEGINS];
+    last = l->begin[l->complete % TIMES];
   l->active_ms = now_ms > last ? now_ms - last : 0;
   l->dump++;
-  l->begin[l->dump % BEGINS] = now_ms;
+  l->begin[l->dump % TIMES] = now_ms;
   if (l->followed_to == l->dump)
     l->followed_ms = now_ms;
   l->no_memory = false;
@@ -279,10 +302,10 @@ static bool is_active(const struct ledger *l, const struct sample *s) {
 
 /* From the begin of that dump to the begin of this one; 0: not known. */
 static uint64_t window_us(const struct ledger *l, uint32_t dumps_ago) {
-  if (dumps_ago == 0 || dumps_ago >= BEGINS)
+  if (dumps_ago == 0 || dumps_ago >= TIMES)
     return 0;
-  uint64_t now = l->begin[l->dump % BEGINS];
-  uint64_t then = l->begin[(l->dump - dumps_ago) % BEGINS];
+  uint64_t now = l->begin[l->dump % TIMES];
+  uint64_t then = l->begin[(l->dump - dumps_ago) % TIMES];
   return now > then ? (now - then) * 1000 : 0;
 }
 
@@ -321,10 +344,8 @@ int ledger_socket(struct ledger *l, const struct sample *s) {
   bool traffic = (TCP_STATES_TRAFFIC & 1u << s->state) != 0;
   uint32_t *tag = l->seen.tag;
   bool anew = traffic && (tag[TAG_BITS] & BIT_ENDED) != 0;
-  if (l->seen.event == TRACK_REUSED || anew) {
+  if (l->seen.event == TRACK_REUSED || anew)
     connection_end(l, tag);
-    tags_clear(l, tag);
-  }
   if (traffic) {
     connection_see(l, tag, s);
     connection_place_again(l, tag, &s->subject);
@@ -338,7 +359,7 @@ int ledger_socket(struct ledger *l, const struct sample *s) {
 
 void ledger_complete(struct ledger *l, uint64_t now_ms) {
   bool first = l->complete == 0;
-  l->end_ms = now_ms;
+  l->end[l->dump % TIMES] = now_ms;
   track_end(l->track, on_gone, l);
   l->complete = l->dump;
   l->complete_count = track_count(l->track);
@@ -356,34 +377,16 @@ void ledger_failed(struct ledger *l) {
     return;
   track_restart(l->track, on_restart, l);
   l->complete = 0;
+  l->gone = 0;
 }
 
 /* --- Destroyed sockets ---------------------------------------------------- */
-
-static bool is_zero(enum field_id id, const struct sample *s) {
-  uint64_t value;
-  return field_get(id, s->info, s->info_size, &value) && value == 0;
-}
-
-/* Whether it was never established. Of one whose counters were cleared, the
- * peer's window remains (linux: tcp_disconnect() leaves snd_wnd). Else its own
- * SYN was not acknowledged, and no more than a reset came: an accepted
- * connection had two segments, SYN and ACK. */
-static bool has_failed(const struct sample *s, bool blank) {
-  uint64_t segs_in;
-  if (blank)
-    return is_zero(FIELD_SND_WND, s);
-  return is_zero(FIELD_BYTES_ACKED, s) &&
-         field_get(FIELD_SEGS_IN, s->info, s->info_size, &segs_in) &&
-         segs_in <= 1;
-}
 
 /* Whether it cannot have been counted and forgotten before. */
 static bool is_new(const struct ledger *l, const struct sample *s,
                    uint64_t after_ms) {
   uint64_t ago;
-  return field_get(FIELD_LAST_ACK_RECV, s->info, s->info_size, &ago) &&
-         after_ms >= l->clear_ms + ago + JIFFY_MS;
+  return event_last_ack(s, &ago) && after_ms >= l->clear_ms + ago + JIFFY_MS;
 }
 
 /* A connection that no dump has shown open. */
@@ -395,51 +398,48 @@ static void count_whole(struct ledger *l, const uint32_t *tag, bool failed) {
 }
 
 /* A connection that no dump has shown: all of its life at once. */
-static void stranger_add(struct ledger *l, const struct sample *s, bool blank) {
+static void stranger_add(struct ledger *l, const struct sample *s) {
   struct subject stranger = s->subject;
   stranger.unknown =
       SUBJECT_UID | SUBJECT_MARK | SUBJECT_CGROUP | SUBJECT_CONGESTION;
-  if (blank)
+  if (event_is_blank(s))
     stranger.unknown |= SUBJECT_REMOTE_PORT | SUBJECT_LOCAL_ADDRESS;
   uint32_t *tag = l->seen.tag;
   tags_clear(l, tag);
   connection_place(l, tag, &stranger);
   places_add_rest(&l->places, tag + TAG_PLACES, l->seen.delta);
-  count_whole(l, tag, has_failed(s, blank));
+  count_whole(l, tag, event_has_failed(s));
   places_leave(&l->places, tag + TAG_PLACES);
 }
 
-static void known_end(struct ledger *l, const struct sample *s, bool blank) {
-  const uint32_t *tag = l->seen.tag;
+static void known_end(struct ledger *l, const struct sample *s) {
+  uint32_t *tag = l->seen.tag;
   places_add_rest(&l->places, tag + TAG_PLACES, l->seen.delta);
   if ((tag[TAG_BITS] & (BIT_OPEN | BIT_REST)) == 0)
-    count_whole(l, tag, has_failed(s, blank));
+    count_whole(l, tag, event_has_failed(s));
   connection_end(l, tag);
 }
 
 void ledger_destroyed(struct ledger *l, const struct sample *s,
                       uint64_t after_ms) {
-  bool blank = s->subject.remote_port == 0;
-  track_close(l->track, s, blank, &l->seen);
+  track_close(l->track, s, event_is_blank(s), &l->seen);
   uint32_t *tag = l->seen.tag;
   bool reused = l->seen.event == TRACK_REUSED;
   if (reused) {
     connection_end(l, tag);
-  } else if (tag[TAG_BITS] & BIT_ENDED) {
-    return; /* what it did in the end is not known to be new */
   } else if (tag[TAG_BITS] & BIT_PLACED) {
     l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
-    known_end(l, s, blank);
+    known_end(l, s);
     return;
   }
-  if (l->complete == 0 || address_is_any(&s->subject.remote))
-    return; /* its past is not ours; it was no connection */
-  if (!reused && !has_failed(s, blank) && !is_new(l, s, after_ms)) {
+  if (l->complete == 0 || event_is_void(s)) /* before our time; nothing */
+    return;
+  if (!reused && !event_has_failed(s) && !is_new(l, s, after_ms)) {
     l->sums.unclear++;
     return;
   }
   l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
-  stranger_add(l, s, blank);
+  stranger_add(l, s);
 }
 
 size_t ledger_tracked(const struct ledger *l) { return track_count(l->track); }

@@ -261,6 +261,8 @@ static void read_completed(struct scan *s) {
   ledger_complete(s->ledger, s->replay != NULL ? s->recorded_ms : now_ms());
   if (s->info_size > 0)
     s->health.info_size = s->info_size;
+  if (s->closes != NULL) /* of those that closed meanwhile */
+    closes_take(s->closes, on_destroyed, s);
   coverage_update(s);
   s->health.members = 0;
   s->health.folded = 0;

@@ -43,4 +43,7 @@ enum subject_trait {
   SUBJECT_LOCAL_ADDRESS = 128,
 };
 
+/* A hash of these traits, SUBJECT_DIRECTION not being one of the message. */
+uint32_t subject_hash(const struct subject *t, unsigned traits);
+
 #endif

@@ -405,8 +405,8 @@ void track_end(struct track *t, track_gone_cb *gone, void *data) {
     struct row *r = row_at(t, i);
     if (r->dump == 0 || r->dump >= before)
       continue;
-    gone(r->tag, data);
-    row_remove(t, i);
+    if (!gone(r->tag, data))
+      row_remove(t, i);
   }
   if (t->row_count > 4 * ROWS_MIN && t->live < t->row_count / 2)
     rows_compact(t);

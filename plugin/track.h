@@ -36,8 +36,9 @@ struct track_seen {
   uint64_t delta[FIELD_COUNT];
 };
 
-/* Called for each socket that is forgotten. */
-typedef void track_gone_cb(const uint32_t *tag, void *data);
+/* Called for each socket that is about to be forgotten. True: it is to be
+ * remembered for longer, until it is asked for again. */
+typedef bool track_gone_cb(uint32_t *tag, void *data);
 
 /* `field`: the counters to follow. NULL where memory ran out. */
 struct track *track_new(const enum field_id *field, size_t field_count,
@@ -61,11 +62,12 @@ void track_close(struct track *t, const struct sample *s, bool blank,
                  struct track_seen *out);
 
 /* The dump is complete: forgets the sockets that were missing in it and in the
- * complete one before. One absence is no close: under churn a dump may miss a
- * socket (linux: inet_diag resumes at the n-th of a chain). */
+ * complete one before, or asks for them again. One absence is no close: under
+ * churn a dump may miss a socket (linux: inet_diag resumes at the n-th of a
+ * chain). */
 void track_end(struct track *t, track_gone_cb *gone, void *data);
 
-/* Forgets every socket, as if no dump had been. */
+/* Forgets every socket, whatever `gone` says, as if no dump had been. */
 void track_restart(struct track *t, track_gone_cb *gone, void *data);
 
 /* Sockets remembered. */

@@ -21,7 +21,7 @@ static struct told *known_before(struct lives_told *t, int life) {
   for (int i = t->lives->life[life].before; i >= 0;
        i = t->lives->life[i].before) {
     struct told *x = &t->life[i];
-    if (!x->known)
+    if (!x->known && !x->awaited)
       continue;
     t->life[life].carried =
         x->based ? x->base[LIFE_BUSY] + x->counter[LIFE_BUSY].high : x->carried;
@@ -39,7 +39,7 @@ static bool is_placed(const struct told *x) {
  * may have come further. */
 static void gone(struct lives_told *t, struct told *x) {
   const struct life *l = &t->lives->life[x - t->life];
-  x->known = false;
+  x->known = x->awaited = false;
   if (x->open || x->mini)
     tally_set(&x->end[LIFE_CLOSED], x->open);
   else if (x->connecting)
@@ -142,12 +142,16 @@ void told_end(struct lives_told *t, bool complete) {
     if (!t->complete && !x->known && !life_is_full(l) && l->stage != LIFE_SETUP)
       x->dead = true;
     x->absences++;
-    if (x->absences != 2)
+    bool awaits = t->followed && (x->open || x->connecting);
+    if (x->absences == 2 && x->known) {
+      gone(t, x);
+      x->awaited = awaits;
+    }
+    x->awaited &= awaits;
+    if (x->absences < 2 || x->awaited)
       continue;
     t->forgot |= x->remembered;
     x->remembered = false;
-    if (x->known)
-      gone(t, x);
   }
   t->end_ms[1] = t->complete ? t->end_ms[0] : t->lives->now_ms;
   t->end_ms[0] = t->lives->now_ms;
@@ -180,7 +184,7 @@ static void event_blank(struct lives_told *t, const struct life_event *e,
   const struct life *l = &t->lives->life[e->life];
   bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
   bool opened = l->established || !tells, failed = !l->established || !tells;
-  if (x->known && is_placed(x)) {
+  if ((x->known || x->awaited) && is_placed(x)) {
     bool connecting = x->connecting && !x->open && !x->mini;
     uint64_t failures = x->end[LIFE_FAILED].high;
     gone(t, x);
@@ -201,7 +205,7 @@ static void event_blank(struct lives_told *t, const struct life_event *e,
 static void event_whole(struct lives_told *t, const struct life_event *e,
                         struct told *x, struct told *before) {
   const struct life *l = &t->lives->life[e->life];
-  bool known = x->known || (t->complete && before != NULL);
+  bool known = x->known || x->awaited || (t->complete && before != NULL);
   bool placed = is_placed(x) || before != NULL;
   bool sure = (known && placed && !x->held) || is_new(t, x);
   t->doubtful += !sure;
@@ -231,14 +235,14 @@ void told_event(struct lives_told *t, const struct life_event *e) {
   struct told *x = &t->life[e->life];
   struct told *before = known_before(t, e->life);
   x->remembered = false;
-  x->over = x->known || t->complete; /* else it is passed over */
+  x->over = x->known || x->awaited || t->complete; /* else it is passed over */
   if (e->kind == EVENT_BLANK)
     event_blank(t, e, x, before);
   else
     event_whole(t, e, x, before);
   if (before != NULL)
     gone(t, before);
-  x->known = false;
+  x->known = x->awaited = false;
 }
 
 bool told_was_before(const struct told *x, bool sure) {

@@ -29,11 +29,12 @@ enum life_end { LIFE_OPENED, LIFE_CLOSED, LIFE_FAILED, LIFE_ENDS };
 
 /* What is to be counted of one connection. */
 struct told {
-  bool known; /* by its cookie: shown, not destroyed, not absent twice */
-  bool open;  /* a dump told of the full socket, beyond SYN_SENT */
-  bool mini;  /* a dump told of it in FIN_WAIT2 without more */
-  bool over;  /* its event came */
-  bool based; /* some message had counters */
+  bool known;   /* by its cookie: shown, not destroyed, not absent twice */
+  bool awaited; /* absent twice, and remembered for its event */
+  bool open;    /* a dump told of the full socket, beyond SYN_SENT */
+  bool mini;    /* a dump told of it in FIN_WAIT2 without more */
+  bool over;    /* its event came */
+  bool based;   /* some message had counters */
   bool early; /* the first dump to tell of it was before a complete one ended */
   bool waiting; /* shown in TIME_WAIT */
   bool held;    /* shown so that its event may come at any time, or never */

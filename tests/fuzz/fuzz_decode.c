@@ -33,9 +33,10 @@ static void on_value(const struct cell_value *v, void *data) {
   need(strcmp(v->type, "percent") != 0 || v->gauge <= 100, v->instance);
 }
 
-static void on_gone(const uint32_t *tag, void *data) {
+static bool on_gone(uint32_t *tag, void *data) {
   (void)tag;
   (void)data;
+  return false;
 }
 
 static void message(struct pipe *p, const uint8_t *payload, size_t size) {
