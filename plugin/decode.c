@@ -9,6 +9,7 @@
 /* One that is shorter than what it should hold is malformed, a longer one is
  * from a newer kernel. */
 static int attribute(const struct nlattr *attr, struct sample *out) {
+  enum field_block block = BLOCK_COUNT;
   const uint8_t *payload = mnl_attr_get_payload(attr);
   size_t size = mnl_attr_get_payload_len(attr);
   switch (mnl_attr_get_type(attr)) {
@@ -17,9 +18,17 @@ static int attribute(const struct nlattr *attr, struct sample *out) {
     return 0;
   case INET_DIAG_INFO:
     out->full = true;
-    out->info = payload;
-    out->info_size = size;
-    return 0;
+    block = BLOCK_INFO;
+    break;
+  case INET_DIAG_SKMEMINFO:
+    block = BLOCK_SKMEM;
+    break;
+  case INET_DIAG_BBRINFO:
+    block = BLOCK_BBR;
+    break;
+  case INET_DIAG_DCTCPINFO:
+    block = BLOCK_DCTCP;
+    break;
   case INET_DIAG_MARK:
     if (size < sizeof(out->subject.mark))
       return -1;
@@ -40,6 +49,8 @@ static int attribute(const struct nlattr *attr, struct sample *out) {
   default:
     return 0;
   }
+  out->block[block] = (struct block){.bytes = payload, .size = size};
+  return 0;
 }
 
 /*   nlmsghdr | inet_diag_msg | nlattr payload | nlattr payload | ...
@@ -64,8 +75,7 @@ int decode(const struct nlmsghdr *nlh, struct sample *out) {
   out->send_queue = m->idiag_wqueue;
   out->full = false;
   out->held = m->idiag_inode != 0; /* linux: sock_i_ino() */
-  out->info = NULL;
-  out->info_size = 0;
+  memset(out->block, 0, sizeof(out->block));
 
   out->subject.interface = m->id.idiag_if;
   out->subject.uid = m->idiag_uid;

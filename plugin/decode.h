@@ -3,6 +3,7 @@
 #ifndef TCPINFO_DECODE_H
 #define TCPINFO_DECODE_H
 
+#include "field.h"
 #include "subject.h"
 
 struct nlmsghdr;
@@ -44,12 +45,27 @@ struct sample {
   bool full;     /* no mini socket (TIME_WAIT, SYN_RECV, orphaned FIN_WAIT2) */
   bool held;     /* some process holds it; of others older kernels say uid 0 */
   uint32_t recv_queue, send_queue; /* bytes */
-  /* struct tcp_info as the kernel sent it; NULL where it sent none, which is
-   * the case for mini sockets (TIME_WAIT, SYN_RECV, orphaned FIN_WAIT2).
-   * Borrowed from the message, aligned to 4 bytes at least. */
-  const uint8_t *info;
-  size_t info_size; /* bytes */
+  /* What the kernel sent of each block, borrowed from the message, aligned to 4
+   * bytes at least; NULL where it sent none. Mini sockets (TIME_WAIT, SYN_RECV,
+   * orphaned FIN_WAIT2) have no struct tcp_info, which is block 0. */
+  union {
+    struct block {
+      const uint8_t *bytes;
+      size_t size;
+    } block[BLOCK_COUNT];
+    struct {
+      const uint8_t *info;
+      size_t info_size; /* bytes */
+    };
+  };
 };
+
+/* field_get() of the block that holds the field. */
+static inline bool sample_get(const struct sample *s, enum field_id id,
+                              uint64_t *out) {
+  const struct block *b = &s->block[field_table[id].block];
+  return field_get(id, b->bytes, b->size, out);
+}
 
 /* 0, or -1 where the message is shorter than its own lengths say, is not of
  * IPv4 or IPv6, or has an unknown state; `out` is then undefined. */

@@ -17,6 +17,17 @@
     .name = field_name, .offset = at, .width = 1, .shift = from, .bits = n,    \
     .nature = FIELD_##nat, .unset = FIELD_ALWAYS, .kernel = since              \
   }
+#define SKMEM(field_name, at)                                                  \
+  {                                                                            \
+    .name = field_name, .block = BLOCK_SKMEM, .offset = at, .width = 4,        \
+    .nature = FIELD_GAUGE, .unit = UNIT_BYTES, .unset = ALWAYS,                \
+    .kernel = "3.6"                                                            \
+  }
+#define OTHER(field_name, of, at, bytes, un, since)                            \
+  {                                                                            \
+    .name = field_name, .block = BLOCK_##of, .offset = at, .width = bytes,     \
+    .nature = FIELD_GAUGE, .unit = UNIT_##un, .unset = ALWAYS, .kernel = since \
+  }
 #define ALWAYS FIELD_ALWAYS
 
 /* C leaves the order of bit-fields to the ABI: the first one declared takes the
@@ -134,9 +145,42 @@ const struct field field_table[FIELD_COUNT] = {
         WHOLE("received_e0_bytes", 268, 4, COUNTER, BYTES, ALWAYS, "6.18"),
     [FIELD_RECEIVED_CE_BYTES] =
         WHOLE("received_ce_bytes", 272, 4, COUNTER, BYTES, ALWAYS, "6.18"),
+
+    /* linux: include/uapi/linux/sock_diag.h */
+    [FIELD_RMEM_ALLOC] = SKMEM("rmem_alloc", 0),
+    [FIELD_RCVBUF] = SKMEM("rcvbuf", 4),
+    [FIELD_WMEM_ALLOC] = SKMEM("wmem_alloc", 8),
+    [FIELD_SNDBUF] = SKMEM("sndbuf", 12),
+    [FIELD_FWD_ALLOC] = SKMEM("fwd_alloc", 16),
+    [FIELD_WMEM_QUEUED] = SKMEM("wmem_queued", 20),
+    [FIELD_OPTMEM] = SKMEM("optmem", 24),
+    [FIELD_BACKLOG] = SKMEM("backlog", 28),
+    [FIELD_DROPS] = {.name = "drops",
+                     .block = BLOCK_SKMEM,
+                     .offset = 32,
+                     .width = 4,
+                     .nature = FIELD_COUNTER,
+                     .unit = UNIT_SEGMENTS,
+                     .lasting = true,
+                     .unset = ALWAYS,
+                     .kernel = "4.6"},
+
+    /* linux: include/uapi/linux/inet_diag.h */
+    [FIELD_BBR_BW_LO] = OTHER("bbr_bw_lo", BBR, 0, 4, BYTES_PER_SECOND, "4.9"),
+    [FIELD_BBR_BW_HI] = OTHER("bbr_bw_hi", BBR, 4, 4, BYTES_PER_SECOND, "4.9"),
+    [FIELD_BBR_MIN_RTT] = {.name = "bbr_min_rtt",
+                           .block = BLOCK_BBR,
+                           .offset = 8,
+                           .width = 4,
+                           .nature = FIELD_GAUGE,
+                           .unit = UNIT_US,
+                           .unset = UINT32_MAX, /* no sample yet, as min_rtt */
+                           .kernel = "4.9"},
+    [FIELD_DCTCP_ENABLED] = OTHER("dctcp_enabled", DCTCP, 0, 2, NONE, "4.1"),
+    [FIELD_DCTCP_ALPHA] = OTHER("dctcp_alpha", DCTCP, 4, 4, NONE, "4.1"),
 };
 
-bool field_get(enum field_id id, const uint8_t *info, size_t size,
+bool field_get(enum field_id id, const uint8_t *block, size_t size,
                uint64_t *out) {
   const struct field *f = &field_table[id];
   if (!field_present(id, size))
@@ -145,16 +189,16 @@ bool field_get(enum field_id id, const uint8_t *info, size_t size,
   uint64_t value;
   if (f->width == 4) {
     uint32_t v;
-    memcpy(&v, info + f->offset, sizeof(v));
+    memcpy(&v, block + f->offset, sizeof(v));
     value = v;
   } else if (f->width == 8) {
-    memcpy(&value, info + f->offset, sizeof(value));
+    memcpy(&value, block + f->offset, sizeof(value));
   } else if (f->width == 2) {
     uint16_t v;
-    memcpy(&v, info + f->offset, sizeof(v));
+    memcpy(&v, block + f->offset, sizeof(v));
     value = v;
   } else {
-    value = info[f->offset];
+    value = block[f->offset];
     if (f->bits != 0)
       value = value >> f->shift & ((1u << f->bits) - 1);
   }

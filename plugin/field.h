@@ -78,7 +78,30 @@ enum field_id {
   FIELD_RECEIVED_E1_BYTES,
   FIELD_RECEIVED_E0_BYTES,
   FIELD_RECEIVED_CE_BYTES,
+  FIELD_RMEM_ALLOC,
+  FIELD_RCVBUF,
+  FIELD_WMEM_ALLOC,
+  FIELD_SNDBUF,
+  FIELD_FWD_ALLOC,
+  FIELD_WMEM_QUEUED,
+  FIELD_OPTMEM,
+  FIELD_BACKLOG,
+  FIELD_DROPS,
+  FIELD_BBR_BW_LO,
+  FIELD_BBR_BW_HI,
+  FIELD_BBR_MIN_RTT,
+  FIELD_DCTCP_ENABLED,
+  FIELD_DCTCP_ALPHA,
   FIELD_COUNT,
+};
+
+/* The attribute of a message that holds a field. */
+enum field_block {
+  BLOCK_INFO,  /* INET_DIAG_INFO, struct tcp_info */
+  BLOCK_SKMEM, /* INET_DIAG_SKMEMINFO, __u32[SK_MEMINFO_VARS] */
+  BLOCK_BBR,   /* INET_DIAG_BBRINFO, struct tcp_bbr_info */
+  BLOCK_DCTCP, /* INET_DIAG_DCTCPINFO, struct tcp_dctcp_info */
+  BLOCK_COUNT,
 };
 
 /* How values of one field may be put together. */
@@ -103,6 +126,7 @@ enum field_unit {
 
 struct field {
   const char *name; /* as in struct tcp_info, without tcpi_ */
+  uint8_t block;    /* enum field_block */
   uint16_t offset;  /* bytes from the start of the attribute's payload */
   uint8_t width;    /* bytes: 1, 2, 4 or 8 */
   uint8_t shift;    /* of a bit-field within its byte */
@@ -117,15 +141,15 @@ struct field {
 
 extern const struct field field_table[FIELD_COUNT];
 
-/* Whether a tcp_info of `size` bytes holds the field. */
+/* Whether a block of `size` bytes holds the field. */
 static inline bool field_present(enum field_id id, size_t size) {
   return (size_t)field_table[id].offset + field_table[id].width <= size;
 }
 
-/* The field out of `info` (`size` bytes in the kernel's order, aligned to
+/* The field out of its block (`size` bytes in the kernel's order, aligned to
  * anything). False where it is not there or says that it has no value; `out`
  * is then left as it was. */
-bool field_get(enum field_id id, const uint8_t *info, size_t size,
+bool field_get(enum field_id id, const uint8_t *block, size_t size,
                uint64_t *out);
 
 #endif

@@ -21,7 +21,8 @@ enum { ENDS_NO_INFO = 1 };
 
 struct counter {
   enum field_id field;
-  uint16_t at; /* offset in struct tcp_info */
+  uint8_t block;
+  uint16_t at; /* offset in it */
   uint8_t width;
   bool bytes;      /* counts bytes in 64 bits: never wraps */
   bool lasting;    /* goes on over a disconnect */
@@ -82,6 +83,7 @@ struct track *track_new(const enum field_id *field, size_t field_count,
         continue;
       t->counter[t->counter_count++] =
           (struct counter){.field = field[i],
+                           .block = f->block,
                            .at = f->offset,
                            .width = f->width,
                            .bytes = wide && f->unit == UNIT_BYTES,
@@ -239,6 +241,15 @@ static uint64_t load(const uint8_t *at, unsigned width) {
   }
 }
 
+/* False, and 0, where the message has no such counter. */
+static bool counter_get(const struct counter *c, const struct sample *s,
+                        uint64_t *out) {
+  const struct block *b = &s->block[c->block];
+  bool there = b->bytes != NULL && (size_t)c->at + c->width <= b->size;
+  *out = there ? load(b->bytes + c->at, c->width) : 0;
+  return there;
+}
+
 static void store(uint8_t *at, uint64_t value, unsigned width) {
   uint32_t v4 = (uint32_t)value;
   if (width == 8)
@@ -283,8 +294,7 @@ static void counters_update(const struct track *t, struct row *r,
     uint8_t *kept = (uint8_t *)r + c->in_row;
     unsigned kept_width = c->width == 8 ? 8 : 4;
     uint64_t old = load(kept, kept_width);
-    bool there = s->info != NULL && (size_t)c->at + c->width <= s->info_size;
-    now[i] = there ? load(s->info + c->at, c->width) : 0;
+    bool there = counter_get(c, s, &now[i]);
     out->delta[c->field] = 0;
     if (!there && (!anew || c->lasting))
       continue;
@@ -308,8 +318,7 @@ static void deltas_whole(const struct track *t, const struct sample *s,
                          struct track_seen *out) {
   for (size_t i = 0; i < t->counter_count; i++) {
     const struct counter *c = &t->counter[i];
-    bool there = s->info != NULL && (size_t)c->at + c->width <= s->info_size;
-    out->delta[c->field] = there ? load(s->info + c->at, c->width) : 0;
+    counter_get(c, s, &out->delta[c->field]);
   }
 }
 

@@ -89,6 +89,94 @@ static void test_refused(void **state) {
   assert_int_equal(decode(m.last, &s), -1);
 }
 
+/* Each block is what came, of whatever length, and borrowed. */
+static void test_blocks(void **state) {
+  (void)state;
+  static const struct {
+    uint16_t type;
+    enum field_block block;
+    size_t size; /* as Linux 6.18 sends it */
+  } row[] = {{INET_DIAG_INFO, BLOCK_INFO, 280},
+             {INET_DIAG_SKMEMINFO, BLOCK_SKMEM, 36},
+             {INET_DIAG_BBRINFO, BLOCK_BBR, 20},
+             {INET_DIAG_DCTCPINFO, BLOCK_DCTCP, 16}};
+  enum { ROWS = sizeof(row) / sizeof(row[0]) };
+  assert_int_equal(ROWS, BLOCK_COUNT);
+  for (size_t cut = 0; cut <= 300; cut++) {
+    struct messages m;
+    struct sample s;
+    uint8_t bytes[ROWS][300];
+    messages_begin(&m, 1, 0);
+    messages_socket(&m, &(struct message_socket){.local = "10.0.0.1"});
+    for (size_t i = 0; i < ROWS; i++) {
+      memset(bytes[i], (int)(i + 1), sizeof(bytes[i]));
+      messages_attribute(&m, row[i].type, bytes[i],
+                         cut < row[i].size ? cut : row[i].size);
+    }
+    assert_int_equal(decode(m.last, &s), 0);
+    for (size_t i = 0; i < ROWS; i++) {
+      const struct block *b = &s.block[row[i].block];
+      assert_int_equal(b->size, cut < row[i].size ? cut : row[i].size);
+      assert_memory_equal(b->bytes, bytes[i], b->size);
+      assert_true(b->bytes >= m.bytes &&
+                  b->bytes + b->size <= m.bytes + m.size);
+      assert_int_equal((uintptr_t)b->bytes % 4, 0);
+    }
+    assert_ptr_equal(s.info, s.block[BLOCK_INFO].bytes);
+  }
+}
+
+/* What comes without a block has none, whatever the sample held before. */
+static void test_no_blocks(void **state) {
+  (void)state;
+  struct messages m;
+  struct sample s;
+  uint64_t value;
+  memset(&s, 0x5a, sizeof(s));
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.local = "10.0.0.1"});
+  messages_attribute(&m, INET_DIAG_VEGASINFO, "1234567890123456", 16);
+  assert_int_equal(decode(m.last, &s), 0);
+  for (int i = 0; i < BLOCK_COUNT; i++) {
+    assert_null(s.block[i].bytes);
+    assert_int_equal(s.block[i].size, 0);
+  }
+  for (int id = 0; id < FIELD_COUNT; id++)
+    assert_false(sample_get(&s, (enum field_id)id, &value));
+  assert_false(s.full); /* only INFO and SHUTDOWN say so */
+}
+
+/* Fields are found in their blocks: socket memory as linux:
+ * include/uapi/linux/sock_diag.h numbers it. */
+static void test_fields_of_blocks(void **state) {
+  (void)state;
+  struct messages m;
+  struct sample s;
+  uint64_t value;
+  uint32_t memory[9] = {10, 11, 12, 13, 14, 15, 16, 17, 18};
+  uint32_t bbr[5] = {1, 2, 3, 4, 5};
+  uint16_t dctcp[8] = {1, 0, 512, 0};
+  messages_begin(&m, 1, 0);
+  messages_socket(&m, &(struct message_socket){.local = "10.0.0.1"});
+  messages_attribute(&m, INET_DIAG_SKMEMINFO, memory, sizeof(memory));
+  messages_attribute(&m, INET_DIAG_BBRINFO, bbr, sizeof(bbr));
+  messages_attribute(&m, INET_DIAG_DCTCPINFO, dctcp, sizeof(dctcp));
+  assert_int_equal(decode(m.last, &s), 0);
+  static const enum field_id id[] = {
+      FIELD_RMEM_ALLOC, FIELD_RCVBUF,    FIELD_WMEM_ALLOC,
+      FIELD_SNDBUF,     FIELD_FWD_ALLOC, FIELD_WMEM_QUEUED,
+      FIELD_OPTMEM,     FIELD_BACKLOG,   FIELD_DROPS};
+  for (uint32_t i = 0; i < 9; i++) {
+    assert_true(sample_get(&s, id[i], &value));
+    assert_int_equal(value, 10 + i);
+  }
+  assert_true(sample_get(&s, FIELD_BBR_BW_HI, &value));
+  assert_int_equal(value, 2);
+  assert_true(sample_get(&s, FIELD_DCTCP_ENABLED, &value));
+  assert_int_equal(value, 1);
+  assert_false(sample_get(&s, FIELD_RTT, &value)); /* no INFO */
+}
+
 /* Every length but those where an attribute ends is refused. */
 static void test_cut(void **state) {
   (void)state;
@@ -135,9 +223,9 @@ static void test_lying_lengths(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_message),
-      cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_cut),
+      cmocka_unit_test(test_message),          cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_blocks),           cmocka_unit_test(test_no_blocks),
+      cmocka_unit_test(test_fields_of_blocks), cmocka_unit_test(test_cut),
       cmocka_unit_test(test_lying_lengths),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -503,6 +503,103 @@ static void test_many_come_and_go(void **state) {
   track_free(t);
 }
 
+/* --- Counters of another block -------------------------------------------- */
+
+static const enum field_id with_drops[] = {FIELD_BYTES_SENT, FIELD_DROPS};
+enum { SKMEM_SIZE = 36 };
+
+struct block_fixture {
+  struct track *track;
+  struct track_seen seen;
+  uint8_t info[INFO_SIZE];
+  uint8_t skmem[SKMEM_SIZE];
+};
+
+/* One dump that shows a socket; `drops` below 0: without the block. */
+static void dump_of(struct block_fixture *f, uint64_t cookie, uint16_t port,
+                    uint64_t sent, int64_t drops) {
+  uint32_t v4 = (uint32_t)drops;
+  struct sample s = {.cookie = cookie,
+                     .state = TCP_STATE_ESTABLISHED,
+                     .info = f->info,
+                     .info_size = INFO_SIZE};
+  s.subject.remote_port = port;
+  memcpy(f->info + field_table[FIELD_BYTES_SENT].offset, &sent, sizeof(sent));
+  memcpy(f->skmem + field_table[FIELD_DROPS].offset, &v4, sizeof(v4));
+  if (drops >= 0)
+    s.block[BLOCK_SKMEM] =
+        (struct block){.bytes = f->skmem, .size = SKMEM_SIZE};
+  track_begin(f->track);
+  track_see(f->track, &s, &f->seen);
+  track_end(f->track, gone_none, NULL);
+}
+
+static void new_is(const struct block_fixture *f, enum track_event event,
+                   uint64_t sent, uint64_t drops) {
+  assert_int_equal(f->seen.event, event);
+  assert_int_equal(f->seen.delta[FIELD_BYTES_SENT], sent);
+  assert_int_equal(f->seen.delta[FIELD_DROPS], drops);
+}
+
+static void test_other_block(void **state) {
+  (void)state;
+  struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
+  dump_of(&f, 1, 80, 1000, 5);
+  new_is(&f, TRACK_BASELINE, 0, 0);
+  dump_of(&f, 1, 80, 1100, 7);
+  new_is(&f, TRACK_KNOWN, 100, 2);
+  dump_of(&f, 1, 80, 1100, -1); /* once it does not come */
+  new_is(&f, TRACK_KNOWN, 0, 0);
+  dump_of(&f, 1, 80, 1200, 0xffffffff);
+  new_is(&f, TRACK_KNOWN, 100, 0); /* a fall, of more than half its range */
+  dump_of(&f, 1, 80, 1200, 3);     /* it wrapped */
+  new_is(&f, TRACK_KNOWN, 0, 4);
+  track_free(f.track);
+}
+
+/* drops outlast a disconnect (linux: tcp_disconnect() leaves sk_drops). */
+static void test_lasting_block(void **state) {
+  (void)state;
+  struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
+  dump_of(&f, 1, 80, 1000, 5);
+  dump_of(&f, 1, 80, 10, 6); /* the same ends; the byte counter fell */
+  new_is(&f, TRACK_KNOWN, 10, 1);
+  dump_of(&f, 1, 81, 2000, 9); /* other ends */
+  new_is(&f, TRACK_REUSED, 2000, 3);
+  dump_of(&f, 1, 82, 3000, -1);
+  new_is(&f, TRACK_REUSED, 3000, 0);
+  dump_of(&f, 1, 82, 3000, 9); /* nothing of it is lost or counted again */
+  new_is(&f, TRACK_KNOWN, 0, 0);
+  track_free(f.track);
+}
+
+/* A short block of an older kernel, and an event, which has INFO alone. */
+static void test_block_not_there(void **state) {
+  (void)state;
+  struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
+  struct track_seen seen;
+  dump_of(&f, 1, 80, 1000, 5);
+  uint64_t sent = 1500;
+  memcpy(f.info + field_table[FIELD_BYTES_SENT].offset, &sent, sizeof(sent));
+  struct sample s = {.cookie = 1, .info = f.info, .info_size = INFO_SIZE};
+  s.subject.remote_port = 80;
+  s.block[BLOCK_SKMEM] = (struct block){.bytes = f.skmem, .size = 32};
+  track_begin(f.track);
+  track_see(f.track, &s, &seen);
+  assert_int_equal(seen.delta[FIELD_DROPS], 0);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 500);
+  track_end(f.track, gone_none, NULL);
+  s.block[BLOCK_SKMEM] = (struct block){0};
+  track_close(f.track, &s, false, &seen);
+  assert_int_equal(seen.event, TRACK_KNOWN);
+  assert_int_equal(seen.delta[FIELD_DROPS], 0);
+  track_close(f.track, &s, false, &seen); /* of a stranger */
+  assert_int_equal(seen.event, TRACK_NEW);
+  assert_int_equal(seen.delta[FIELD_DROPS], 0);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 1500);
+  track_free(f.track);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rules),
@@ -516,6 +613,9 @@ int main(void) {
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_close_baseline),
       cmocka_unit_test(test_many_come_and_go),
+      cmocka_unit_test(test_other_block),
+      cmocka_unit_test(test_lasting_block),
+      cmocka_unit_test(test_block_not_there),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
