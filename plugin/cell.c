@@ -1,33 +1,11 @@
 #include "cell.h"
 
+#include "report.h"
+#include "value.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { INSTANCE_MAX = 40 };
-
-/* One value that a report gives. */
-struct output {
-  enum metric_id metric;
-  size_t index;       /* of the counter or distribution */
-  size_t whole_index; /* of a percentage: the counter it is a part of */
-  struct statistic statistic;
-  char instance[INSTANCE_MAX];
-};
-
-struct distribution {
-  enum metric_id metric;
-  bool keep; /* a percentile is asked for */
-};
-
-struct report {
-  size_t output_count;
-  struct output *output;
-  size_t counter_count;
-  enum field_id counter[FIELD_COUNT];
-  size_t distribution_count;
-  struct distribution distribution[METRIC_COUNT];
-  bool states, limited;
-};
+#include <string.h>
 
 /* Time of the sockets in this interval, microseconds, and what limited it. */
 struct limits {
@@ -35,11 +13,17 @@ struct limits {
 };
 
 struct cell {
-  const struct report *report;
+  struct report *report;
   /* Of one dump. */
-  uint64_t connections, active;
-  uint64_t state[TCP_STATE_COUNT];
+  uint64_t connections;
+  int outliers;               /* -1: not known */
+  uint64_t *condition;        /* as report.condition */
+  uint64_t *bucket;           /* as the distributions' edges say */
   struct stat_values *values; /* as report.distribution */
+  uint64_t state[TCP_STATE_COUNT];
+  uint64_t ca_state[VALUE_CA_STATES];
+  uint64_t option[VALUE_OPTION_BITS];
+  uint64_t algorithm[REPORT_ALGORITHMS_MAX];
   /* Since the last commit. */
   struct limits limits;
   /* For ever. */
@@ -48,103 +32,23 @@ struct cell {
   uint64_t *committed; /* what total was at the last commit */
 };
 
-static size_t report_counter(struct report *r, enum field_id field) {
-  for (size_t i = 0; i < r->counter_count; i++)
-    if (r->counter[i] == field)
-      return i;
-  r->counter[r->counter_count] = field;
-  return r->counter_count++;
-}
-
-static void report_outputs(struct report *r, const struct metric_choice *c) {
-  const struct metric *m = &metric_table[c->id];
-  struct output *o = &r->output[r->output_count];
-  *o = (struct output){.metric = c->id};
-  snprintf(o->instance, sizeof(o->instance), "%s", m->name);
-
-  switch (m->kind) {
-  case METRIC_KIND_DISTRIBUTION:
-    for (size_t i = 0; i < c->statistic_count; i++) {
-      char text[STATISTIC_TEXT_MAX];
-      o[i] = (struct output){.metric = c->id,
-                             .index = r->distribution_count,
-                             .statistic = c->statistic[i]};
-      snprintf(o[i].instance, sizeof(o[i].instance), "%s-%s", m->name,
-               statistic_format(c->statistic[i], text));
-      r->distribution[r->distribution_count].keep |=
-          c->statistic[i].kind == STATISTIC_PERCENTILE;
-    }
-    r->distribution[r->distribution_count++].metric = c->id;
-    r->output_count += c->statistic_count;
-    return;
-  case METRIC_KIND_PERCENT:
-    o->whole_index = report_counter(r, m->whole);
-    o->index = report_counter(r, m->field);
-    break;
-  case METRIC_KIND_COUNTER:
-    o->index = report_counter(r, m->field);
-    break;
-  case METRIC_KIND_STATES:
-    r->states = true;
-    break;
-  case METRIC_KIND_LIMITED:
-    r->limited = true;
-    break;
-  case METRIC_KIND_GAUGE:
-  case METRIC_KIND_LIFE:
-    break;
-  }
-  r->output_count++;
-}
-
-struct report *report_new(const struct metric_list *list) {
-  struct report *r = calloc(1, sizeof(*r));
-  if (r == NULL)
-    return NULL;
-  size_t outputs = 0;
-  for (size_t i = 0; i < list->count; i++)
-    outputs += 1 + list->choice[i].statistic_count;
-  r->output = calloc(outputs + 1, sizeof(*r->output));
-  if (r->output == NULL) {
-    free(r);
-    return NULL;
-  }
-  for (size_t i = 0; i < list->count; i++)
-    report_outputs(r, &list->choice[i]);
-  return r;
-}
-
-void report_free(struct report *r) {
-  if (r == NULL)
-    return;
-  free(r->output);
-  free(r);
-}
-
-void report_fields(const struct report *r, bool wanted[FIELD_COUNT]) {
-  for (size_t i = 0; i < r->counter_count; i++)
-    wanted[r->counter[i]] = true;
-  if (r->limited) {
-    wanted[FIELD_BUSY_TIME] = true;
-    wanted[FIELD_RWND_LIMITED] = true;
-    wanted[FIELD_SNDBUF_LIMITED] = true;
-  }
-}
-
-bool report_has_states(const struct report *r) { return r->states; }
-
-struct cell *cell_new(const struct report *r) {
+struct cell *cell_new(struct report *r) {
   struct cell *c = calloc(1, sizeof(*c));
   if (c == NULL)
     return NULL;
   c->report = r;
-  c->total = calloc(2 * r->counter_count + 1, sizeof(*c->total));
+  c->outliers = -1;
+  c->total =
+      calloc(2 * r->counter_count + r->condition_count + r->bucket_count + 1,
+             sizeof(*c->total));
   c->values = calloc(r->distribution_count + 1, sizeof(*c->values));
   if (c->total == NULL || c->values == NULL) {
     cell_free(c);
     return NULL;
   }
   c->committed = c->total + r->counter_count;
+  c->condition = c->committed + r->counter_count;
+  c->bucket = c->condition + r->condition_count;
   for (size_t i = 0; i < r->distribution_count; i++)
     stat_init(&c->values[i], r->distribution[i].keep);
   return c;
@@ -162,53 +66,17 @@ void cell_free(struct cell *c) {
 }
 
 void cell_begin(struct cell *c) {
+  const struct report *r = c->report;
   c->connections = 0;
-  c->active = 0;
-  if (c->report->states)
-    for (size_t i = 0; i < TCP_STATE_COUNT; i++)
-      c->state[i] = 0;
+  c->outliers = -1;
+  memset(c->condition, 0,
+         (r->condition_count + r->bucket_count) * sizeof(*c->condition));
+  memset(c->state, 0, sizeof(c->state));
+  memset(c->ca_state, 0, sizeof(c->ca_state));
+  memset(c->option, 0, sizeof(c->option));
+  memset(c->algorithm, 0, sizeof(c->algorithm));
   for (size_t i = 0; i < c->report->distribution_count; i++)
     stat_reset(&c->values[i]);
-}
-
-/* What one socket adds to a distribution; false where it has no such value. */
-static bool value_of(const struct metric *m, const struct sample *s,
-                     uint64_t *out) {
-  uint64_t a, b, c;
-  double rate;
-  switch (m->rule) {
-  case METRIC_RULE_RECV_QUEUE:
-    *out = s->recv_queue;
-    return true;
-  case METRIC_RULE_SEND_QUEUE:
-    *out = s->send_queue;
-    return true;
-  case METRIC_RULE_QUEUE_DELAY:
-    if (!field_get(FIELD_RTT, s->info, s->info_size, &a) ||
-        !field_get(FIELD_MIN_RTT, s->info, s->info_size, &b))
-      return false;
-    *out = a > b ? a - b : 0; /* smoothing may fall below the minimum */
-    return true;
-  case METRIC_RULE_THROUGHPUT:
-    if (!field_get(FIELD_SND_CWND, s->info, s->info_size, &a) ||
-        !field_get(FIELD_SND_MSS, s->info, s->info_size, &b) ||
-        !field_get(FIELD_RTT, s->info, s->info_size, &c))
-      return false;
-    rate = (double)a * (double)b * 1e6 / (double)c;
-    *out = rate < 0x1p62 ? (uint64_t)rate : (uint64_t)1 << 62;
-    return true;
-  case METRIC_RULE_DELIVERY_RATE:
-    if (field_get(FIELD_APP_LIMITED, s->info, s->info_size, &a) && a != 0)
-      return false;
-    break;
-  case METRIC_RULE_RTTVAR:
-    if (!field_get(FIELD_RTT, s->info, s->info_size, &a))
-      return false;
-    break;
-  case METRIC_RULE_FIELD:
-    break;
-  }
-  return field_get(m->field, s->info, s->info_size, out);
 }
 
 /* What is not established yet has nothing to be limited in. busy_time holds the
@@ -235,28 +103,70 @@ void cell_add_rest(struct cell *c, const uint64_t *delta) {
     c->total[i] += delta[rep->counter[i]];
 }
 
+/* The last bucket takes what is above all edges. */
+static void bucket_add(struct cell *c, const struct report_distribution *d,
+                       uint64_t value) {
+  size_t i = 0;
+  while (i < d->edges.count && value > d->edges.edge[i])
+    i++;
+  c->bucket[d->bucket + i]++;
+}
+
+static void distributions_add(struct cell *c, const struct sample *s,
+                              bool active, bool listener) {
+  const struct report *r = c->report;
+  for (size_t i = 0; i < r->distribution_count; i++) {
+    const struct report_distribution *d = &r->distribution[i];
+    const struct metric *m = &metric_table[d->metric];
+    uint64_t value;
+    if (d->listeners != listener || (m->active_only && !active) ||
+        !value_get(m, s, &value))
+      continue;
+    stat_add(&c->values[i], value);
+    if (d->edges.count > 0)
+      bucket_add(c, d, value);
+  }
+}
+
+static void sets_add(struct cell *c, const struct sample *s) {
+  struct report *r = c->report;
+  uint64_t code;
+  if (r->states)
+    c->state[s->state]++;
+  if (r->ca_state && sample_get(s, FIELD_CA_STATE, &code) &&
+      code < VALUE_CA_STATES)
+    c->ca_state[code]++;
+  if (r->options && sample_get(s, FIELD_OPTIONS, &code))
+    for (unsigned i = 0; i < VALUE_OPTION_BITS; i++)
+      c->option[i] += code >> i & 1;
+  if (r->congestion) {
+    size_t number = report_algorithm(r, s->subject.congestion);
+    if (number < REPORT_ALGORITHMS_MAX)
+      c->algorithm[number]++;
+  }
+}
+
 void cell_add(struct cell *c, const struct reading *r) {
   const struct report *rep = c->report;
   c->connections++;
-  c->active += r->active;
-  if (rep->states)
-    c->state[r->sample->state]++;
+  sets_add(c, r->sample);
+  for (size_t i = 0; i < rep->condition_count; i++)
+    c->condition[i] += rep->condition[i] == METRIC_ACTIVE
+                           ? r->active
+                           : value_holds(rep->condition[i], r->sample);
   if (r->sample->info == NULL)
     return;
   cell_add_rest(c, r->delta);
   if (rep->limited)
     limits_add(&c->limits, r);
-  for (size_t i = 0; i < rep->distribution_count; i++) {
-    const struct metric *m = &metric_table[rep->distribution[i].metric];
-    uint64_t value;
-    if (m->active_only && !r->active)
-      continue;
-    if (value_of(m, r->sample, &value))
-      stat_add(&c->values[i], value);
-  }
+  distributions_add(c, r->sample, r->active, false);
 }
 
-void cell_add_state(struct cell *c, enum tcp_state state) { c->state[state]++; }
+void cell_add_other(struct cell *c, const struct sample *s) {
+  c->state[s->state]++;
+  if (s->state == TCP_STATE_LISTEN)
+    distributions_add(c, s, false, true);
+}
 
 void cell_count(struct cell *c, enum cell_life life) { c->life[life]++; }
 
@@ -289,21 +199,9 @@ void cell_inherit(struct cell *c, const struct cell *from) {
   }
 }
 
-uint64_t cell_connections(const struct cell *c) { return c->connections; }
+void cell_set_outliers(struct cell *c, int count) { c->outliers = count; }
 
-/* The states as collectd's tcpconns plugin writes them. */
-static const char *const state_name[TCP_STATE_COUNT] = {
-    [TCP_STATE_ESTABLISHED] = "ESTABLISHED",
-    [TCP_STATE_SYN_SENT] = "SYN_SENT",
-    [TCP_STATE_SYN_RECV] = "SYN_RECV",
-    [TCP_STATE_FIN_WAIT1] = "FIN_WAIT1",
-    [TCP_STATE_FIN_WAIT2] = "FIN_WAIT2",
-    [TCP_STATE_TIME_WAIT] = "TIME_WAIT",
-    [TCP_STATE_CLOSE_WAIT] = "CLOSE_WAIT",
-    [TCP_STATE_LAST_ACK] = "LAST_ACK",
-    [TCP_STATE_LISTEN] = "LISTEN",
-    [TCP_STATE_CLOSING] = "CLOSING",
-};
+uint64_t cell_connections(const struct cell *c) { return c->connections; }
 
 struct emission {
   struct cell *cell;
@@ -328,12 +226,45 @@ static void emit_counter(struct emission *e, const char *instance,
   e->cb(&e->value, e->data);
 }
 
+/* The other blocks come whole, where they come. */
+static bool is_sent(enum field_id id, size_t info_size) {
+  return field_table[id].block != BLOCK_INFO || field_present(id, info_size);
+}
+
+/* Cumulative, as Prometheus has them: sockets with at most that value. */
+static void emit_histogram(struct emission *e, const struct output *o) {
+  const struct report_distribution *d =
+      &e->cell->report->distribution[o->index];
+  const char *type = e->value.type;
+  uint64_t sum = 0;
+  if (!d->listeners && !is_sent(metric_table[o->metric].field, e->info_size))
+    return;
+  e->value.type = "bucket";
+  for (size_t i = 0; i <= d->edges.count; i++) {
+    char instance[REPORT_INSTANCE_MAX];
+    sum += e->cell->bucket[d->bucket + i];
+    if (i < d->edges.count)
+      snprintf(instance, sizeof(instance), "%s-%.12g",
+               metric_table[o->metric].name,
+               (double)d->edges.edge[i] * metric_table[o->metric].scale);
+    else
+      snprintf(instance, sizeof(instance), "%s-inf",
+               metric_table[o->metric].name);
+    emit_gauge(e, instance, (double)sum);
+  }
+  e->value.type = type;
+}
+
 static void emit_statistic(struct emission *e, const struct output *o,
                            struct stat_values *s, double scale) {
   uint64_t value;
+  if (o->statistic.kind == STATISTIC_HISTOGRAM)
+    emit_histogram(e, o);
   if (s->count == 0)
     return;
   switch (o->statistic.kind) {
+  case STATISTIC_HISTOGRAM:
+    return;
   case STATISTIC_MIN:
     emit_gauge(e, o->instance, (double)s->min * scale);
     return;
@@ -369,10 +300,38 @@ static void emit_limited(struct emission *e, const struct limits *l) {
   emit_gauge(e, "limited-idle", percent(idle, l->time));
 }
 
-static void emit_states(struct emission *e, const struct cell *c) {
-  for (size_t i = 0; i < TCP_STATE_COUNT; i++)
-    if (state_name[i] != NULL)
-      emit_gauge(e, state_name[i], (double)c->state[i]);
+/* "METRIC-CODE", or the code alone for `states`, as tcpconns has it. */
+static void emit_codes(struct emission *e, const struct output *o,
+                       const char *const *name, const uint64_t *count,
+                       size_t codes) {
+  for (size_t i = 0; i < codes; i++) {
+    char instance[2 * REPORT_INSTANCE_MAX];
+    if (name[i] == NULL)
+      continue;
+    snprintf(instance, sizeof(instance), "%s-%s", o->instance, name[i]);
+    emit_gauge(e, o->metric == METRIC_STATES ? name[i] : instance,
+               (double)count[i]);
+  }
+}
+
+static void emit_set(struct emission *e, const struct output *o) {
+  const struct cell *c = e->cell;
+  const char *name[REPORT_ALGORITHMS_MAX];
+  switch (o->metric) {
+  case METRIC_STATES:
+    emit_codes(e, o, value_state_name, c->state, TCP_STATE_COUNT);
+    return;
+  case METRIC_CA_STATE:
+    emit_codes(e, o, value_ca_state_name, c->ca_state, VALUE_CA_STATES);
+    return;
+  case METRIC_OPTIONS:
+    emit_codes(e, o, value_option_name, c->option, VALUE_OPTION_BITS);
+    return;
+  default:
+    for (size_t i = 0; i < c->report->algorithm_count; i++)
+      name[i] = c->report->shown[i];
+    emit_codes(e, o, name, c->algorithm, c->report->algorithm_count);
+  }
 }
 
 static void emit_total(struct emission *e, const struct output *o) {
@@ -380,7 +339,7 @@ static void emit_total(struct emission *e, const struct output *o) {
   uint64_t value = e->cell->total[o->index];
   if (m->scale != 1) /* exact where it is 1: a double holds 53 bits only */
     value = (uint64_t)((double)value * m->scale);
-  if (field_present(m->field, e->info_size))
+  if (is_sent(m->field, e->info_size))
     emit_counter(e, o->instance, value);
 }
 
@@ -408,9 +367,14 @@ static void emit_output(struct emission *e, const struct output *o) {
   struct cell *c = e->cell;
   switch (m->kind) {
   case METRIC_KIND_GAUGE:
-    emit_gauge(
-        e, o->instance,
-        (double)(o->metric == METRIC_ACTIVE ? c->active : c->connections));
+    if (o->metric == METRIC_CONNECTIONS)
+      emit_gauge(e, o->instance, (double)c->connections);
+    else if (c->outliers >= 0)
+      emit_gauge(e, o->instance, c->outliers);
+    return;
+  case METRIC_KIND_SOCKETS:
+    if (metric_asks(o->metric) == 0 || field_present(m->field, e->info_size))
+      emit_gauge(e, o->instance, (double)c->condition[o->index]);
     return;
   case METRIC_KIND_LIFE:
     emit_counter(e, o->instance, c->life[life_of(o->metric)]);
@@ -418,8 +382,8 @@ static void emit_output(struct emission *e, const struct output *o) {
   case METRIC_KIND_COUNTER:
     emit_total(e, o);
     return;
-  case METRIC_KIND_STATES:
-    emit_states(e, c);
+  case METRIC_KIND_SET:
+    emit_set(e, o);
     return;
   case METRIC_KIND_LIMITED:
     emit_limited(e, &c->limits);

@@ -4,7 +4,7 @@
 #define TCPINFO_CELL_H
 
 #include "decode.h"
-#include "metric.h"
+#include "report.h"
 #include "stat.h"
 
 /* What one socket says in one dump. */
@@ -15,23 +15,10 @@ struct reading {
   uint64_t window_us;    /* since it was last seen; 0: not known */
 };
 
-/* A group's metrics, laid out: made once, shared by all its cells. */
-struct report;
-
-/* NULL where memory ran out. */
-struct report *report_new(const struct metric_list *list);
-void report_free(struct report *r);
-
-/* Which counters of tcp_info the report is made from: sets their bytes in
- * `wanted` (by field id) to true. */
-void report_fields(const struct report *r, bool wanted[FIELD_COUNT]);
-
-bool report_has_states(const struct report *r);
-
 struct cell;
 
 /* NULL where memory ran out. The report outlives its cells. */
-struct cell *cell_new(const struct report *r);
+struct cell *cell_new(struct report *r);
 void cell_free(struct cell *c);
 
 /* A dump begins: forgets what belongs to one dump. What sockets added since the
@@ -39,7 +26,10 @@ void cell_free(struct cell *c);
 void cell_begin(struct cell *c);
 
 void cell_add(struct cell *c, const struct reading *r);
-void cell_add_state(struct cell *c, enum tcp_state state);
+
+/* A socket in a state without traffic: its state, and of a listener its accept
+ * queue. */
+void cell_add_other(struct cell *c, const struct sample *s);
 
 /* What becomes of connections. */
 enum cell_life { CELL_OPENED, CELL_CLOSED, CELL_FAILED, CELL_LIFE_COUNT };
@@ -58,6 +48,9 @@ void cell_raise(struct cell *c, const struct cell *from);
 
 /* Goes on where `from` ended: adds its counters, which count as no growth. */
 void cell_inherit(struct cell *c, const struct cell *from);
+
+/* How many members stand out; -1: too few to say. */
+void cell_set_outliers(struct cell *c, int count);
 
 uint64_t cell_connections(const struct cell *c);
 

@@ -1,8 +1,5 @@
 #include "metric.h"
 
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SECONDS 1e-6 /* from microseconds */
@@ -10,6 +7,16 @@
 #define GAUGE(metric_name, text)                                               \
   {                                                                            \
     .name = metric_name, .kind = METRIC_KIND_GAUGE, .type = "count",           \
+    .unit = "sockets", .what = text                                            \
+  }
+#define SOCKETS(metric_name, of, text)                                         \
+  {                                                                            \
+    .name = metric_name, .kind = METRIC_KIND_SOCKETS, .type = "count",         \
+    .unit = "sockets", .what = text, .field = FIELD_##of                       \
+  }
+#define SET(metric_name, text)                                                 \
+  {                                                                            \
+    .name = metric_name, .kind = METRIC_KIND_SET, .type = "count",             \
     .unit = "sockets", .what = text                                            \
   }
 #define LIFE(metric_name, text)                                                \
@@ -33,6 +40,14 @@
   AMOUNT(metric_name, of, "count", "segments", text)
 #define BYTES(metric_name, of, text)                                           \
   AMOUNT(metric_name, of, "bytes", "bytes", text)
+#define MEMORY(metric_name, of, text)                                          \
+  AMOUNT(metric_name, of, "memory", "bytes", text)
+#define LISTENER(metric_name, from, metric_type, metric_unit, factor, text)    \
+  {                                                                            \
+    .name = metric_name, .kind = METRIC_KIND_DISTRIBUTION,                     \
+    .type = metric_type, .unit = metric_unit, .what = text,                    \
+    .rule = METRIC_RULE_##from, .scale = factor, .listeners = true             \
+  }
 #define COUNTER(metric_name, of, metric_type, metric_unit, factor, text)       \
   {                                                                            \
     .name = metric_name, .kind = METRIC_KIND_COUNTER, .type = metric_type,     \
@@ -55,12 +70,13 @@
 const struct metric metric_table[METRIC_COUNT] = {
     [METRIC_CONNECTIONS] = GAUGE("connections", "sockets matched"),
     [METRIC_STATES] = {.name = "states",
-                       .kind = METRIC_KIND_STATES,
+                       .kind = METRIC_KIND_SET,
                        .type = "tcp_connections",
                        .unit = "sockets",
                        .what = "sockets per TCP state"},
-    [METRIC_ACTIVE] =
-        GAUGE("active", "sockets that received an ACK since the last read"),
+    [METRIC_ACTIVE] = SOCKETS("active", LAST_ACK_RECV,
+                              "sockets that received an ACK since the last "
+                              "read"),
     [METRIC_OPENED] = LIFE("opened", "connections first seen"),
     [METRIC_CLOSED] = LIFE("closed", "connections gone"),
     [METRIC_FAILED] = LIFE("failed", "connections that were never established"),
@@ -206,6 +222,78 @@ const struct metric metric_table[METRIC_COUNT] = {
                         .unit = "%",
                         .what = "share of the sockets' time limited by "
                                 "network, receiver, sender, or idle"},
+
+    [METRIC_CA_STATE] =
+        SET("ca_state", "sockets per state of congestion control"),
+    [METRIC_STALLED] = SOCKETS("stalled", RETRANSMITS,
+                               "sockets that wait after a timeout (RTO)"),
+    [METRIC_ZERO_WINDOW] =
+        SOCKETS("zero_window", PROBES, "sockets that probe a closed window"),
+    [METRIC_APP_LIMITED] =
+        SOCKETS("app_limited", DELIVERY_RATE,
+                "sockets whose delivery rate the application limited"),
+    [METRIC_UNREAD] = SOCKETS("unread", CA_STATE, "sockets with unread data"),
+    [METRIC_UNSENT] =
+        SOCKETS("unsent", NOTSENT_BYTES, "sockets with data not sent yet"),
+    [METRIC_OPTIONS] = SET("options", "sockets per TCP option in use"),
+    [METRIC_CONGESTION] =
+        SET("congestion", "sockets per congestion control algorithm"),
+
+    [METRIC_RMEM] =
+        MEMORY("rmem", RMEM_ALLOC, "memory of data received, not yet read"),
+    [METRIC_RCVBUF] = MEMORY("rcvbuf", RCVBUF, "receive buffer's limit"),
+    [METRIC_WMEM] =
+        MEMORY("wmem", WMEM_ALLOC, "memory of data handed to the device"),
+    [METRIC_SNDBUF] = MEMORY("sndbuf", SNDBUF, "send buffer's limit"),
+    [METRIC_FWD_ALLOC] =
+        MEMORY("fwd_alloc", FWD_ALLOC, "memory reserved, not in use yet"),
+    [METRIC_WMEM_QUEUED] = MEMORY("wmem_queued", WMEM_QUEUED,
+                                  "memory of data written, not yet ACKed"),
+    [METRIC_OPTMEM] = MEMORY("optmem", OPTMEM, "memory of socket options"),
+    [METRIC_BACKLOG] =
+        MEMORY("backlog", BACKLOG, "memory of packets not yet processed"),
+    [METRIC_DROPS] =
+        PACKETS("drops", DROPS, "packets that the socket had to drop"),
+
+    [METRIC_BBR_BANDWIDTH] = {.name = "bbr_bandwidth",
+                              .kind = METRIC_KIND_DISTRIBUTION,
+                              .type = "bytes",
+                              .unit = "bytes/s",
+                              .what = "BBR's estimate of the bottleneck",
+                              .rule = METRIC_RULE_BBR_BANDWIDTH,
+                              .field = FIELD_BBR_BW_LO,
+                              .scale = 1},
+    [METRIC_BBR_MIN_RTT] = {.name = "bbr_min_rtt",
+                            .kind = METRIC_KIND_DISTRIBUTION,
+                            .type = "latency",
+                            .unit = "s",
+                            .what = "BBR's estimate of the empty path",
+                            .field = FIELD_BBR_MIN_RTT,
+                            .scale = SECONDS,
+                            .active_only = true},
+    [METRIC_DCTCP_ALPHA] = {.name = "dctcp_alpha",
+                            .kind = METRIC_KIND_DISTRIBUTION,
+                            .type = "percent",
+                            .unit = "%",
+                            .what = "DCTCP's estimate of the marked share",
+                            .rule = METRIC_RULE_DCTCP_ALPHA,
+                            .field = FIELD_DCTCP_ALPHA,
+                            .scale = 100.0 / 1024},
+
+    [METRIC_ACCEPT_QUEUE] =
+        LISTENER("accept_queue", RECV_QUEUE, "queue_length", "connections", 1,
+                 "connections that wait for accept()"),
+    [METRIC_ACCEPT_LIMIT] =
+        LISTENER("accept_limit", SEND_QUEUE, "queue_length", "connections", 1,
+                 "most that may wait: listen()'s backlog"),
+    [METRIC_ACCEPT_PERCENT] =
+        LISTENER("accept_percent", ACCEPT_PERCENT, "percent", "%", 0.01,
+                 "accept_queue / accept_limit"),
+    [METRIC_OUTLIERS] = {.name = "outliers",
+                         .kind = METRIC_KIND_GAUGE,
+                         .type = "count",
+                         .unit = "members",
+                         .what = "members far worse than the group's median"},
 };
 
 int metric_find(const char *name) {
@@ -215,161 +303,65 @@ int metric_find(const char *name) {
   return -1;
 }
 
-bool metric_needs_info(enum metric_id id) {
-  switch (metric_table[id].kind) {
-  case METRIC_KIND_STATES:
-  case METRIC_KIND_LIFE:
-    return false;
-  case METRIC_KIND_GAUGE:
-    return id != METRIC_CONNECTIONS;
-  default:
-    return true;
-  }
+static unsigned block_ask(enum field_id id) {
+  static const unsigned ask[BLOCK_COUNT] = {[BLOCK_INFO] = ASK_INFO,
+                                            [BLOCK_SKMEM] = ASK_SKMEM,
+                                            [BLOCK_BBR] = ASK_ALGORITHM_INFO,
+                                            [BLOCK_DCTCP] = ASK_ALGORITHM_INFO};
+  return ask[field_table[id].block];
 }
 
-bool statistic_parse(const char *text, struct statistic *out) {
-  static const struct {
-    const char *name;
-    enum statistic_kind kind;
-  } named[] = {{"min", STATISTIC_MIN},
-               {"max", STATISTIC_MAX},
-               {"avg", STATISTIC_AVG},
-               {"sum", STATISTIC_SUM}};
-  for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-    if (strcmp(text, named[i].name) == 0) {
-      *out = (struct statistic){.kind = named[i].kind};
-      return true;
-    }
-  }
-
-  if (*text++ != 'p')
-    return false;
-  unsigned permille = 0;
-  size_t digits = strspn(text, "0123456789");
-  if (digits < 1 || digits > 2)
-    return false;
-  for (; digits > 0; digits--)
-    permille = permille * 10 + (unsigned)(*text++ - '0');
-  permille *= 10;
-  if (*text == '.') {
-    text++;
-    if (!isdigit((unsigned char)*text))
-      return false;
-    permille += (unsigned)(*text++ - '0');
-  }
-  if (*text != '\0' || permille < 10 || permille > 999)
-    return false;
-  *out = (struct statistic){.kind = STATISTIC_PERCENTILE,
-                            .permille = (uint16_t)permille};
-  return true;
-}
-
-char *statistic_format(struct statistic s, char *text) {
-  static const char *const name[] = {[STATISTIC_MIN] = "min",
-                                     [STATISTIC_MAX] = "max",
-                                     [STATISTIC_AVG] = "avg",
-                                     [STATISTIC_SUM] = "sum"};
-  if (s.kind != STATISTIC_PERCENTILE)
-    snprintf(text, STATISTIC_TEXT_MAX, "%s", name[s.kind]);
-  else if (s.permille % 10 == 0)
-    snprintf(text, STATISTIC_TEXT_MAX, "p%u", s.permille / 10u % 100);
-  else
-    snprintf(text, STATISTIC_TEXT_MAX, "p%u.%u", s.permille / 10u % 100,
-             s.permille % 10u);
-  return text;
-}
-
-static int choice_add_statistic(struct metric_choice *c, struct statistic s) {
-  for (size_t i = 0; i < c->statistic_count; i++)
-    if (c->statistic[i].kind == s.kind &&
-        c->statistic[i].permille == s.permille)
-      return 0;
-  struct statistic *grown =
-      realloc(c->statistic, (c->statistic_count + 1) * sizeof(*c->statistic));
-  if (grown == NULL)
-    return -1;
-  c->statistic = grown;
-  c->statistic[c->statistic_count++] = s;
-  return 0;
-}
-
-int metric_list_add(struct metric_list *list, enum metric_id id,
-                    const struct statistic *statistic) {
-  size_t i = 0;
-  while (i < list->count && list->choice[i].id != id)
-    i++;
-  if (i == list->count) {
-    struct metric_choice *grown =
-        realloc(list->choice, (list->count + 1) * sizeof(*list->choice));
-    if (grown == NULL)
-      return -1;
-    list->choice = grown;
-    list->choice[list->count++] = (struct metric_choice){.id = id};
-  }
-  if (statistic == NULL)
+unsigned metric_asks(enum metric_id id) {
+  const struct metric *m = &metric_table[id];
+  switch (id) {
+  case METRIC_STATES:
+    return ASK_ALL_STATES;
+  case METRIC_CONGESTION:
+    return ASK_CONGESTION;
+  case METRIC_CONNECTIONS:
+  case METRIC_UNREAD:
     return 0;
-  return choice_add_statistic(&list->choice[i], *statistic);
-}
-
-static const struct statistic usual[] = {
-    {.kind = STATISTIC_PERCENTILE, .permille = 500},
-    {.kind = STATISTIC_PERCENTILE, .permille = 950},
-    {.kind = STATISTIC_MAX}};
-
-int metric_list_complete(struct metric_list *list) {
-  for (size_t i = 0; i < list->count; i++) {
-    struct metric_choice *c = &list->choice[i];
-    if (metric_table[c->id].kind != METRIC_KIND_DISTRIBUTION ||
-        c->statistic_count > 0)
-      continue;
-    for (size_t k = 0; k < sizeof(usual) / sizeof(usual[0]); k++)
-      if (choice_add_statistic(c, usual[k]) != 0)
-        return -1;
+  default:
+    break;
   }
-  return 0;
+  if (m->kind == METRIC_KIND_LIFE)
+    return 0;
+  if (m->listeners)
+    return ASK_LISTENERS;
+  /* Whether a socket is active, or gone, struct tcp_info says. */
+  if (m->kind == METRIC_KIND_DISTRIBUTION || m->kind == METRIC_KIND_COUNTER)
+    return ASK_INFO | block_ask(m->field);
+  return ASK_INFO;
 }
 
-int metric_list_default(struct metric_list *list) {
-  static const struct statistic p50 = {STATISTIC_PERCENTILE, 500};
-  static const struct statistic p95 = {STATISTIC_PERCENTILE, 950};
-  static const struct {
-    enum metric_id id;
-    const struct statistic *statistic;
-  } row[] = {
-      {METRIC_CONNECTIONS, NULL},
-      {METRIC_ACTIVE, NULL},
-      {METRIC_OPENED, NULL},
-      {METRIC_CLOSED, NULL},
-      {METRIC_RTT, NULL},
-      {METRIC_QUEUE_DELAY, &p95},
-      {METRIC_CWND, &p50},
-      {METRIC_BYTES_SENT, NULL},
-      {METRIC_BYTES_RECEIVED, NULL},
-      {METRIC_RETRANS, NULL},
-      {METRIC_RETRANS_PERCENT, NULL},
-      {METRIC_LIMITED, NULL},
-  };
-  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
-    if (metric_list_add(list, row[i].id, row[i].statistic) != 0)
-      return -1;
-  return metric_list_complete(list);
-}
-
-int metric_list_copy(struct metric_list *to, const struct metric_list *from) {
-  for (size_t i = 0; i < from->count; i++) {
-    const struct metric_choice *c = &from->choice[i];
-    if (metric_list_add(to, c->id, NULL) != 0)
-      return -1;
-    for (size_t k = 0; k < c->statistic_count; k++)
-      if (metric_list_add(to, c->id, &c->statistic[k]) != 0)
-        return -1;
-  }
-  return 0;
-}
-
-void metric_list_clear(struct metric_list *list) {
-  for (size_t i = 0; i < list->count; i++)
-    free(list->choice[i].statistic);
-  free(list->choice);
-  *list = (struct metric_list){0};
+/* By the unit of the field; 1, 2, 5 a decade, and four times a step for what
+ * spans more. */
+struct histogram metric_histogram(enum metric_id id) {
+  static const uint64_t times[] = {
+      100,    200,    500,    1000,    2000,    5000,    10000,   20000, 50000,
+      100000, 200000, 500000, 1000000, 2000000, 5000000, 10000000}; /* us */
+  static const uint64_t counts[] = {0,   1,   2,   5,    10,   20,   50,
+                                    100, 200, 500, 1000, 2000, 5000, 10000};
+  static const uint64_t bytes[] = {
+      0,         1024,       4096,       16384,      65536,
+      262144,    1048576,    4194304,    16777216,   67108864,
+      268435456, 1073741824, 4294967296, 17179869184};
+  static const uint64_t tenths[] = {0,    1000, 2000, 3000, 4000, 5000,
+                                    6000, 7000, 8000, 9000, 10000};
+  static const uint64_t eighths[] = {
+      0,   128, 256, 384, 512,
+      640, 768, 896, 1024}; /* of alpha, which is of 1024 */
+#define OF(edges)                                                              \
+  (struct histogram) { .edge = edges, .count = sizeof(edges) / sizeof(*edges) }
+  const struct metric *m = &metric_table[id];
+  if (id == METRIC_DCTCP_ALPHA)
+    return OF(eighths);
+  if (strcmp(m->type, "percent") == 0)
+    return OF(tenths);
+  if (strcmp(m->type, "latency") == 0)
+    return OF(times);
+  if (strcmp(m->type, "count") == 0 || strcmp(m->type, "queue_length") == 0)
+    return OF(counts);
+  return OF(bytes);
+#undef OF
 }

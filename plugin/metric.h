@@ -66,12 +66,37 @@ enum metric_id {
   METRIC_SPURIOUS_PERCENT,
   METRIC_CE_PERCENT,
   METRIC_LIMITED,
+  METRIC_CA_STATE,
+  METRIC_STALLED,
+  METRIC_ZERO_WINDOW,
+  METRIC_APP_LIMITED,
+  METRIC_UNREAD,
+  METRIC_UNSENT,
+  METRIC_OPTIONS,
+  METRIC_CONGESTION,
+  METRIC_RMEM,
+  METRIC_RCVBUF,
+  METRIC_WMEM,
+  METRIC_SNDBUF,
+  METRIC_FWD_ALLOC,
+  METRIC_WMEM_QUEUED,
+  METRIC_OPTMEM,
+  METRIC_BACKLOG,
+  METRIC_DROPS,
+  METRIC_BBR_BANDWIDTH,
+  METRIC_BBR_MIN_RTT,
+  METRIC_DCTCP_ALPHA,
+  METRIC_ACCEPT_QUEUE,
+  METRIC_ACCEPT_LIMIT,
+  METRIC_ACCEPT_PERCENT,
+  METRIC_OUTLIERS,
   METRIC_COUNT,
 };
 
 enum metric_kind {
   METRIC_KIND_GAUGE,        /* one number per interval */
-  METRIC_KIND_STATES,       /* one number per TCP state */
+  METRIC_KIND_SOCKETS,      /* how many sockets a condition holds for */
+  METRIC_KIND_SET,          /* how many sockets have each of several codes */
   METRIC_KIND_DISTRIBUTION, /* statistics over the sockets */
   METRIC_KIND_LIFE,         /* counts of connections: never falls */
   METRIC_KIND_COUNTER,      /* sum of what sockets added: never falls */
@@ -80,15 +105,18 @@ enum metric_kind {
 };
 
 /* A distribution's value of one socket comes from one field as it stands, or
- * from several by one of these rules (cell.c). */
+ * from several by one of these rules (value.c). */
 enum metric_rule {
   METRIC_RULE_FIELD,
-  METRIC_RULE_QUEUE_DELAY,   /* rtt - min_rtt */
-  METRIC_RULE_THROUGHPUT,    /* snd_cwnd x snd_mss / rtt */
-  METRIC_RULE_DELIVERY_RATE, /* unless limited by the application */
-  METRIC_RULE_RTTVAR,        /* only where there is an rtt */
-  METRIC_RULE_RECV_QUEUE,    /* of the message's header */
-  METRIC_RULE_SEND_QUEUE,    /* of the message's header */
+  METRIC_RULE_QUEUE_DELAY,    /* rtt - min_rtt */
+  METRIC_RULE_THROUGHPUT,     /* snd_cwnd x snd_mss / rtt */
+  METRIC_RULE_DELIVERY_RATE,  /* unless limited by the application */
+  METRIC_RULE_RTTVAR,         /* only where there is an rtt */
+  METRIC_RULE_RECV_QUEUE,     /* of the message's header */
+  METRIC_RULE_SEND_QUEUE,     /* of the message's header */
+  METRIC_RULE_BBR_BANDWIDTH,  /* its two halves */
+  METRIC_RULE_DCTCP_ALPHA,    /* unless DCTCP fell back to Reno */
+  METRIC_RULE_ACCEPT_PERCENT, /* of the listener's limit */
 };
 
 struct metric {
@@ -103,6 +131,7 @@ struct metric {
   enum field_id whole;   /* percent: of what */
   double scale;          /* distributions, counters: dispatched = raw x scale */
   bool active_only;      /* distributions: only sockets with a recent ACK */
+  bool listeners;        /* distributions: over listening sockets instead */
 };
 
 extern const struct metric metric_table[METRIC_COUNT];
@@ -110,8 +139,18 @@ extern const struct metric metric_table[METRIC_COUNT];
 /* The metric's id, or -1. */
 int metric_find(const char *name);
 
-/* Whether the metric reads struct tcp_info at all. */
-bool metric_needs_info(enum metric_id id);
+/* What the kernel has to be asked for, beside the connections themselves. */
+enum metric_ask {
+  ASK_INFO = 1,
+  ASK_SKMEM = 2,
+  ASK_ALGORITHM_INFO = 4, /* BBR's and DCTCP's own */
+  ASK_CONGESTION = 8,     /* the algorithm's name */
+  ASK_LISTENERS = 16,
+  ASK_ALL_STATES = 32,
+};
+
+/* A set of enum metric_ask. */
+unsigned metric_asks(enum metric_id id);
 
 enum statistic_kind {
   STATISTIC_MIN,
@@ -119,14 +158,23 @@ enum statistic_kind {
   STATISTIC_AVG,
   STATISTIC_SUM,
   STATISTIC_PERCENTILE,
+  STATISTIC_HISTOGRAM, /* by the option of that name only */
 };
+
+/* The upper edges of a distribution's buckets, ascending, in the raw unit (that
+ * of the field); the last bucket has none. Fixed: sums over hosts must fit. */
+struct histogram {
+  const uint64_t *edge;
+  size_t count;
+};
+struct histogram metric_histogram(enum metric_id id);
 
 struct statistic {
   enum statistic_kind kind;
   uint16_t permille; /* of a percentile: 10 (p1) to 999 (p99.9) */
 };
 
-enum { STATISTIC_TEXT_MAX = 8 }; /* "p99.9" with the final NUL, and spare */
+enum { STATISTIC_TEXT_MAX = 10 }; /* "histogram" with the final NUL */
 
 /* "min" "max" "avg" "sum", "p50", "p99.9": from p1 to p99.9, with at most one
  * decimal. False: none of these; `out` is then left as it was. */

@@ -27,19 +27,39 @@ static int filter_compile(struct request *r, unsigned features) {
   return status;
 }
 
+/* VEGASINFO stands for all that an algorithm tells of itself (linux:
+ * bbr_get_info(), dctcp_get_info()). */
+static uint8_t extensions_of(unsigned asks) {
+  static const struct {
+    unsigned ask;
+    int attribute;
+  } row[] = {{ASK_INFO, INET_DIAG_INFO},
+             {ASK_SKMEM, INET_DIAG_SKMEMINFO},
+             {ASK_ALGORITHM_INFO, INET_DIAG_VEGASINFO},
+             {ASK_CONGESTION, INET_DIAG_CONG}};
+  unsigned extensions = 0;
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+    if (asks & row[i].ask)
+      extensions |= 1u << (row[i].attribute - 1);
+  return (uint8_t)extensions;
+}
+
 int request_init(struct request *r, const struct settings *settings,
                  struct group *const *group, unsigned timeout_ms) {
   *r = (struct request){.settings = settings};
   r->ask.states = TCP_STATES_TRAFFIC;
+  unsigned asks = 0;
   for (size_t i = 0; i < settings->group_count; i++) {
     r->traits |= group_traits(group[i]);
-    if (group_has_states(group[i]))
-      r->ask.states |= TCP_STATES_REST;
-    if (group_needs_info(group[i]))
-      r->ask.extensions |= 1u << (INET_DIAG_INFO - 1);
+    asks |= group_asks(group[i]);
   }
+  if (asks & ASK_ALL_STATES)
+    r->ask.states |= TCP_STATES_REST;
+  if (asks & ASK_LISTENERS)
+    r->ask.states |= 1u << TCP_STATE_LISTEN;
   if (r->traits & SUBJECT_CONGESTION)
-    r->ask.extensions |= 1u << (INET_DIAG_CONG - 1);
+    asks |= ASK_CONGESTION;
+  r->ask.extensions = extensions_of(asks);
   r->ask.timeout_ms = timeout_ms;
   r->listeners = (struct source_request){.states = 1u << TCP_STATE_LISTEN,
                                          .timeout_ms = timeout_ms};

@@ -8,14 +8,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Values as they came, in any order. */
+struct stat_kept {
+  void *value;
+  size_t count, capacity;
+};
+
 struct stat_values {
   uint64_t count;
-  uint64_t min, max; /* undefined where count is 0 */
-  uint64_t sum;      /* wraps never in practice: 2^64 bytes/s of a group */
-  bool keep;         /* keep each value: what percentiles need */
-  bool failed;       /* memory ran out: no percentile of this interval */
-  uint64_t *value;   /* `count` values where kept, in any order */
-  size_t capacity;
+  uint64_t min, max;      /* undefined where count is 0 */
+  uint64_t sum;           /* wraps never in practice: 2^64 bytes/s of a group */
+  bool keep;              /* keep each value: what percentiles need */
+  bool failed;            /* memory ran out: no percentile of this interval */
+  struct stat_kept small; /* uint32_t: nearly all are */
+  struct stat_kept large; /* uint64_t: above UINT32_MAX */
 };
 
 void stat_init(struct stat_values *s, bool keep);
@@ -31,5 +37,8 @@ void stat_add(struct stat_values *s, uint64_t value);
  * permille/1000 of the values are not above it. permille: 1 to 1000. False
  * where there is no value, or the values were not kept. Changes their order. */
 bool stat_percentile(struct stat_values *s, unsigned permille, uint64_t *out);
+
+/* The same of an array, whose order it changes; count > 0. */
+uint32_t stat_select(uint32_t *value, size_t count, unsigned permille);
 
 #endif

@@ -3,12 +3,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-enum { INFO_SIZE = 280, VALUES_MAX = 32 };
+enum { INFO_SIZE = 280, VALUES_MAX = 64 };
 
 struct fixture {
   struct metric_list list;
@@ -21,6 +22,7 @@ struct fixture {
 
 struct values {
   size_t count;
+  char type[VALUES_MAX][32];
   char name[VALUES_MAX][64];
   double value[VALUES_MAX];
 };
@@ -28,6 +30,7 @@ struct values {
 static void on_value(const struct cell_value *v, void *data) {
   struct values *all = data;
   assert_true(all->count < VALUES_MAX);
+  snprintf(all->type[all->count], sizeof(all->type[0]), "%s", v->type);
   strncpy(all->name[all->count], v->instance, 63);
   all->value[all->count++] = v->derive ? (double)v->counter : v->gauge;
 }
@@ -201,6 +204,304 @@ static void test_queue_delay(void **state) {
   stop(f);
 }
 
+static void put(struct fixture *f, enum field_id id, uint32_t value) {
+  uint8_t *at = f->info + field_table[id].offset;
+  if (field_table[id].width == 1)
+    *at = (uint8_t)value;
+  else
+    memcpy(at, &value, sizeof(value));
+}
+
+static void is(struct fixture *f, const char *name, double value) {
+  struct values all = emit(f);
+  double got = value_of(&all, name);
+  if (got < value - 1e-9 || got > value + 1e-9)
+    fail_msg("%s is %.12g, not %.12g", name, got, value);
+}
+
+/* --- Sets ----------------------------------------------------------------- */
+
+static void test_ca_state(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_CA_STATE);
+  cell_begin(f->cell);
+  for (uint32_t code = 0; code < 7; code++) /* two that nobody knows */
+    for (uint32_t i = 0; i <= code; i++) {
+      put(f, FIELD_CA_STATE, code);
+      add(f, 0);
+    }
+  f->sample.info = NULL; /* a mini socket has none */
+  f->sample.info_size = 0;
+  add(f, 0);
+  assert_int_equal(emit(f).count, 5);
+  is(f, "ca_state-open", 1);
+  is(f, "ca_state-disorder", 2);
+  is(f, "ca_state-cwr", 3);
+  is(f, "ca_state-recovery", 4);
+  is(f, "ca_state-loss", 5);
+  cell_begin(f->cell);
+  is(f, "ca_state-loss", 0);
+  stop(f);
+}
+
+/* A socket counts with each of its options. */
+static void test_options(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_OPTIONS);
+  cell_begin(f->cell);
+  static const uint32_t bits[] = {0, 1, 7, 0x2f, 0xff, 0x10};
+  for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+    put(f, FIELD_OPTIONS, bits[i]);
+    add(f, 0);
+  }
+  assert_int_equal(emit(f).count, 5);
+  is(f, "options-timestamps", 4);
+  is(f, "options-sack", 3);
+  is(f, "options-wscale", 3);
+  is(f, "options-ecn", 2);
+  is(f, "options-fastopen", 2);
+  stop(f);
+}
+
+static void test_congestion(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_CONGESTION);
+  char *name = f->sample.subject.congestion;
+  cell_begin(f->cell);
+  add(f, 0); /* the kernel did not tell it */
+  assert_int_equal(emit(f).count, 0);
+  strcpy(name, "cubic");
+  add(f, 0);
+  strcpy(name, "bbr");
+  add(f, 0);
+  add(f, 0);
+  strcpy(name, "a/b c"); /* a recording may hold anything */
+  add(f, 0);
+  strcpy(name, "fifteen-letters");
+  add(f, 0);
+  assert_int_equal(emit(f).count, 4);
+  is(f, "congestion-cubic", 1);
+  is(f, "congestion-bbr", 2);
+  is(f, "congestion-a_b_c", 1);
+  is(f, "congestion-fifteen-letters", 1);
+  cell_begin(f->cell);
+  strcpy(name, "bbr");
+  add(f, 0);
+  is(f, "congestion-bbr", 1);
+  is(f, "congestion-cubic", 0); /* goes on */
+  stop(f);
+}
+
+/* What is too many is not counted; who was there keeps its number, in all
+ * cells of the report. */
+static void test_many_algorithms(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_CONGESTION);
+  struct cell *other = cell_new(f->report);
+  cell_begin(f->cell);
+  for (int i = 0; i < 40; i++) {
+    snprintf(f->sample.subject.congestion, SUBJECT_CONGESTION_MAX, "name%d", i);
+    add(f, 0);
+    add(f, 0);
+  }
+  assert_int_equal(emit(f).count, REPORT_ALGORITHMS_MAX);
+  is(f, "congestion-name0", 2);
+  is(f, "congestion-name23", 2);
+  cell_free(f->cell);
+  f->cell = other;
+  strcpy(f->sample.subject.congestion, "name23");
+  add(f, 0);
+  strcpy(f->sample.subject.congestion, "cubic");
+  add(f, 0);
+  assert_int_equal(emit(f).count, REPORT_ALGORITHMS_MAX);
+  is(f, "congestion-name23", 1);
+  is(f, "congestion-name0", 0);
+  stop(f);
+}
+
+/* --- Conditions ----------------------------------------------------------- */
+
+static void test_conditions(void **state) {
+  (void)state;
+  static const enum metric_id id[] = {METRIC_ACTIVE, METRIC_STALLED,
+                                      METRIC_ZERO_WINDOW, METRIC_UNREAD,
+                                      METRIC_UNSENT};
+  struct fixture *f = start(METRIC_CONNECTIONS);
+  for (size_t i = 0; i < sizeof(id) / sizeof(id[0]); i++)
+    assert_int_equal(metric_list_add(&f->list, id[i], NULL), 0);
+  cell_free(f->cell);
+  report_free(f->report);
+  f->report = report_new(&f->list);
+  f->cell = cell_new(f->report);
+  cell_begin(f->cell);
+  for (uint32_t i = 0; i < 12; i++) {
+    struct reading r = {
+        .sample = &f->sample, .delta = f->delta, .active = i % 2 == 0};
+    f->sample.timer = i < 3 ? 1 : i < 8 ? 4 : 0;
+    f->sample.recv_queue = i < 4;
+    put(f, FIELD_RETRANSMITS, i < 2);
+    put(f, FIELD_NOTSENT_BYTES, i == 9);
+    cell_add(f->cell, &r);
+  }
+  is(f, "connections", 12);
+  is(f, "active", 6);
+  is(f, "stalled", 2);
+  is(f, "zero_window", 5);
+  is(f, "unread", 4);
+  is(f, "unsent", 1);
+  cell_commit(f->cell); /* they are of one dump */
+  is(f, "stalled", 2);
+  cell_begin(f->cell);
+  is(f, "stalled", 0);
+  assert_int_equal(emit(f).count, 6);
+  /* notsent_bytes came with Linux 4.6; the queue is of the header. */
+  struct values all = {0};
+  cell_emit(f->cell, 136, CELL_ALL, on_value, &all);
+  assert_int_equal(all.count, 5);
+  stop(f);
+}
+
+/* --- Histograms ----------------------------------------------------------- */
+
+static struct fixture *start_histogram(enum metric_id id) {
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
+  struct fixture *f = calloc(1, sizeof(*f));
+  assert_int_equal(metric_list_add(&f->list, METRIC_CWND, NULL), 0);
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  assert_int_equal(metric_list_add(&f->list, METRIC_CWND, &histogram), 0);
+  assert_int_equal(metric_list_add(&f->list, id, &histogram), 0);
+  f->report = report_new(&f->list);
+  f->cell = cell_new(f->report);
+  assert_non_null(f->cell);
+  f->sample = (struct sample){
+      .state = TCP_STATE_ESTABLISHED, .info = f->info, .info_size = INFO_SIZE};
+  cell_begin(f->cell);
+  return f;
+}
+
+/* Each bucket has what is at most its edge, the last one all. */
+static void test_histogram(void **state) {
+  (void)state;
+  static const uint32_t rtt[] = {1,    100,     101,      200,     201,
+                                 5000, 9999999, 10000000, 10000001};
+  struct fixture *f = start_histogram(METRIC_RTT);
+  for (size_t i = 0; i < sizeof(rtt) / sizeof(rtt[0]); i++) {
+    put(f, FIELD_RTT, rtt[i]);
+    put(f, FIELD_SND_CWND, 10);
+    add(f, 0);
+  }
+  struct values all = emit(f);
+  assert_int_equal(all.count, 3 + 15 + 17); /* cwnd p50 p95 max and buckets */
+  for (size_t i = 0; i < all.count; i++)
+    assert_string_equal(all.type[i], i < 3 ? "count" : "bucket");
+  is(f, "rtt-0.0001", 2);
+  is(f, "rtt-0.0002", 4);
+  is(f, "rtt-0.0005", 5);
+  is(f, "rtt-0.002", 5);
+  is(f, "rtt-0.005", 6);
+  is(f, "rtt-5", 6);
+  is(f, "rtt-10", 8);
+  is(f, "rtt-inf", 9);
+  is(f, "cwnd-5", 0);
+  is(f, "cwnd-10", 9);
+  is(f, "cwnd-inf", 9);
+  is(f, "cwnd-p50", 10);
+  /* The next dump: counts of nothing are 0. */
+  cell_commit(f->cell);
+  cell_begin(f->cell);
+  all = emit(f);
+  assert_int_equal(all.count, 15 + 17);
+  is(f, "rtt-inf", 0);
+  stop(f);
+}
+
+/* In the dispatched unit, without an exponent. */
+static void test_histogram_edges(void **state) {
+  (void)state;
+  static const struct {
+    enum metric_id id;
+    const char *first, *second;
+  } row[] = {{METRIC_DCTCP_ALPHA, "dctcp_alpha-0", "dctcp_alpha-12.5"},
+             {METRIC_ACCEPT_PERCENT, "accept_percent-0", "accept_percent-10"},
+             {METRIC_THROUGHPUT, "throughput-0", "throughput-17179869184"},
+             {METRIC_RCV_WND, "rcv_wnd-0", "rcv_wnd-1024"}};
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    struct fixture *f = start_histogram(row[i].id);
+    is(f, row[i].first, 0);
+    is(f, row[i].second, 0);
+    stop(f);
+  }
+}
+
+/* A field that the kernel does not send has no buckets either. */
+static void test_histogram_of_nothing(void **state) {
+  (void)state;
+  struct fixture *f = start_histogram(METRIC_RCV_WND);
+  struct values all = {0};
+  cell_emit(f->cell, 232, CELL_ALL, on_value, &all); /* Linux 5.4 */
+  assert_int_equal(all.count, 15);                   /* of cwnd */
+  stop(f);
+  f = start_histogram(METRIC_ACCEPT_QUEUE); /* asks for no tcp_info */
+  memset(&all, 0, sizeof(all));
+  cell_emit(f->cell, 0, CELL_ALL, on_value, &all);
+  assert_int_equal(all.count, 15);
+  stop(f);
+}
+
+/* --- Sockets without traffic ---------------------------------------------- */
+
+/* A listener is no connection, and has no values but those of its queue. */
+static void test_listeners(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_ACCEPT_QUEUE);
+  static const enum metric_id id[] = {METRIC_CONNECTIONS, METRIC_RECV_QUEUE,
+                                      METRIC_CWND, METRIC_UNREAD};
+  for (size_t i = 0; i < sizeof(id) / sizeof(id[0]); i++)
+    assert_int_equal(metric_list_add(&f->list, id[i], NULL), 0);
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  cell_free(f->cell);
+  report_free(f->report);
+  f->report = report_new(&f->list);
+  f->cell = cell_new(f->report);
+  cell_begin(f->cell);
+  put(f, FIELD_SND_CWND, 10);
+  f->sample.recv_queue = 3;
+  f->sample.send_queue = 128;
+  f->sample.state = TCP_STATE_LISTEN;
+  cell_add_other(f->cell, &f->sample);
+  f->sample.recv_queue = 5;
+  cell_add_other(f->cell, &f->sample);
+  f->sample.recv_queue = 99;
+  f->sample.state = TCP_STATE_TIME_WAIT;
+  cell_add_other(f->cell, &f->sample);
+  struct values all = emit(f);
+  assert_int_equal(all.count, 5); /* nothing of recv_queue and cwnd */
+  is(f, "connections", 0);
+  is(f, "unread", 0);
+  is(f, "accept_queue-p50", 3);
+  is(f, "accept_queue-max", 5);
+  /* A connection in turn has no accept queue. */
+  f->sample.state = TCP_STATE_ESTABLISHED;
+  add(f, 0);
+  is(f, "accept_queue-max", 5);
+  is(f, "recv_queue-max", 99);
+  stop(f);
+}
+
+static void test_outliers(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_OUTLIERS);
+  cell_begin(f->cell);
+  assert_int_equal(emit(f).count, 0); /* not known */
+  cell_set_outliers(f->cell, 0);
+  is(f, "outliers", 0);
+  cell_set_outliers(f->cell, 3);
+  is(f, "outliers", 3);
+  cell_begin(f->cell);
+  assert_int_equal(emit(f).count, 0);
+  stop(f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_limited_adds_up),
@@ -210,6 +511,16 @@ int main(void) {
       cmocka_unit_test(test_raise),
       cmocka_unit_test(test_throughput_bounds),
       cmocka_unit_test(test_queue_delay),
+      cmocka_unit_test(test_ca_state),
+      cmocka_unit_test(test_options),
+      cmocka_unit_test(test_congestion),
+      cmocka_unit_test(test_many_algorithms),
+      cmocka_unit_test(test_conditions),
+      cmocka_unit_test(test_histogram),
+      cmocka_unit_test(test_histogram_edges),
+      cmocka_unit_test(test_histogram_of_nothing),
+      cmocka_unit_test(test_listeners),
+      cmocka_unit_test(test_outliers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

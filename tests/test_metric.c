@@ -41,6 +41,8 @@ static void test_table(void **state) {
     }
     if (m->kind == METRIC_KIND_DISTRIBUTION) {
       assert_true(m->scale > 0);
+      assert_int_equal(m->listeners,
+                       metric_asks((enum metric_id)id) == ASK_LISTENERS);
       if (m->rule == METRIC_RULE_FIELD)
         assert_int_equal(field_table[m->field].nature, FIELD_GAUGE);
       /* Latencies are seconds, out of microseconds. */
@@ -99,26 +101,51 @@ static void test_lists(void **state) {
   metric_list_clear(&list);
   metric_list_clear(&copy);
   assert_int_equal(metric_list_default(&list), 0);
-  assert_int_equal(list.count, 12);
+  assert_int_equal(list.count, 13);
   metric_list_clear(&list);
 }
 
-static void test_needs_info(void **state) {
+/* Edges rise, and the number of series stays small. */
+static void test_histograms(void **state) {
   (void)state;
-  assert_false(metric_needs_info(METRIC_CONNECTIONS));
-  assert_false(metric_needs_info(METRIC_STATES));
-  assert_false(metric_needs_info(METRIC_OPENED));
-  assert_true(metric_needs_info(METRIC_ACTIVE));
-  assert_true(metric_needs_info(METRIC_RTT));
-  assert_true(metric_needs_info(METRIC_LIMITED));
+  for (int id = 0; id < METRIC_COUNT; id++) {
+    if (metric_table[id].kind != METRIC_KIND_DISTRIBUTION)
+      continue;
+    struct histogram h = metric_histogram((enum metric_id)id);
+    assert_in_range(h.count, 5, 20);
+    for (size_t i = 1; i < h.count; i++)
+      assert_true(h.edge[i] > h.edge[i - 1]);
+    double last = (double)h.edge[h.count - 1] * metric_table[id].scale;
+    if (strcmp(metric_table[id].type, "percent") == 0)
+      assert_true(last == 100);
+    if (strcmp(metric_table[id].type, "latency") == 0)
+      assert_true(last > 9.99 && last < 10.01);
+  }
+}
+
+static void test_asks(void **state) {
+  (void)state;
+  assert_int_equal(metric_asks(METRIC_CONNECTIONS), 0);
+  assert_int_equal(metric_asks(METRIC_STATES), ASK_ALL_STATES);
+  assert_int_equal(metric_asks(METRIC_OPENED), 0);
+  assert_int_equal(metric_asks(METRIC_ACTIVE), ASK_INFO);
+  assert_int_equal(metric_asks(METRIC_RTT), ASK_INFO);
+  assert_int_equal(metric_asks(METRIC_LIMITED), ASK_INFO);
+  assert_int_equal(metric_asks(METRIC_STALLED), ASK_INFO);
+  assert_int_equal(metric_asks(METRIC_UNREAD), 0);
+  assert_int_equal(metric_asks(METRIC_RMEM), ASK_INFO | ASK_SKMEM);
+  assert_int_equal(metric_asks(METRIC_DROPS), ASK_INFO | ASK_SKMEM);
+  assert_int_equal(metric_asks(METRIC_DCTCP_ALPHA),
+                   ASK_INFO | ASK_ALGORITHM_INFO);
+  assert_int_equal(metric_asks(METRIC_CONGESTION), ASK_CONGESTION);
+  assert_int_equal(metric_asks(METRIC_ACCEPT_PERCENT), ASK_LISTENERS);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_table),
-      cmocka_unit_test(test_statistics),
-      cmocka_unit_test(test_lists),
-      cmocka_unit_test(test_needs_info),
+      cmocka_unit_test(test_table), cmocka_unit_test(test_statistics),
+      cmocka_unit_test(test_lists), cmocka_unit_test(test_histograms),
+      cmocka_unit_test(test_asks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

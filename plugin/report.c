@@ -1,0 +1,131 @@
+#include "report.h"
+
+#include "names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t report_counter(struct report *r, enum field_id field) {
+  for (size_t i = 0; i < r->counter_count; i++)
+    if (r->counter[i] == field)
+      return i;
+  r->counter[r->counter_count] = field;
+  return r->counter_count++;
+}
+
+static void distribution_outputs(struct report *r,
+                                 const struct metric_choice *c) {
+  const struct metric *m = &metric_table[c->id];
+  struct report_distribution *d = &r->distribution[r->distribution_count];
+  *d = (struct report_distribution){
+      .metric = c->id, .listeners = m->listeners, .bucket = r->bucket_count};
+  for (size_t i = 0; i < c->statistic_count; i++) {
+    char text[STATISTIC_TEXT_MAX];
+    struct output *o = &r->output[r->output_count++];
+    *o = (struct output){.metric = c->id,
+                         .index = r->distribution_count,
+                         .statistic = c->statistic[i]};
+    snprintf(o->instance, sizeof(o->instance), "%s-%s", m->name,
+             statistic_format(c->statistic[i], text));
+    d->keep |= o->statistic.kind == STATISTIC_PERCENTILE;
+    if (o->statistic.kind == STATISTIC_HISTOGRAM)
+      d->edges = metric_histogram(c->id);
+  }
+  if (d->edges.count > 0)
+    r->bucket_count += d->edges.count + 1;
+  r->distribution_count++;
+}
+
+static void set_output(struct report *r, enum metric_id id) {
+  r->states |= id == METRIC_STATES;
+  r->ca_state |= id == METRIC_CA_STATE;
+  r->options |= id == METRIC_OPTIONS;
+  r->congestion |= id == METRIC_CONGESTION;
+}
+
+static void report_outputs(struct report *r, const struct metric_choice *c) {
+  const struct metric *m = &metric_table[c->id];
+  r->asks |= metric_asks(c->id);
+  if (m->kind == METRIC_KIND_DISTRIBUTION) {
+    distribution_outputs(r, c);
+    return;
+  }
+  struct output *o = &r->output[r->output_count++];
+  *o = (struct output){.metric = c->id};
+  snprintf(o->instance, sizeof(o->instance), "%s", m->name);
+  switch (m->kind) {
+  case METRIC_KIND_PERCENT:
+    o->whole_index = report_counter(r, m->whole);
+    o->index = report_counter(r, m->field);
+    break;
+  case METRIC_KIND_COUNTER:
+    o->index = report_counter(r, m->field);
+    break;
+  case METRIC_KIND_SET:
+    set_output(r, c->id);
+    break;
+  case METRIC_KIND_SOCKETS:
+    o->index = r->condition_count;
+    r->condition[r->condition_count++] = c->id;
+    break;
+  case METRIC_KIND_LIMITED:
+    r->limited = true;
+    break;
+  case METRIC_KIND_GAUGE:
+  case METRIC_KIND_LIFE:
+  case METRIC_KIND_DISTRIBUTION:
+    break;
+  }
+}
+
+struct report *report_new(const struct metric_list *list) {
+  struct report *r = calloc(1, sizeof(*r));
+  if (r == NULL)
+    return NULL;
+  size_t outputs = 0;
+  for (size_t i = 0; i < list->count; i++)
+    outputs += 1 + list->choice[i].statistic_count;
+  r->output = calloc(outputs + 1, sizeof(*r->output));
+  if (r->output == NULL) {
+    free(r);
+    return NULL;
+  }
+  for (size_t i = 0; i < list->count; i++)
+    report_outputs(r, &list->choice[i]);
+  return r;
+}
+
+void report_free(struct report *r) {
+  if (r == NULL)
+    return;
+  free(r->output);
+  free(r);
+}
+
+void report_fields(const struct report *r, bool wanted[FIELD_COUNT]) {
+  for (size_t i = 0; i < r->counter_count; i++)
+    wanted[r->counter[i]] = true;
+  if (r->limited) {
+    wanted[FIELD_BUSY_TIME] = true;
+    wanted[FIELD_RWND_LIMITED] = true;
+    wanted[FIELD_SNDBUF_LIMITED] = true;
+  }
+}
+
+size_t report_algorithm(struct report *r, const char *name) {
+  if (*name == '\0')
+    return REPORT_ALGORITHMS_MAX;
+  for (size_t i = 0; i < r->algorithm_count; i++)
+    if (strcmp(r->algorithm[i], name) == 0)
+      return i;
+  if (r->algorithm_count == REPORT_ALGORITHMS_MAX)
+    return REPORT_ALGORITHMS_MAX;
+  char clean[NAMES_TEXT_MAX];
+  names_clean(name, clean);
+  snprintf(r->algorithm[r->algorithm_count], REPORT_ALGORITHM_NAME_MAX, "%s",
+           name);
+  snprintf(r->shown[r->algorithm_count], REPORT_ALGORITHM_NAME_MAX, "%.15s",
+           clean);
+  return r->algorithm_count++;
+}
