@@ -1,5 +1,7 @@
 #include "group.h"
 
+#include "roster.h"
+
 #include <stdlib.h>
 
 struct group {
@@ -7,6 +9,7 @@ struct group {
   struct report *report;
   struct cell *total;
   struct members *members; /* NULL: the group has no dimension */
+  struct alarm alarm[OUTLIER_MEASURES];
 };
 
 /* Places: 0 none; 1 in a group without members; 2 in the member `other` for
@@ -52,18 +55,13 @@ void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
   if (g->members != NULL) { /* who is busy */
     wanted[FIELD_BYTES_SENT] = true;
     wanted[FIELD_BYTES_RECEIVED] = true;
+    wanted[FIELD_TOTAL_RETRANS] = true; /* who stands out */
+    wanted[FIELD_DATA_SEGS_OUT] = true;
   }
 }
 
-bool group_needs_info(const struct group *g) {
-  for (size_t i = 0; i < g->settings->metrics.count; i++)
-    if (metric_needs_info(g->settings->metrics.choice[i].id))
-      return true;
-  return g->members != NULL;
-}
-
-bool group_has_states(const struct group *g) {
-  return report_has_states(g->report);
+unsigned group_asks(const struct group *g) {
+  return g->report->asks | (g->members != NULL ? ASK_INFO : 0);
 }
 
 unsigned group_traits(const struct group *g) {
@@ -158,8 +156,11 @@ void group_add(struct group *g, uint32_t place, const struct reading *r) {
   if (cell == NULL)
     return;
   cell_add(cell, r);
-  if (r->sample->info != NULL)
-    place_busy(g, place, r->delta);
+  if (r->sample->info == NULL)
+    return;
+  place_busy(g, place, r->delta);
+  if (place >= PLACE_MEMBER)
+    members_judge(g->members, place - PLACE_MEMBER, r);
 }
 
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
@@ -169,20 +170,53 @@ void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
     return;
   cell_add_rest(cell, delta);
   place_busy(g, place, delta);
+  if (place >= PLACE_MEMBER)
+    members_judge_rest(g->members, place - PLACE_MEMBER, delta);
 }
 
-void group_add_state(struct group *g, const struct subject *t,
-                     enum tcp_state state) {
-  if (!group_has_states(g) || !selector_match(g->settings->selector, t))
+/* A listener has no remote end that could make it a member. */
+static bool has_listeners(const struct group *g) {
+  for (size_t i = 0; i < g->settings->by_count; i++)
+    switch (g->settings->by[i]) {
+    case DIMENSION_REMOTE_ADDRESS:
+    case DIMENSION_REMOTE_NETWORK:
+    case DIMENSION_REMOTE_PORT:
+      return false;
+    default:
+      break;
+    }
+  return true;
+}
+
+/* A listener is a member of its own right where its port, say, is; what else
+ * has no traffic counts with a member that is there. */
+void group_add_other(struct group *g, const struct sample *s,
+                     const struct subject *t) {
+  bool listener = s->state == TCP_STATE_LISTEN;
+  unsigned asks = g->report->asks;
+  bool joins = listener && (asks & ASK_LISTENERS) != 0;
+  if ((!joins && (asks & ASK_ALL_STATES) == 0) ||
+      !selector_match(g->settings->selector, t))
     return;
-  cell_add_state(g->total, state);
-  if (g->members != NULL)
-    cell_add_state(members_cell_of(g->members, t), state);
+  cell_add_other(g->total, s);
+  if (g->members == NULL)
+    return;
+  uint32_t member = ROSTER_NONE;
+  if (joins && has_listeners(g))
+    member = members_join(g->members, t);
+  if (member == ROSTER_NONE) {
+    cell_add_other(members_cell_of(g->members, t), s);
+    return;
+  }
+  cell_add_other(members_cell(g->members, member), s);
+  members_leave(g->members, member);
 }
 
 void group_settle(struct group *g) {
-  if (g->members != NULL)
-    members_settle(g->members);
+  if (g->members == NULL)
+    return;
+  members_settle(g->members);
+  cell_set_outliers(g->total, members_outliers(g->members));
 }
 
 void group_commit(struct group *g) {
@@ -195,6 +229,28 @@ void group_each(struct group *g, group_series_cb *cb, void *data) {
   cb(NULL, g->total, false, data);
   if (g->members != NULL)
     members_each(g->members, cb, data);
+}
+
+bool group_worst(const struct group *g, enum outlier_measure measure,
+                 size_t rank, struct worst *out) {
+  return g->members != NULL && members_worst(g->members, measure, rank, out);
+}
+
+bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
+                 struct group_alarm *out) {
+  const struct severity *limit = measure == OUTLIER_BY_RETRANS
+                                     ? &g->settings->worst_retrans
+                                     : &g->settings->worst_rtt;
+  struct worst worst;
+  bool there = group_worst(g, measure, 0, &worst);
+  *out = (struct group_alarm){.value = there ? worst.value : 0};
+  if (!alarm_judge(&g->alarm[measure], now_ms, there ? worst.name : NULL,
+                   out->value, limit->warning, limit->failure))
+    return false;
+  out->severity = g->alarm[measure].severity;
+  out->member = g->alarm[measure].name;
+  out->limit = out->severity == ALARM_FAILURE ? limit->failure : limit->warning;
+  return true;
 }
 
 size_t group_members(const struct group *g) {

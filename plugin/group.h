@@ -3,6 +3,7 @@
 #ifndef TCPINFO_GROUP_H
 #define TCPINFO_GROUP_H
 
+#include "alarm.h"
 #include "member.h"
 
 struct group;
@@ -23,8 +24,8 @@ const char *group_name(const struct group *g);
 /* Sets to true what the group's values are made from, by field id. */
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]);
 
-bool group_needs_info(const struct group *g);
-bool group_has_states(const struct group *g);
+/* What the kernel has to be asked for: a set of enum metric_ask. */
+unsigned group_asks(const struct group *g);
 
 /* What places depend on beside a socket's ends, by selection or membership: a
  * set of enum subject_trait. */
@@ -48,9 +49,10 @@ void group_add(struct group *g, uint32_t place, const struct reading *r);
 /* What it did until it was destroyed: see cell_add_rest(). */
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta);
 
-/* A socket in a state without traffic: counts in `states` alone. */
-void group_add_state(struct group *g, const struct subject *t,
-                     enum tcp_state state);
+/* A socket in a state without traffic, a listener among them: see
+ * cell_add_other(). */
+void group_add_other(struct group *g, const struct sample *s,
+                     const struct subject *t);
 
 /* The dump is complete: between the two the values may be dispatched. */
 void group_settle(struct group *g);
@@ -61,6 +63,19 @@ void group_commit(struct group *g);
 typedef void group_series_cb(const char *member, struct cell *cell, bool chosen,
                              void *data);
 void group_each(struct group *g, group_series_cb *cb, void *data);
+
+/* See members_worst(). */
+bool group_worst(const struct group *g, enum outlier_measure measure,
+                 size_t rank, struct worst *out);
+
+/* Whether a notification about the worst member is due, see alarm.h. */
+struct group_alarm {
+  enum alarm_severity severity;
+  const char *member; /* borrowed */
+  double value, limit;
+};
+bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
+                 struct group_alarm *out);
 
 size_t group_members(const struct group *g); /* with a socket */
 size_t group_folded(const struct group *g);  /* of these, in `other` */

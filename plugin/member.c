@@ -1,6 +1,6 @@
 #include "member.h"
 
-#include "key.h"
+#include "busiest.h"
 #include "roster.h"
 
 #include <stdio.h>
@@ -31,15 +31,16 @@ struct member {
   double busy;           /* decaying average of bytes, and of sockets */
   uint32_t sockets;      /* joined */
   bool touched;          /* one joined since the last settling */
+  bool judged;           /* what one did since then is in `outliers` */
 };
 
-/* Members whose sockets all came and went between two reads, and that have no
- * series yet: so many are kept until they are settled. */
+/* Members without a socket or a series any more that did something since the
+ * last settling: so many are kept until the next one. */
 enum { PASSING_MAX = 65536 };
 
 struct members {
   const struct group_settings *settings;
-  const struct report *report;
+  struct report *report;
   struct names *names;
   struct roster *roster; /* of struct member, by key */
 
@@ -52,15 +53,31 @@ struct members {
   size_t count, folded;
   size_t passing; /* members with neither socket nor series */
 
-  uint32_t *candidate; /* room for max_members */
+  struct busiest *candidates; /* for a series */
+
+  struct outliers *outliers; /* NULL: nobody asks for them */
+  struct worst *worst; /* settings->worst of each measure, one behind another */
+  size_t worst_count[OUTLIER_MEASURES];
 };
 
 static struct member *member_at(const struct members *m, uint32_t i) {
   return roster_at(m->roster, i);
 }
 
+static bool outliers_make(struct members *m) {
+  const struct group_settings *settings = m->settings;
+  bool wanted = settings->worst > 0;
+  for (size_t i = 0; i < settings->metrics.count; i++)
+    wanted |= settings->metrics.choice[i].id == METRIC_OUTLIERS;
+  if (!wanted)
+    return true;
+  m->outliers = outliers_new(settings->worst);
+  m->worst = calloc(settings->worst * OUTLIER_MEASURES + 1, sizeof(*m->worst));
+  return m->outliers != NULL && m->worst != NULL;
+}
+
 struct members *members_new(const struct group_settings *settings,
-                            const struct report *report, struct names *names) {
+                            struct report *report, struct names *names) {
   struct members *m = calloc(1, sizeof(*m));
   if (m == NULL)
     return NULL;
@@ -72,9 +89,10 @@ struct members *members_new(const struct group_settings *settings,
   m->roster = roster_new(key_size(settings), sizeof(struct member));
   m->other = cell_new(report);
   m->floor = cell_new(report);
-  m->candidate = calloc(settings->max_members, sizeof(*m->candidate));
+  m->candidates = busiest_new(settings->max_members);
+  bool judged = outliers_make(m);
   if (m->roster == NULL || m->other == NULL || m->floor == NULL ||
-      m->candidate == NULL) {
+      m->candidates == NULL || !judged) {
     members_free(m);
     return NULL;
   }
@@ -96,7 +114,9 @@ void members_free(struct members *m) {
   series_list_free(&m->retired);
   cell_free(m->other);
   cell_free(m->floor);
-  free(m->candidate);
+  busiest_free(m->candidates);
+  outliers_free(m->outliers);
+  free(m->worst);
   roster_free(m->roster);
   free(m);
 }
@@ -106,6 +126,8 @@ void members_begin(struct members *m) {
   TAILQ_FOREACH (s, &m->shown, link)
     cell_begin(s->cell);
   cell_begin(m->other);
+  if (m->outliers != NULL)
+    outliers_begin(m->outliers);
 }
 
 /* --- Series ------------------------------------------------------------- */
@@ -167,19 +189,18 @@ void members_leave(struct members *m, uint32_t member) {
   struct member *e = member_at(m, member);
   if (--e->sockets > 0 || e->series != NULL)
     return;
-  if (e->touched && m->passing < PASSING_MAX)
+  if ((e->touched || e->judged) && m->passing < PASSING_MAX) {
     m->passing++;
-  else
-    roster_remove(m->roster, member);
-}
-
-static struct cell *cell_of(const struct members *m, uint32_t member) {
-  const struct series *s = member_at(m, member)->series;
-  return s != NULL && s->state == SERIES_REPORTING ? s->cell : m->other;
+    return;
+  }
+  if (m->outliers != NULL) /* its number will be another's */
+    outliers_forget(m->outliers, member);
+  roster_remove(m->roster, member);
 }
 
 struct cell *members_cell(struct members *m, uint32_t member) {
-  return cell_of(m, member);
+  const struct series *s = member_at(m, member)->series;
+  return s != NULL && s->state == SERIES_REPORTING ? s->cell : m->other;
 }
 
 struct cell *members_other(struct members *m) {
@@ -190,40 +211,41 @@ struct cell *members_cell_of(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = roster_find(m->roster, key);
-  return i != ROSTER_NONE ? cell_of(m, i) : m->other;
+  return i != ROSTER_NONE ? members_cell(m, i) : m->other;
 }
 
 void members_busy(struct members *m, uint32_t member, uint64_t bytes) {
   member_at(m, member)->bytes += bytes;
 }
 
+void members_judge(struct members *m, uint32_t member,
+                   const struct reading *r) {
+  if (m->outliers == NULL)
+    return;
+  outliers_add(m->outliers, member, r);
+  member_at(m, member)->judged = true;
+}
+
+void members_judge_rest(struct members *m, uint32_t member,
+                        const uint64_t *delta) {
+  if (m->outliers == NULL)
+    return;
+  outliers_add_rest(m->outliers, member, delta);
+  member_at(m, member)->judged = true;
+}
+
 /* --- Who has a series --------------------------------------------------- */
 
-/* The candidates form a heap with the least busy one on top. */
-static bool less_busy(const struct members *m, uint32_t a, uint32_t b) {
-  double x = member_at(m, a)->busy, y = member_at(m, b)->busy;
-  return x != y ? x < y : a > b;
+static struct busy busy_of(const struct members *m, uint32_t member) {
+  return (struct busy){.member = member, .busy = member_at(m, member)->busy};
 }
 
-static void heap_sink(struct members *m, size_t n, size_t i) {
-  for (size_t child; (child = 2 * i + 1) < n; i = child) {
-    if (child + 1 < n &&
-        less_busy(m, m->candidate[child + 1], m->candidate[child]))
-      child++;
-    if (!less_busy(m, m->candidate[child], m->candidate[i]))
-      return;
-    uint32_t t = m->candidate[i];
-    m->candidate[i] = m->candidate[child];
-    m->candidate[child] = t;
-  }
-}
-
-/* The busiest members without a series, at most max_members, busiest first.
- * On the way, the averages of all members move on. */
-static size_t candidates_collect(struct members *m) {
-  size_t n = 0, limit = m->settings->max_members;
+/* Looks at all members: who is there, and who might get a series. On the way
+ * their averages move on, and those that are gone are forgotten. */
+static void members_walk(struct members *m) {
   m->count = 0;
   m->folded = 0;
+  busiest_clear(m->candidates);
   for (uint32_t i = 0; i < roster_end(m->roster); i++) {
     if (!roster_used(m->roster, i))
       continue;
@@ -231,7 +253,7 @@ static size_t candidates_collect(struct members *m) {
     e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
     e->bytes = 0;
     bool there = e->sockets > 0 || e->touched;
-    e->touched = false;
+    e->touched = e->judged = false;
     if (!there && e->series == NULL) {
       roster_remove(m->roster, i);
       m->passing--;
@@ -242,27 +264,8 @@ static size_t candidates_collect(struct members *m) {
     if (e->series != NULL && e->series->state != SERIES_RETIRED)
       continue;
     m->folded++;
-    if (n < limit) {
-      m->candidate[n++] = i;
-      if (n == limit)
-        for (size_t k = n / 2; k-- > 0;)
-          heap_sink(m, n, k);
-    } else if (less_busy(m, m->candidate[0], i)) {
-      m->candidate[0] = i;
-      heap_sink(m, n, 0);
-    }
+    busiest_offer(m->candidates, busy_of(m, i));
   }
-  if (n < limit)
-    for (size_t k = n / 2; k-- > 0;)
-      heap_sink(m, n, k);
-  for (size_t last = n; last > 1;) { /* least busy to the end */
-    last--;
-    uint32_t t = m->candidate[0];
-    m->candidate[0] = m->candidate[last];
-    m->candidate[last] = t;
-    heap_sink(m, last, 0);
-  }
-  return n;
 }
 
 static void series_age(struct members *m) {
@@ -280,7 +283,8 @@ static struct series *series_least_busy(const struct members *m) {
   struct series *s, *least = NULL;
   TAILQ_FOREACH (s, &m->shown, link)
     if (s->state == SERIES_REPORTING &&
-        (least == NULL || less_busy(m, s->member, least->member)))
+        (least == NULL ||
+         busy_less(busy_of(m, s->member), busy_of(m, least->member))))
       least = s;
   return least;
 }
@@ -288,10 +292,9 @@ static struct series *series_least_busy(const struct members *m) {
 static struct series *name_find(struct series_list *list,
                                 const struct series *but) {
   struct series *s;
-  TAILQ_FOREACH (s, list, link) {
+  TAILQ_FOREACH (s, list, link)
     if (s != but && strcmp(s->name, but->name) == 0)
       return s;
-  }
   return NULL;
 }
 
@@ -307,10 +310,17 @@ static void series_forget(struct members *m, struct series *s) {
   free(s);
 }
 
+static bool is_reserved(const struct members *m, const char *name) {
+  if (strcmp(name, "other") == 0)
+    return true;
+  return m->settings->worst > 0 && strncmp(name, "worst", 5) == 0 &&
+         name[5] != '\0' && strspn(name + 5, "0123456789") == strlen(name + 5);
+}
+
 /* Different keys may have one name, but two series must not: a service that was
  * started anew has another cgroup of the same name, and goes on in its series;
  * two that live at the same time (`init.scope`) are told apart by a hash, and
- * so is a user whom somebody called `other`. */
+ * so is a user whom somebody called `other` or `worst1`. */
 static void series_name(struct members *m, struct series *s) {
   const uint8_t *key = roster_key(m->roster, s->member);
   key_format(m->settings, key, m->names, false, s->name);
@@ -319,7 +329,7 @@ static void series_name(struct members *m, struct series *s) {
     same = name_find(&m->retired, s);
   bool lives = same != NULL && (same->state == SERIES_CHOSEN ||
                                 cell_connections(same->cell) > 0);
-  if (lives || strcmp(s->name, "other") == 0) {
+  if (lives || is_reserved(m, s->name)) {
     key_format(m->settings, key, m->names, true, s->name);
     same = name_find(&m->retired, s); /* its own of an earlier life */
   }
@@ -331,32 +341,64 @@ static void series_name(struct members *m, struct series *s) {
 
 static void series_names(struct members *m) {
   struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link) {
+  TAILQ_FOREACH (s, &m->shown, link)
     if (s->name[0] == '\0')
       series_name(m, s);
-  }
 }
 
 static void series_choose(struct members *m) {
-  size_t n = candidates_collect(m);
-  size_t limit = m->settings->max_members;
+  size_t n, limit = m->settings->max_members;
   size_t changes = limit / 4 + 1;
+  const struct busy *candidate = busiest_get(m->candidates, &n);
   for (size_t i = 0; i < n; i++) {
     if (m->shown_count >= limit) {
       struct series *least = changes > 0 ? series_least_busy(m) : NULL;
-      if (least == NULL || member_at(m, m->candidate[i])->busy <=
-                               2 * member_at(m, least->member)->busy)
+      if (least == NULL ||
+          candidate[i].busy <= 2 * busy_of(m, least->member).busy)
         return;
       changes--;
       least->state = SERIES_LEAVING;
     }
-    if (!series_give(m, m->candidate[i], SERIES_CHOSEN))
+    if (!series_give(m, candidate[i].member, SERIES_CHOSEN))
       return;
   }
 }
 
+/* While their numbers hold. */
+static void worst_name(struct members *m) {
+  for (unsigned i = 0; i < OUTLIER_MEASURES; i++) {
+    const struct outlier *w = outliers_worst(
+        m->outliers, (enum outlier_measure)i, &m->worst_count[i]);
+    for (size_t k = 0; k < m->worst_count[i]; k++) {
+      struct worst *to = &m->worst[i * m->settings->worst + k];
+      to->value = w[k].value;
+      to->name[0] = '\0';
+      if (to->value > 0)
+        key_format(m->settings, roster_key(m->roster, w[k].member), m->names,
+                   false, to->name);
+    }
+  }
+}
+
+bool members_worst(const struct members *m, enum outlier_measure measure,
+                   size_t rank, struct worst *out) {
+  if (rank >= m->worst_count[measure])
+    return false;
+  *out = m->worst[measure * m->settings->worst + rank];
+  return true;
+}
+
+int members_outliers(const struct members *m) {
+  return m->outliers != NULL ? outliers_count(m->outliers) : -1;
+}
+
 void members_settle(struct members *m) {
+  if (m->outliers != NULL) {
+    outliers_settle(m->outliers);
+    worst_name(m);
+  }
   series_age(m);
+  members_walk(m);
   series_choose(m);
   series_names(m);
 }
@@ -387,15 +429,16 @@ void members_commit(struct members *m) {
     }
   }
   cell_commit(m->other);
+  if (m->outliers != NULL)
+    outliers_commit(m->outliers);
   retired_trim(m);
   roster_trim(m->roster);
 }
 
 void members_each(struct members *m, members_cb *cb, void *data) {
   struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link) {
+  TAILQ_FOREACH (s, &m->shown, link)
     cb(s->name, s->cell, s->state == SERIES_CHOSEN, data);
-  }
   cb("other", m->other, false, data);
 }
 

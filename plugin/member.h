@@ -23,14 +23,14 @@
 #define TCPINFO_MEMBER_H
 
 #include "cell.h"
-#include "names.h"
-#include "settings.h"
+#include "key.h"
+#include "outlier.h"
 
 struct members;
 
 /* NULL where memory ran out. The arguments outlive the members. */
 struct members *members_new(const struct group_settings *settings,
-                            const struct report *report, struct names *names);
+                            struct report *report, struct names *names);
 void members_free(struct members *m);
 
 /* A dump begins: see cell_begin(). */
@@ -49,6 +49,11 @@ struct cell *members_other(struct members *m);
 /* The same for ends that no socket joined with: mini sockets and listeners. */
 struct cell *members_cell_of(struct members *m, const struct subject *t);
 
+/* What a socket of the member did, for who stands out: see outlier.h. */
+void members_judge(struct members *m, uint32_t member, const struct reading *r);
+void members_judge_rest(struct members *m, uint32_t member,
+                        const uint64_t *delta);
+
 /* The member's sockets sent and received so much since they were last seen. */
 void members_busy(struct members *m, uint32_t member, uint64_t bytes);
 
@@ -62,6 +67,18 @@ void members_commit(struct members *m);
 typedef void members_cb(const char *name, struct cell *cell, bool chosen,
                         void *data);
 void members_each(struct members *m, members_cb *cb, void *data);
+
+/* After the settling: the name and value of the worst member but `rank`; false
+ * where so many were not judged. The name is empty where the value is 0. */
+struct worst {
+  char name[KEY_NAME_MAX];
+  double value;
+};
+bool members_worst(const struct members *m, enum outlier_measure measure,
+                   size_t rank, struct worst *out);
+
+/* See outliers_count(). */
+int members_outliers(const struct members *m);
 
 size_t members_count(const struct members *m);  /* with a socket */
 size_t members_folded(const struct members *m); /* of these, in `other` */

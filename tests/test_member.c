@@ -508,6 +508,139 @@ static void test_short_lived(void **state) {
   stop(&f);
 }
 
+/* --- The worst members ---------------------------------------------------- */
+
+static void start_worst(struct fixture *f, unsigned max, unsigned worst) {
+  start(f, max, 6, DIMENSION_REMOTE_PORT);
+  members_free(f->members);
+  f->settings.worst = worst;
+  f->members = members_new(&f->settings, f->report, f->names);
+  assert_non_null(f->members);
+}
+
+static void judge_rest(struct fixture *f, uint32_t member, uint64_t segments,
+                       uint64_t retrans) {
+  uint64_t delta[FIELD_COUNT] = {
+      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
+  members_judge_rest(f->members, member, delta);
+}
+
+static void worst_is(const struct fixture *f, size_t rank, const char *name,
+                     double value) {
+  struct worst w;
+  assert_true(members_worst(f->members, OUTLIER_BY_RETRANS, rank, &w));
+  assert_string_equal(w.name, name);
+  assert_true(w.value == value);
+}
+
+static void worst_ends(const struct fixture *f, size_t rank) {
+  struct worst w;
+  assert_false(members_worst(f->members, OUTLIER_BY_RETRANS, rank, &w));
+}
+
+/* Of all members, with or without a series. */
+static void test_worst(void **state) {
+  (void)state;
+  struct fixture f;
+  start_worst(&f, 1, 2);
+  members_begin(f.members);
+  for (unsigned n = 1; n <= 9; n++) {
+    struct subject t = port(n);
+    uint32_t member = members_join(f.members, &t);
+    judge_rest(&f, member, 100, n == 6 ? 40 : n == 8 ? 30 : n == 2 ? 20 : 0);
+  }
+  members_settle(f.members);
+  worst_is(&f, 0, "6", 40);
+  worst_is(&f, 1, "8", 30);
+  worst_ends(&f, 2);
+  assert_int_equal(members_outliers(f.members), 3);
+  members_commit(f.members);
+  members_begin(f.members);
+  members_settle(f.members);
+  worst_ends(&f, 0);
+  assert_int_equal(members_outliers(f.members), -1);
+  members_commit(f.members);
+  stop(&f);
+}
+
+/* Who is gone by the next read is judged under its own name; nobody else gets
+ * its number, and what it did, before. */
+static void test_worst_gone(void **state) {
+  (void)state;
+  struct fixture f;
+  start_worst(&f, 1, 3);
+  members_begin(f.members);
+  struct subject first = port(1), bad = port(2), next = port(3);
+  members_join(f.members, &first);
+  uint32_t member = members_join(f.members, &bad); /* finds no series */
+  settle(&f);
+  judge_rest(&f, member, 100, 50); /* its socket is destroyed */
+  members_leave(f.members, member);
+  uint32_t other = members_join(f.members, &next);
+  judge_rest(&f, other, 200, 4);
+  members_begin(f.members);
+  members_settle(f.members);
+  worst_is(&f, 0, "2", 50);
+  worst_is(&f, 1, "3", 2);
+  worst_ends(&f, 2);
+  assert_int_equal(members_count(f.members), 2);
+  members_commit(f.members);
+  members_begin(f.members);
+  settle(&f);
+  assert_int_equal(members_join(f.members, &bad), member); /* is free */
+  stop(&f);
+}
+
+/* More than are kept: those beyond are not judged, rather than wrongly. */
+static void test_worst_many_gone(void **state) {
+  (void)state;
+  enum { MANY = 66000 };
+  struct fixture f;
+  start_worst(&f, 1, 3);
+  f.settings.by[f.settings.by_count++] = DIMENSION_LOCAL_PORT;
+  members_free(f.members);
+  f.members = members_new(&f.settings, f.report, f.names);
+  members_begin(f.members);
+  for (unsigned n = 0; n < MANY; n++) {
+    struct subject t = port(n % 65536);
+    t.local_port = (uint16_t)(n / 65536);
+    uint32_t member = members_join(f.members, &t);
+    judge_rest(&f, member, 60, n == 1234 ? 30 : n > 65600 ? 6 : 0);
+    members_leave(f.members, member);
+  }
+  members_settle(f.members);
+  worst_is(&f, 0, "1234-0", 50);
+  worst_is(&f, 1, "", 0);
+  members_commit(f.members);
+  stop(&f);
+}
+
+/* A member that is called so has another name, where there are worst ones. */
+static void test_called_worst(void **state) {
+  (void)state;
+  for (unsigned worst = 0; worst < 2; worst++) {
+    struct fixture f;
+    start_worst(&f, 5, worst);
+    f.settings.by[0] = DIMENSION_CONGESTION;
+    members_free(f.members);
+    f.members = members_new(&f.settings, f.report, f.names);
+    members_begin(f.members);
+    static const char *const name[] = {"worst1", "worst", "worst1x", "other"};
+    for (size_t i = 0; i < 4; i++) {
+      struct subject t = {.congestion = ""};
+      strcpy(t.congestion, name[i]);
+      move(&f, members_join(f.members, &t), 0);
+    }
+    struct shown s = settle(&f);
+    assert_int_equal(s.count, 4);
+    assert_int_equal(find(&s, "worst1") >= 0, worst == 0);
+    assert_true(find(&s, "worst") >= 0);
+    assert_true(find(&s, "worst1x") >= 0);
+    assert_true(find(&s, "other") < 0);
+    stop(&f);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_short_lived),
@@ -522,6 +655,10 @@ int main(void) {
       cmocka_unit_test(test_long_and_equal_names),
       cmocka_unit_test(test_equal_names),
       cmocka_unit_test(test_called_other),
+      cmocka_unit_test(test_worst),
+      cmocka_unit_test(test_worst_gone),
+      cmocka_unit_test(test_worst_many_gone),
+      cmocka_unit_test(test_called_worst),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
