@@ -3,7 +3,9 @@
 #include <collectd/core/daemon/collectd.h>
 
 #include <collectd/core/daemon/plugin.h>
+#include <collectd/core/utils/common/common.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +47,76 @@ static void on_series(const char *member, struct cell *cell, bool chosen,
   cell_emit(cell, d->info_size, chosen ? CELL_COUNTERS : CELL_ALL, on_value, d);
 }
 
+/* The value of a worst member goes by a name that stays; whose it is, its meta
+ * data say. */
+static void worst_value(struct dispatch *d, const char *type,
+                        const char *instance, const struct worst *w) {
+  meta_data_t *meta = w->name[0] != '\0' ? meta_data_create() : NULL;
+  if (meta != NULL)
+    meta_data_add_string(meta, "tcpinfo:member", w->name);
+  d->list.meta = meta;
+  dispatch_value(d, type, instance, (value_t){.gauge = w->value});
+  d->list.meta = NULL;
+  meta_data_destroy(meta);
+}
+
+static void dispatch_worst(struct dispatch *d, const struct group *g) {
+  struct worst w;
+  for (size_t i = 0;; i++) {
+    bool retrans = group_worst(g, OUTLIER_BY_RETRANS, i, &w);
+    snprintf(d->list.plugin_instance, sizeof(d->list.plugin_instance),
+             "%s-worst%zu", d->group, i + 1);
+    if (retrans)
+      worst_value(d, "percent", "retrans_percent", &w);
+    bool rtt = group_worst(g, OUTLIER_BY_RTT, i, &w);
+    if (rtt)
+      worst_value(d, "latency", "rtt-p95", &w);
+    if (!retrans && !rtt)
+      return;
+  }
+}
+
+/* One line for people, and the same as meta data for programs. */
+static void notify(const struct dispatch *d, enum outlier_measure measure,
+                   const struct group_alarm *a) {
+  static const int severity[] = {[ALARM_OKAY] = NOTIF_OKAY,
+                                 [ALARM_WARNING] = NOTIF_WARNING,
+                                 [ALARM_FAILURE] = NOTIF_FAILURE};
+  bool retrans = measure == OUTLIER_BY_RETRANS;
+  double scale = retrans ? 1 : 1000;
+  notification_t n = {.severity = severity[a->severity], .time = d->list.time};
+  sstrncpy(n.host, hostname_g, sizeof(n.host));
+  sstrncpy(n.plugin, "tcpinfo", sizeof(n.plugin));
+  snprintf(n.plugin_instance, sizeof(n.plugin_instance), "%s-worst1", d->group);
+  sstrncpy(n.type, retrans ? "percent" : "latency", sizeof(n.type));
+  sstrncpy(n.type_instance, retrans ? "retrans_percent" : "rtt-p95",
+           sizeof(n.type_instance));
+  if (a->severity == ALARM_OKAY)
+    snprintf(n.message, sizeof(n.message),
+             "tcpinfo: group %s: %s: no member is above %g %s any more; %s was "
+             "the last.",
+             d->group, n.type_instance, a->limit * scale, retrans ? "%" : "ms",
+             a->member);
+  else
+    snprintf(n.message, sizeof(n.message),
+             "tcpinfo: group %s: %s is the worst member by %s: %.4g %s, at or "
+             "above %g.",
+             d->group, a->member, n.type_instance, a->value * scale,
+             retrans ? "%" : "ms", a->limit * scale);
+  plugin_notification_meta_add_string(&n, "tcpinfo:member", a->member);
+  plugin_notification_meta_add_double(&n, "CurrentValue", a->value);
+  plugin_dispatch_notification(&n);
+  plugin_notification_meta_free(n.meta);
+}
+
+static void dispatch_alarms(const struct dispatch *d, struct group *g) {
+  struct group_alarm a;
+  for (int i = 0; i < OUTLIER_MEASURES; i++)
+    if (group_alarm(g, (enum outlier_measure)i, CDTIME_T_TO_MS(d->list.time),
+                    &a))
+      notify(d, (enum outlier_measure)i, &a);
+}
+
 static void self_begin(struct dispatch *d) {
   snprintf(d->list.plugin_instance, sizeof(d->list.plugin_instance), "self");
 }
@@ -59,9 +131,35 @@ static void self_total(struct dispatch *d, const char *type,
   dispatch_value(d, type, instance, (value_t){.derive = (derive_t)value});
 }
 
+/* What is not known is left out. */
+static void self_limits(struct dispatch *d, const struct host_limits *l) {
+  const struct {
+    const char *type, *instance;
+    double value;
+  } row[] = {
+      {"count", "host_orphans", l->orphans},
+      {"count", "host_orphans_limit", l->orphans_limit},
+      {"percent", "host_orphans",
+       host_limits_percent(l->orphans, l->orphans_limit)},
+      {"count", "host_time_wait", l->time_wait},
+      {"count", "host_time_wait_limit", l->time_wait_limit},
+      {"percent", "host_time_wait",
+       host_limits_percent(l->time_wait, l->time_wait_limit)},
+      {"memory", "host_tcp_mem", l->tcp_mem},
+      {"memory", "host_tcp_mem_pressure", l->tcp_mem_pressure},
+      {"memory", "host_tcp_mem_limit", l->tcp_mem_limit},
+      {"percent", "host_tcp_mem",
+       host_limits_percent(l->tcp_mem, l->tcp_mem_limit)},
+  };
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+    if (!isnan(row[i].value))
+      self_gauge(d, row[i].type, row[i].instance, row[i].value);
+}
+
 static void self_closes(struct dispatch *d, const struct scan_health *h) {
   self_total(d, "total_events", "close_events", h->closes.received);
   self_total(d, "total_events", "close_events_lost", h->closes.lost);
+  self_total(d, "total_events", "close_events_aborted", h->aborted);
   self_total(d, "total_events", "close_events_unclear", h->unclear);
   self_total(d, "total_time_in_ms", "close_events_suspended",
              h->closes.suspended_ms);
@@ -87,6 +185,7 @@ static void dispatch_self(struct dispatch *d, const struct scan_health *h) {
     self_gauge(d, "bytes", "tcp_info", (double)h->info_size);
   if (h->coverage >= 0)
     self_gauge(d, "percent", "coverage", h->coverage);
+  self_limits(d, &h->limits);
   self_totals(d, h);
 }
 
@@ -98,6 +197,8 @@ void dispatch_read(struct scan *s) {
   for (size_t i = 0; i < scan_group_count(s); i++) {
     d.group = group_name(scan_group(s, i));
     group_each(scan_group(s, i), on_series, &d);
+    dispatch_worst(&d, scan_group(s, i));
+    dispatch_alarms(&d, scan_group(s, i));
   }
   dispatch_self(&d, h);
 }

@@ -324,7 +324,7 @@ static void state_add(struct ledger *l, const struct sample *s) {
   struct subject subject = s->subject;
   subject.inbound = is_listening(l, subject.local_port);
   for (size_t i = 0; i < l->places.count; i++)
-    group_add_state(l->places.group[i], &subject, s->state);
+    group_add_other(l->places.group[i], s, &subject);
 }
 
 int ledger_socket(struct ledger *l, const struct sample *s) {
@@ -423,6 +423,8 @@ static void known_end(struct ledger *l, const struct sample *s) {
 void ledger_destroyed(struct ledger *l, const struct sample *s,
                       uint64_t after_ms) {
   track_close(l->track, s, event_is_blank(s), &l->seen);
+  l->sums.aborted +=
+      event_is_blank(s) && !event_is_void(s) && !event_has_failed(s);
   uint32_t *tag = l->seen.tag;
   bool reused = l->seen.event == TRACK_REUSED;
   if (reused) {

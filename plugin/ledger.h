@@ -27,6 +27,8 @@ struct ledger_sums {
   uint64_t dumped;  /* sockets of the last dump, repeats left out */
   uint64_t matched; /* of these, connections that are in a group */
   uint64_t retrans; /* total: total_retrans of all sockets, in groups or not */
+  uint64_t aborted; /* total: events without counters, of connections that were
+                       established: what they did last is not known */
   uint64_t unclear; /* total: events left out, because the socket may have been
                        counted before */
 };

@@ -18,6 +18,8 @@ enum {
   DUMP_SECONDS_MAX = 3600,
   CLOSE_RATE_MAX = 10000000,
   NAMED_MAX = 6, /* metrics in a message */
+  WORST_MAX = 100,
+  RTT_SECONDS_MAX = 3600,
 };
 
 static int refuse_with(const struct reading *r, const oconfig_value_t *v,
@@ -259,8 +261,7 @@ int option_read_by(struct reading *r, const oconfig_value_t *v) {
 int option_read_prefix(struct reading *r, const oconfig_value_t *v) {
   bool ipv4 = v == r->item->values;
   double max = ipv4 ? 32 : 128;
-  r->prefix = r->option;
-  r->prefix_value = r->item->values;
+  r->prefix = (struct given){r->option, r->item->values};
   if (v->type != OCONFIG_TYPE_NUMBER)
     return option_refuse(r, v,
                          v->type == OCONFIG_TYPE_STRING ? "text, not a number"
@@ -274,6 +275,34 @@ int option_read_prefix(struct reading *r, const oconfig_value_t *v) {
   return 0;
 }
 
+int option_read_worst(struct reading *r, const oconfig_value_t *v) {
+  r->worst = (struct given){r->option, v};
+  if (read_count(r, v, &r->group->worst) != 0)
+    return -1;
+  return r->group->worst <= WORST_MAX ? 0 : option_refuse(r, v, "out of range");
+}
+
+/* Where a warning is due, and where a failure. */
+static int read_severity(struct reading *r, const oconfig_value_t *v,
+                         double max, struct severity *out) {
+  bool second = v != r->item->values;
+  if (r->worst.option == NULL)
+    r->worst = (struct given){r->option, r->item->values};
+  if (number_of(r, v, max, second ? &out->failure : &out->warning) != 0)
+    return -1;
+  return !second || out->failure >= out->warning
+             ? 0
+             : option_refuse(r, v, "less than the warning before it");
+}
+
+int option_read_worst_retrans(struct reading *r, const oconfig_value_t *v) {
+  return read_severity(r, v, 100, &r->group->worst_retrans);
+}
+
+int option_read_worst_rtt(struct reading *r, const oconfig_value_t *v) {
+  return read_severity(r, v, RTT_SECONDS_MAX, &r->group->worst_rtt);
+}
+
 static bool has_dimension(const struct group_settings *g, enum dimension d) {
   for (size_t i = 0; i < g->by_count; i++)
     if (g->by[i] == d)
@@ -281,12 +310,26 @@ static bool has_dimension(const struct group_settings *g, enum dimension d) {
   return false;
 }
 
+static int refuse_useless(struct reading *r, struct given given,
+                          const char *problem) {
+  if (given.option == NULL)
+    return 0;
+  r->option = given.option;
+  return option_refuse(r, given.value, problem);
+}
+
 int option_end_group(struct reading *r) {
-  if (r->prefix != NULL && !has_dimension(r->group, DIMENSION_REMOTE_NETWORK)) {
-    r->option = r->prefix;
-    return option_refuse(r, r->prefix_value,
-                         "of use only with By \"remote-network\"");
-  }
+  if (!has_dimension(r->group, DIMENSION_REMOTE_NETWORK) &&
+      refuse_useless(r, r->prefix, "of use only with By \"remote-network\"") !=
+          0)
+    return -1;
+  if (r->group->by_count == 0 &&
+      (refuse_useless(r, r->worst, "of use only in a group with By") != 0 ||
+       refuse_useless(r, r->outliers, "of use only in a group with By") != 0))
+    return -1;
+  if (r->group->worst == 0 &&
+      refuse_useless(r, r->worst, "of use only with Worst") != 0)
+    return -1;
   int status = 0;
   if (r->directions == DIRECTION_INBOUND)
     status =
@@ -332,6 +375,8 @@ int option_read_metric(struct reading *r, const oconfig_value_t *v) {
   int id = metric_find(text);
   if (id >= 0) {
     r->metric = id;
+    if (id == METRIC_OUTLIERS && r->group != NULL)
+      r->outliers = (struct given){r->option, v};
     return metric_list_add(list, (enum metric_id)id, NULL) == 0
                ? 0
                : option_out_of_memory(r);
@@ -341,7 +386,25 @@ int option_read_metric(struct reading *r, const oconfig_value_t *v) {
   if (r->metric < 0 || metric_table[r->metric].kind != METRIC_KIND_DISTRIBUTION)
     return refuse_with(r, v, "a statistic without a distribution before it",
                        "\"rtt\" \"p50\" \"max\", for example");
+  if (s.kind == STATISTIC_SUM &&
+      strcmp(metric_table[r->metric].type, "percent") == 0)
+    return refuse_with(r, v, "percentages do not add up",
+                       "min, max, avg and p1 to p99.9 of a percentage");
   return metric_list_add(list, (enum metric_id)r->metric, &s) == 0
+             ? 0
+             : option_out_of_memory(r);
+}
+
+int option_read_histogram(struct reading *r, const oconfig_value_t *v) {
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
+  const char *text = option_text(r, v);
+  if (text == NULL)
+    return -1;
+  int id = metric_find(text);
+  if (id < 0 || metric_table[id].kind != METRIC_KIND_DISTRIBUTION)
+    return option_refuse(r, v, "not a distribution");
+  return metric_list_add(&r->group->histograms, (enum metric_id)id,
+                         &histogram) == 0
              ? 0
              : option_out_of_memory(r);
 }

@@ -16,9 +16,11 @@ struct reading {
   struct group_settings *group;             /* NULL: at the plugin level */
   struct selector *list[SELECTOR_OP_COUNT]; /* of the group, borrowed */
   unsigned seen;                            /* bit: row of the table */
-  unsigned directions;         /* of the group, enum direction_bit */
-  const struct option *prefix; /* of the group; NULL: not given */
-  const oconfig_value_t *prefix_value;
+  unsigned directions; /* of the group, enum direction_bit */
+  struct given {       /* in the group, of use only with a certain By */
+    const struct option *option; /* NULL: not given */
+    const oconfig_value_t *value;
+  } prefix, worst, outliers;
   const struct option *option;
   const oconfig_item_t *item;
   int metric; /* the last one of this item, or -1 */
@@ -49,7 +51,9 @@ option_read_fn option_read_dump_timeout, option_read_count_closed,
     option_read_max_close_rate, option_read_replay, option_read_port,
     option_read_address, option_read_filter, option_read_direction,
     option_read_ignore_loopback, option_read_by, option_read_prefix,
-    option_read_max_members, option_read_member_timeout, option_read_metric;
+    option_read_worst, option_read_worst_retrans, option_read_worst_rtt,
+    option_read_histogram, option_read_max_members, option_read_member_timeout,
+    option_read_metric;
 
 /* What only the end of the group's block shows. */
 int option_end_group(struct reading *r);

@@ -93,6 +93,7 @@ struct scan *scan_new(const struct settings *settings, unsigned interval_ms,
     return NULL;
   }
   pthread_mutex_init(&s->lock, NULL);
+  host_limits_clear(&s->health.limits);
   if (world != NULL)
     s->world = *world;
   unsigned timeout_ms = interval_ms;
@@ -158,7 +159,6 @@ static void closes_step(struct scan *s) {
   closes_read(s->closes, now_ms(), s->host_known ? &s->host : NULL,
               on_destroyed, s);
   s->health.closes = *closes_health(s->closes);
-  s->health.unclear = ledger_sums(s->ledger)->unclear;
   ledger_follow(s->ledger, s->health.closes.state == CLOSES_FOLLOWED);
 }
 
@@ -264,6 +264,8 @@ static void read_completed(struct scan *s) {
   if (s->closes != NULL) /* of those that closed meanwhile */
     closes_take(s->closes, on_destroyed, s);
   coverage_update(s);
+  if (s->diag != NULL)
+    host_limits_read(s->world.proc, &s->health.limits);
   s->health.members = 0;
   s->health.folded = 0;
   names_renew(s->names);
@@ -293,6 +295,8 @@ enum source_result scan_read(struct scan *s, struct error *error) {
   else if (result == SOURCE_FAILED)
     read_failed(s);
 
+  s->health.unclear = ledger_sums(s->ledger)->unclear;
+  s->health.aborted = ledger_sums(s->ledger)->aborted;
   s->health.dumped = s->begun ? ledger_sums(s->ledger)->dumped : 0;
   s->health.matched = s->begun ? ledger_sums(s->ledger)->matched : 0;
   s->health.tracked = ledger_tracked(s->ledger);

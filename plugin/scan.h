@@ -5,6 +5,7 @@
 
 #include "closes.h"
 #include "group.h"
+#include "host_limits.h"
 #include "settings.h"
 
 struct scan;
@@ -24,9 +25,11 @@ struct scan_health {
   size_t info_size;   /* bytes of struct tcp_info; 0: not known */
 
   struct closes_health closes;
-  uint64_t unclear; /* total: events left out, see ledger.h */
-  double coverage;  /* retransmissions seen in percent of the host's own, since
-                       the last complete read; negative: there were none */
+  uint64_t unclear, aborted; /* totals, see ledger.h */
+  double coverage; /* retransmissions seen in percent of the host's own, since
+                      the last complete read; negative: there were none */
+  struct host_limits limits; /* at the end of the last complete read; of a
+                                recording's host nothing is known */
 };
 
 /* What a scan reads of, for tests. Zeroes: the kernel, in the network namespace
@@ -36,6 +39,7 @@ struct scan_world {
   diag_open_fn *open_destroy; /* of destroy events */
   void *data;                 /* for both */
   const char *snmp;           /* see host_tcp_read() */
+  const char *proc;           /* see host_limits_read() */
 };
 
 /* `interval_ms`: what is taken for the time before the first read. `world` NULL

@@ -129,6 +129,27 @@ static const struct option option_table[] = {
      .values = 1,
      .read = option_read_member_timeout,
      .legal = COUNT_LEGAL},
+    {.name = "Worst",
+     .flags = OPTION_IN_GROUP | OPTION_ONCE,
+     .values = 1,
+     .read = option_read_worst,
+     .legal = "one whole number from 1 to 100, in a group with By"},
+    {.name = "WorstRetrans",
+     .flags = OPTION_IN_GROUP | OPTION_ONCE,
+     .values = 2,
+     .read = option_read_worst_retrans,
+     .legal = "two percentages, of a warning and of a failure, such as 1 5, in "
+              "a group with By and Worst"},
+    {.name = "WorstRtt",
+     .flags = OPTION_IN_GROUP | OPTION_ONCE,
+     .values = 2,
+     .read = option_read_worst_rtt,
+     .legal = "two numbers of seconds, of a warning and of a failure, such as "
+              "0.5 2, in a group with By and Worst"},
+    {.name = "Histogram",
+     .flags = OPTION_IN_GROUP,
+     .read = option_read_histogram,
+     .legal = "names of distributions in quotes, such as \"rtt\""},
     {.name = "Metric",
      .flags = BOTH,
      .read = option_read_metric,
@@ -234,17 +255,22 @@ static struct group_settings *group_add(struct settings *s, const char *name) {
                                .prefix_ipv4 = PREFIX_IPV4_USUAL,
                                .prefix_ipv6 = PREFIX_IPV6_USUAL,
                                .max_members = s->max_members,
+                               .worst_retrans = {1, 5},
+                               .worst_rtt = {0.5, 2},
                                .member_timeout = TIMEOUT_USUAL};
   return g->name != NULL && g->selector != NULL ? g : NULL;
 }
 
 /* Fills in what the block left open. */
 static int group_complete(const struct settings *s, struct group_settings *g) {
+  int status = 0;
   if (g->metrics.count == 0 && s->metrics.count == 0)
-    return metric_list_default(&g->metrics);
-  if (g->metrics.count == 0 && metric_list_copy(&g->metrics, &s->metrics) != 0)
+    status = metric_list_default(&g->metrics);
+  else if (g->metrics.count == 0)
+    status = metric_list_copy(&g->metrics, &s->metrics);
+  if (status != 0 || metric_list_complete(&g->metrics) != 0)
     return -1;
-  return metric_list_complete(&g->metrics);
+  return metric_list_copy(&g->metrics, &g->histograms);
 }
 
 static bool name_is_legal(const char *name) {
@@ -348,6 +374,7 @@ void settings_free(struct settings *s) {
   for (size_t i = 0; i < s->group_count; i++) {
     free(s->group[i].name);
     selector_free(s->group[i].selector);
+    metric_list_clear(&s->group[i].histograms);
     metric_list_clear(&s->group[i].metrics);
   }
   free(s->group);

@@ -26,6 +26,11 @@ enum dimension {
 /* As written in the configuration: "remote-address" ... */
 const char *dimension_name(enum dimension d);
 
+/* From where on a notification is due. */
+struct severity {
+  double warning, failure;
+};
+
 struct group_settings {
   char *name; /* [A-Za-z0-9_.]+, at most 60, unique, not "self" */
   struct selector *selector;          /* never NULL */
@@ -34,6 +39,10 @@ struct group_settings {
   uint8_t prefix_ipv4, prefix_ipv6; /* of remote-network; bits, 0 to 32, 128 */
   unsigned max_members;             /* 1 to 10000 */
   unsigned member_timeout;          /* intervals, 1 to 10000 */
+  unsigned worst;                   /* members named as such; 0 to 100 */
+  struct severity worst_retrans;    /* percent */
+  struct severity worst_rtt;        /* seconds */
+  struct metric_list histograms;    /* of use while reading only */
   struct metric_list metrics;       /* never empty */
 };
 

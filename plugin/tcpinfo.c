@@ -80,13 +80,17 @@ static void closes_say(void) {
   switch (h->state) {
   case CLOSES_FOLLOWED:
     if (closes != CLOSES_OFF) /* the usual case needs no words */
-      NOTICE("tcpinfo: Closed connections are followed again.");
+      NOTICE("tcpinfo: Closed connections are followed again. They were not "
+             "for %.0f s so far, in all.",
+             (double)h->suspended_ms / 1000);
     break;
   case CLOSES_SUSPENDED:
-    NOTICE("tcpinfo: Closed connections are not followed for now: %.0f a "
-           "second are more than MaxCloseRate %.0f. What a connection does "
-           "between a read and its close is not seen, nor is one that lives "
-           "between two reads.",
+    NOTICE("tcpinfo: Closed connections are not followed for now: %.0f "
+           "destroyed sockets a second are more than MaxCloseRate %.0f. Until "
+           "there are fewer, which is looked at after some reads, opened, "
+           "closed, failed and all counters lack short connections and the "
+           "last of long ones; see close_events_suspended. CountClosed true "
+           "follows them at any rate.",
            h->rate, settings.max_close_rate);
     break;
   case CLOSES_FAILED:

@@ -15,16 +15,29 @@ struct fake_value {
   double gauge;
   int64_t counter;
   uint64_t time;
+  char member[128]; /* meta data "tcpinfo:member"; empty: none */
 };
+
+enum { FAKE_NOTIFICATIONS_MAX = 16 };
 
 struct fake_daemon {
   struct fake_value *value;
   size_t count, capacity;
+  struct fake_notification {
+    int severity;
+    char name[256]; /* as of a value */
+    char message[256];
+    char member[128];
+  } notification[FAKE_NOTIFICATIONS_MAX];
+  size_t notification_count;
 };
 
 extern struct fake_daemon fake_daemon;
 
 void fake_daemon_clear(void); /* forgets the values; frees the memory */
+
+/* The daemon's clock, which else stands nearly still, goes on. */
+void fake_daemon_pass(unsigned seconds);
 
 /* NULL: was not dispatched. */
 const struct fake_value *fake_daemon_find(const char *name);

@@ -268,7 +268,8 @@ static void test_metrics(void **state) {
   (void)state;
   static const char *const kind[] = {
       [METRIC_KIND_GAUGE] = "gauge",
-      [METRIC_KIND_STATES] = "gauge",
+      [METRIC_KIND_SOCKETS] = "gauge",
+      [METRIC_KIND_SET] = "gauge",
       [METRIC_KIND_DISTRIBUTION] = "distribution",
       [METRIC_KIND_LIFE] = "counter",
       [METRIC_KIND_COUNTER] = "counter",
@@ -315,6 +316,7 @@ static void test_own_values(void **state) {
   struct scan_health *health = (struct scan_health *)scan_health(scan);
   health->closes.state = CLOSES_FOLLOWED;
   health->coverage = 50;
+  health->limits = (struct host_limits){1, 1, 1, 1, 1, 1, 1};
   dispatch_read(scan);
 
   char *page = file_read(PAGE);

@@ -1,11 +1,7 @@
 /* The whole pipe without a kernel: recorded dumps -> scan -> groups ->
  * dispatch -> a fake daemon. First what each kind of metric makes of known
  * messages, then random histories against a model. */
-#include "dispatch.h"
-#include "fake_daemon.h"
-#include "messages.h"
-#include "pcap.h"
-#include "scan.h"
+#include "pipe.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,145 +11,12 @@
 
 #include <cmocka.h>
 
-enum { INFO_SIZE = 280, INTERVAL_MS = 10000 };
-
-static void put(uint8_t *info, enum field_id id, uint64_t value) {
-  const struct field *f = &field_table[id];
-  uint32_t v4 = (uint32_t)value;
-  uint16_t v2 = (uint16_t)value;
-  if (f->width == 8)
-    memcpy(info + f->offset, &value, 8);
-  else if (f->width == 4)
-    memcpy(info + f->offset, &v4, 4);
-  else if (f->width == 2)
-    memcpy(info + f->offset, &v2, 2);
-  else
-    info[f->offset] = (uint8_t)(info[f->offset] | value << f->shift);
-}
-
-/* --- A recording, and the pipe over it ----------------------------------- */
-
-struct pipe {
-  struct pcap *pcap;
-  struct messages messages;
-  struct settings settings;
-  struct group_settings group[4];
-  char *file;
-  struct scan *scan;
-};
-
-static void dump_begin(struct pipe *p) {
-  messages_begin(&p->messages, 1, 0);
-  messages_request(&p->messages);
-  pcap_write(p->pcap, &p->messages);
-  messages_begin(&p->messages, 1, 0);
-}
-
-static void dump_end(struct pipe *p, int code) {
-  messages_done(&p->messages, code);
-  pcap_write(p->pcap, &p->messages);
-  pcap_pause(p->pcap, INTERVAL_MS - 2); /* a packet is 1 ms */
-}
-
-static void socket_put(struct pipe *p, struct message_socket s,
-                       const uint8_t *info, size_t size) {
-  if (p->messages.size > 30000) {
-    pcap_write(p->pcap, &p->messages);
-    messages_begin(&p->messages, 1, 0);
-  }
-  messages_socket(&p->messages, &s);
-  if (size > 0)
-    messages_info(&p->messages, info, size);
-}
-
-static struct group_settings *group_add_settings(struct pipe *p,
-                                                 const char *name) {
-  struct group_settings *g = &p->group[p->settings.group_count++];
-  *g = (struct group_settings){.name = (char *)name,
-                               .max_members = 100,
-                               .member_timeout = 6,
-                               .selector = selector_new(SELECTOR_AND)};
-  assert_non_null(g->selector);
-  return g;
-}
-
-static void want(struct group_settings *g, const char *metric,
-                 const char *statistic) {
-  struct statistic s;
-  int id = metric_find(metric);
-  assert_true(id >= 0);
-  if (statistic != NULL)
-    assert_true(statistic_parse(statistic, &s));
-  assert_int_equal(metric_list_add(&g->metrics, (enum metric_id)id,
-                                   statistic != NULL ? &s : NULL),
-                   0);
-}
-
-static struct pipe *pipe_new(void) {
-  struct pipe *p = calloc(1, sizeof(*p));
-  assert_non_null(p);
-  p->pcap = pcap_new(&pcap_header_good);
-  p->settings.group = p->group;
-  return p;
-}
-
-static void pipe_start(struct pipe *p) {
-  struct error error;
-  p->file = pcap_file(p->pcap);
-  p->settings.replay = &p->file;
-  p->settings.replay_count = 1;
-  p->scan = scan_new(&p->settings, INTERVAL_MS, NULL, &error);
-  if (p->scan == NULL)
-    fail_msg("%s", error.text);
-}
-
-static enum source_result pipe_read(struct pipe *p) {
-  struct error error;
-  fake_daemon_clear();
-  enum source_result result = scan_read(p->scan, &error);
-  if (result == SOURCE_COMPLETE) {
-    dispatch_read(p->scan);
-    scan_commit(p->scan);
-  } else if (result == SOURCE_FAILED) {
-    dispatch_failure(scan_health(p->scan));
-  }
-  return result;
-}
-
-static void pipe_free(struct pipe *p) {
-  fake_daemon_clear();
-  scan_free(p->scan);
-  pcap_free(p->pcap);
-  for (size_t i = 0; i < p->settings.group_count; i++) {
-    selector_free(p->group[i].selector);
-    metric_list_clear(&p->group[i].metrics);
-  }
-  free(p);
-}
-
-static void absent(const char *name) {
-  if (fake_daemon_find(name) != NULL)
-    fail_msg("%s should not be there", name);
-}
-
-static void gauge_is(const char *name, double value) {
-  double got = fake_daemon_gauge(name);
-  if (got < value - 1e-9 || got > value + 1e-9)
-    fail_msg("%s is %.12g, not %.12g", name, got, value);
-}
-
-static void counter_is(const char *name, int64_t value) {
-  int64_t got = fake_daemon_counter(name);
-  if (got != value)
-    fail_msg("%s is %lld, not %lld", name, (long long)got, (long long)value);
-}
-
 /* --- Known messages ------------------------------------------------------ */
 
 static void test_values(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
-  struct group_settings *g = group_add_settings(p, "all");
+  struct group_settings *g = pipe_group(p, "all");
   static const char *const whole[] = {
       "connections",  "active",          "opened",      "closed",
       "bytes_sent",   "retrans",         "total_rto",   "busy_time",
@@ -165,45 +28,45 @@ static void test_values(void **state) {
       "delivery_rate", "rttvar",      "min_rtt"};
   static const char *const statistic[] = {"min", "max", "avg", "sum", "p50"};
   for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
-    want(g, whole[i], NULL);
+    pipe_want(g, whole[i], NULL);
   for (size_t i = 0; i < sizeof(spread) / sizeof(spread[0]); i++)
     for (size_t k = 0; k < sizeof(statistic) / sizeof(statistic[0]); k++)
-      want(g, spread[i], statistic[k]);
+      pipe_want(g, spread[i], statistic[k]);
 
   for (unsigned read = 0; read < 2; read++) {
-    dump_begin(p);
+    pipe_dump_begin(p);
     for (unsigned i = 1; i <= 3; i++) {
       uint8_t info[INFO_SIZE] = {0};
-      put(info, FIELD_RTT, 10000 * i);
-      put(info, FIELD_RTTVAR, 500 * i);
-      put(info, FIELD_MIN_RTT, 8000);
-      put(info, FIELD_SND_CWND, 10 * i);
-      put(info, FIELD_SND_MSS, 1000);
-      put(info, FIELD_SND_SSTHRESH, i == 3 ? 20 : 0x7fffffff);
-      put(info, FIELD_LAST_ACK_RECV, i == 3 ? 10001 : 10000);
-      put(info, FIELD_PACING_RATE, i == 1 ? UINT64_MAX : 1000000);
-      put(info, FIELD_DELIVERY_RATE, 5000 * i);
-      put(info, FIELD_APP_LIMITED, i == 2);
-      put(info, FIELD_BYTES_SENT, 1000 + read * 300 * i);
-      put(info, FIELD_TOTAL_RETRANS, 7 + read * i);
-      put(info, FIELD_DATA_SEGS_OUT, 100 + read * 40);
-      put(info, FIELD_DSACK_DUPS, 1 + read * (i == 1));
-      put(info, FIELD_DELIVERED, 5);
-      put(info, FIELD_TOTAL_RTO, 65535 + read * 2);
-      put(info, FIELD_TOTAL_RTO_TIME, 50 + read * 25);
+      info_put(info, FIELD_RTT, 10000 * i);
+      info_put(info, FIELD_RTTVAR, 500 * i);
+      info_put(info, FIELD_MIN_RTT, 8000);
+      info_put(info, FIELD_SND_CWND, 10 * i);
+      info_put(info, FIELD_SND_MSS, 1000);
+      info_put(info, FIELD_SND_SSTHRESH, i == 3 ? 20 : 0x7fffffff);
+      info_put(info, FIELD_LAST_ACK_RECV, i == 3 ? 10001 : 10000);
+      info_put(info, FIELD_PACING_RATE, i == 1 ? UINT64_MAX : 1000000);
+      info_put(info, FIELD_DELIVERY_RATE, 5000 * i);
+      info_put(info, FIELD_APP_LIMITED, i == 2);
+      info_put(info, FIELD_BYTES_SENT, 1000 + read * 300 * i);
+      info_put(info, FIELD_TOTAL_RETRANS, 7 + read * i);
+      info_put(info, FIELD_DATA_SEGS_OUT, 100 + read * 40);
+      info_put(info, FIELD_DSACK_DUPS, 1 + read * (i == 1));
+      info_put(info, FIELD_DELIVERED, 5);
+      info_put(info, FIELD_TOTAL_RTO, 65535 + read * 2);
+      info_put(info, FIELD_TOTAL_RTO_TIME, 50 + read * 25);
       /* Of 30 s: 6 s network, 1 s receiver, 2 s sender. */
-      put(info, FIELD_BUSY_TIME, 9000000 + read * 3000000);
-      put(info, FIELD_RWND_LIMITED, 500000 + read * (i == 1) * 1000000);
-      put(info, FIELD_SNDBUF_LIMITED, 500000 + read * (i == 2) * 2000000);
-      socket_put(p,
-                 (struct message_socket){.cookie = i,
-                                         .local = "10.0.0.1",
-                                         .remote = "10.0.0.2",
-                                         .recv_queue = 5 * i,
-                                         .send_queue = i},
-                 info, sizeof(info));
+      info_put(info, FIELD_BUSY_TIME, 9000000 + read * 3000000);
+      info_put(info, FIELD_RWND_LIMITED, 500000 + read * (i == 1) * 1000000);
+      info_put(info, FIELD_SNDBUF_LIMITED, 500000 + read * (i == 2) * 2000000);
+      pipe_socket(p,
+                  (struct message_socket){.cookie = i,
+                                          .local = "10.0.0.1",
+                                          .remote = "10.0.0.2",
+                                          .recv_queue = 5 * i,
+                                          .send_queue = i},
+                  info, sizeof(info));
     }
-    dump_end(p, 0);
+    pipe_dump_end(p, 0);
   }
   pipe_start(p);
 
@@ -267,27 +130,27 @@ static void test_values(void **state) {
 static void test_nothing_and_old_kernel(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
-  struct group_settings *g = group_add_settings(p, "empty");
+  struct group_settings *g = pipe_group(p, "empty");
   static const char *const metric[] = {
       "connections", "active",  "opened",  "bytes_sent", "retrans",
       "rehash",      "rcv_wnd", "limited", "delivered",  "bytes_acked"};
   selector_free(g->selector);
   g->selector = selector_new(SELECTOR_OR); /* nothing */
-  struct group_settings *all = group_add_settings(p, "all");
+  struct group_settings *all = pipe_group(p, "all");
   for (size_t i = 0; i < sizeof(metric) / sizeof(metric[0]); i++) {
-    want(g, metric[i], NULL);
-    want(all, metric[i], NULL);
+    pipe_want(g, metric[i], NULL);
+    pipe_want(all, metric[i], NULL);
   }
   assert_int_equal(metric_list_complete(&g->metrics), 0);
   assert_int_equal(metric_list_complete(&all->metrics), 0);
   uint8_t info[INFO_SIZE] = {0};
   for (int read = 0; read < 2; read++) {
-    dump_begin(p);
-    socket_put(p, (struct message_socket){.cookie = 1}, info, 136);
-    dump_end(p, 0);
+    pipe_dump_begin(p);
+    pipe_socket(p, (struct message_socket){.cookie = 1}, info, 136);
+    pipe_dump_end(p, 0);
   }
-  dump_begin(p);
-  dump_end(p, 0);
+  pipe_dump_begin(p);
+  pipe_dump_end(p, 0);
   pipe_start(p);
   for (int read = 0; read < 3; read++) {
     assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
@@ -309,28 +172,28 @@ static void test_nothing_and_old_kernel(void **state) {
 static void test_states(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
-  struct group_settings *g = group_add_settings(p, "web");
-  want(g, "connections", NULL);
-  want(g, "states", NULL);
-  want(g, "opened", NULL);
-  want(g, "closed", NULL);
+  struct group_settings *g = pipe_group(p, "web");
+  pipe_want(g, "connections", NULL);
+  pipe_want(g, "states", NULL);
+  pipe_want(g, "opened", NULL);
+  pipe_want(g, "closed", NULL);
   g->by[g->by_count++] = DIMENSION_REMOTE_ADDRESS;
   uint8_t info[INFO_SIZE] = {0};
   static const uint8_t second[] = {TCP_STATE_SYN_RECV, TCP_STATE_ESTABLISHED,
                                    TCP_STATE_TIME_WAIT, TCP_STATE_TIME_WAIT,
                                    TCP_STATE_TIME_WAIT};
   for (int read = 0; read < 5; read++) {
-    dump_begin(p);
-    socket_put(p,
-               (struct message_socket){.cookie = 1, .state = TCP_STATE_LISTEN},
-               NULL, 0);
+    pipe_dump_begin(p);
+    pipe_socket(p,
+                (struct message_socket){.cookie = 1, .state = TCP_STATE_LISTEN},
+                NULL, 0);
     bool mini = second[read] != TCP_STATE_ESTABLISHED;
     for (int twice = 0; twice < 2; twice++) /* repeats count once */
-      socket_put(p,
-                 (struct message_socket){
-                     .cookie = 2, .state = second[read], .remote = "10.0.0.9"},
-                 info, mini ? 0 : sizeof(info));
-    dump_end(p, 0);
+      pipe_socket(p,
+                  (struct message_socket){
+                      .cookie = 2, .state = second[read], .remote = "10.0.0.9"},
+                  info, mini ? 0 : sizeof(info));
+    pipe_dump_end(p, 0);
   }
   pipe_start(p);
   for (int read = 0; read < 2; read++) {
@@ -360,26 +223,26 @@ static void test_states(void **state) {
 static void test_failed_dump(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
-  struct group_settings *g = group_add_settings(p, "all");
-  want(g, "connections", NULL);
-  want(g, "opened", NULL);
-  want(g, "closed", NULL);
-  want(g, "bytes_sent", NULL);
-  want(g, "cwnd", "sum");
-  want(g, "retrans_percent", NULL);
+  struct group_settings *g = pipe_group(p, "all");
+  pipe_want(g, "connections", NULL);
+  pipe_want(g, "opened", NULL);
+  pipe_want(g, "closed", NULL);
+  pipe_want(g, "bytes_sent", NULL);
+  pipe_want(g, "cwnd", "sum");
+  pipe_want(g, "retrans_percent", NULL);
   for (unsigned read = 0; read < 5; read++) {
-    dump_begin(p);
+    pipe_dump_begin(p);
     for (unsigned i = 0; i < 4; i++) {
       uint8_t info[INFO_SIZE] = {0};
       if ((read == 0 || read == 2) && i >= 2)
         break; /* fails half-way */
-      put(info, FIELD_BYTES_SENT, 1000 * (read + 1));
-      put(info, FIELD_TOTAL_RETRANS, read * (i == 0));
-      put(info, FIELD_DATA_SEGS_OUT, 10 * read);
-      put(info, FIELD_SND_CWND, 10);
-      socket_put(p, (struct message_socket){.cookie = i}, info, sizeof(info));
+      info_put(info, FIELD_BYTES_SENT, 1000 * (read + 1));
+      info_put(info, FIELD_TOTAL_RETRANS, read * (i == 0));
+      info_put(info, FIELD_DATA_SEGS_OUT, 10 * read);
+      info_put(info, FIELD_SND_CWND, 10);
+      pipe_socket(p, (struct message_socket){.cookie = i}, info, sizeof(info));
     }
-    dump_end(p, read == 0 || read == 2 ? 2 : 0); /* ENOENT */
+    pipe_dump_end(p, read == 0 || read == 2 ? 2 : 0); /* ENOENT */
   }
   pipe_start(p);
   assert_int_equal(pipe_read(p), SOURCE_FAILED);
@@ -409,25 +272,25 @@ static void test_failing_for_ever(void **state) {
   (void)state;
   enum { FAILURES = 60, EACH = 8000 };
   struct pipe *p = pipe_new();
-  struct group_settings *g = group_add_settings(p, "all");
-  want(g, "connections", NULL);
-  want(g, "opened", NULL);
-  want(g, "closed", NULL);
-  want(g, "bytes_sent", NULL);
+  struct group_settings *g = pipe_group(p, "all");
+  pipe_want(g, "connections", NULL);
+  pipe_want(g, "opened", NULL);
+  pipe_want(g, "closed", NULL);
+  pipe_want(g, "bytes_sent", NULL);
   g->by[g->by_count++] = DIMENSION_REMOTE_PORT;
   uint8_t info[INFO_SIZE] = {0};
   uint64_t cookie = 0;
-  put(info, FIELD_BYTES_SENT, 7);
+  info_put(info, FIELD_BYTES_SENT, 7);
   for (int read = 0; read < FAILURES + 3; read++) {
     bool fails = read > 0 && read <= FAILURES;
-    dump_begin(p);
+    pipe_dump_begin(p);
     for (unsigned i = 0; i < (fails ? EACH : 5); i++)
-      socket_put(p,
-                 (struct message_socket){.cookie = fails ? ++cookie : ~i,
-                                         .remote_port = (uint16_t)(i + 1)},
-                 info, sizeof(info));
-    dump_end(p, fails ? 2 : 0);
-    put(info, FIELD_BYTES_SENT, 7 + (uint64_t)read);
+      pipe_socket(p,
+                  (struct message_socket){.cookie = fails ? ++cookie : ~i,
+                                          .remote_port = (uint16_t)(i + 1)},
+                  info, sizeof(info));
+    pipe_dump_end(p, fails ? 2 : 0);
+    info_put(info, FIELD_BYTES_SENT, 7 + (uint64_t)read);
   }
   pipe_start(p);
   int64_t sent = 0;
@@ -452,15 +315,15 @@ static void test_one_big_failure(void **state) {
   (void)state;
   enum { MANY = 70000 };
   struct pipe *p = pipe_new();
-  struct group_settings *g = group_add_settings(p, "all");
-  want(g, "bytes_sent", NULL);
+  struct group_settings *g = pipe_group(p, "all");
+  pipe_want(g, "bytes_sent", NULL);
   uint8_t info[INFO_SIZE] = {0};
   for (unsigned read = 0; read < 3; read++) {
-    dump_begin(p);
-    put(info, FIELD_BYTES_SENT, 1000 * (read + 1));
+    pipe_dump_begin(p);
+    info_put(info, FIELD_BYTES_SENT, 1000 * (read + 1));
     for (unsigned i = 0; i < (read == 0 ? 5u : MANY); i++)
-      socket_put(p, (struct message_socket){.cookie = i}, info, sizeof(info));
-    dump_end(p, read == 1 ? 2 : 0);
+      pipe_socket(p, (struct message_socket){.cookie = i}, info, sizeof(info));
+    pipe_dump_end(p, read == 1 ? 2 : 0);
   }
   pipe_start(p);
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
@@ -477,16 +340,17 @@ static void test_limited_after_failure(void **state) {
   (void)state;
   for (unsigned came = 0; came < 3; came++) {
     struct pipe *p = pipe_new();
-    want(group_add_settings(p, "all"), "limited", NULL);
+    pipe_want(pipe_group(p, "all"), "limited", NULL);
     for (unsigned read = 0; read < 3; read++) {
-      dump_begin(p);
+      pipe_dump_begin(p);
       for (unsigned i = 0; i < (read == 1 ? came : 2); i++) {
         uint8_t info[INFO_SIZE] = {0};
-        put(info, FIELD_BUSY_TIME, i * read * INTERVAL_MS * 1000ull);
-        put(info, FIELD_RWND_LIMITED, i * read * INTERVAL_MS * 1000ull);
-        socket_put(p, (struct message_socket){.cookie = i}, info, sizeof(info));
+        info_put(info, FIELD_BUSY_TIME, i * read * INTERVAL_MS * 1000ull);
+        info_put(info, FIELD_RWND_LIMITED, i * read * INTERVAL_MS * 1000ull);
+        pipe_socket(p, (struct message_socket){.cookie = i}, info,
+                    sizeof(info));
       }
-      dump_end(p, read == 1 ? 2 : 0);
+      pipe_dump_end(p, read == 1 ? 2 : 0);
     }
     pipe_start(p);
     assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
@@ -501,17 +365,17 @@ static void test_limited_after_failure(void **state) {
 static void test_malformed(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
-  want(group_add_settings(p, "all"), "connections", NULL);
+  pipe_want(pipe_group(p, "all"), "connections", NULL);
   uint8_t info[INFO_SIZE] = {0};
-  dump_begin(p);
+  pipe_dump_begin(p);
   for (unsigned i = 0; i < 5; i++)
-    socket_put(
+    pipe_socket(
         p,
         (struct message_socket){.cookie = i,
                                 .state = i == 3 ? 99 : TCP_STATE_ESTABLISHED,
                                 .family = i == 4 ? 7 : 0},
         info, sizeof(info));
-  dump_end(p, 0);
+  pipe_dump_end(p, 0);
   pipe_start(p);
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
   gauge_is("tcpinfo-all/count-connections", 3);
@@ -561,7 +425,7 @@ static void model_move(struct model *m) {
 }
 
 static void model_dump(struct model *m, struct pipe *p, bool fails) {
-  dump_begin(p);
+  pipe_dump_begin(p);
   m->connections = 0;
   unsigned stop = fails ? chance(SOCKETS) : SOCKETS;
   bool seen[SOCKETS] = {false};
@@ -572,17 +436,17 @@ static void model_dump(struct model *m, struct pipe *p, bool fails) {
     uint8_t info[INFO_SIZE] = {0};
     char peer[32];
     snprintf(peer, sizeof(peer), "10.0.0.%u", s->peer);
-    put(info, FIELD_BYTES_SENT, s->bytes);
-    put(info, FIELD_TOTAL_RETRANS, s->retrans);
-    put(info, FIELD_DATA_SEGS_OUT, s->bytes / 100);
-    put(info, FIELD_SND_CWND, 1 + s->peer);
+    info_put(info, FIELD_BYTES_SENT, s->bytes);
+    info_put(info, FIELD_TOTAL_RETRANS, s->retrans);
+    info_put(info, FIELD_DATA_SEGS_OUT, s->bytes / 100);
+    info_put(info, FIELD_SND_CWND, 1 + s->peer);
     for (unsigned times = chance(30) == 0 ? 2 : 1; times > 0; times--)
-      socket_put(p,
-                 (struct message_socket){.cookie = s->cookie,
-                                         .local = "10.1.0.1",
-                                         .remote = peer,
-                                         .local_port = 443},
-                 info, sizeof(info));
+      pipe_socket(p,
+                  (struct message_socket){.cookie = s->cookie,
+                                          .local = "10.1.0.1",
+                                          .remote = peer,
+                                          .local_port = 443},
+                  info, sizeof(info));
     if (s->known || m->complete_once)
       m->bytes += s->bytes - s->handed_out;
     s->handed_out = s->bytes;
@@ -590,7 +454,7 @@ static void model_dump(struct model *m, struct pipe *p, bool fails) {
     s->missed = 0;
     m->connections++;
   }
-  dump_end(p, fails ? 2 : 0);
+  pipe_dump_end(p, fails ? 2 : 0);
   for (unsigned i = 0; i < SOCKETS; i++) {
     struct live *s = &m->socket[i];
     if (!fails && s->known && !seen[i] && ++s->missed == 2) {
@@ -688,15 +552,15 @@ static void test_histories(void **state) {
   static bool fails[READS];
   for (unsigned seed = 1; seed <= 4; seed++) {
     struct pipe *p = pipe_new();
-    struct group_settings *g = group_add_settings(p, "web");
-    want(g, "connections", NULL);
-    want(g, "bytes_sent", NULL);
-    want(g, "retrans", NULL);
-    want(g, "opened", NULL);
-    want(g, "closed", NULL);
-    want(g, "cwnd", "sum");
-    want(g, "cwnd", "p50");
-    want(g, "retrans_percent", NULL);
+    struct group_settings *g = pipe_group(p, "web");
+    pipe_want(g, "connections", NULL);
+    pipe_want(g, "bytes_sent", NULL);
+    pipe_want(g, "retrans", NULL);
+    pipe_want(g, "opened", NULL);
+    pipe_want(g, "closed", NULL);
+    pipe_want(g, "cwnd", "sum");
+    pipe_want(g, "cwnd", "p50");
+    pipe_want(g, "retrans_percent", NULL);
     g->by[g->by_count++] = DIMENSION_REMOTE_ADDRESS;
     g->max_members = seed == 4 ? 1 : MAX_MEMBERS;
     g->member_timeout = seed;

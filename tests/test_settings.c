@@ -133,6 +133,17 @@ static void add_whole(struct out *o, const struct settings *s) {
     add(o, "Replay %s\n", s->replay[i]);
 }
 
+/* What is said of it, unless that is usual. */
+static void add_worst(struct out *o, const struct group_settings *g) {
+  const struct severity *retrans = &g->worst_retrans, *rtt = &g->worst_rtt;
+  if (g->worst > 0)
+    add(o, ", %u worst", g->worst);
+  if (retrans->warning != 1 || retrans->failure != 5)
+    add(o, ", from %g and %g %%", retrans->warning, retrans->failure);
+  if (rtt->warning != 0.5 || rtt->failure != 2)
+    add(o, ", from %g and %g s", rtt->warning, rtt->failure);
+}
+
 /* "web: SELECTOR by DIMENSIONS, 100 members, 6 intervals: METRICS". */
 static void add_group(struct out *o, const struct group_settings *g) {
   char selector[2048];
@@ -150,7 +161,9 @@ static void add_group(struct out *o, const struct group_settings *g) {
     if (g->by[i] == DIMENSION_REMOTE_NETWORK)
       add(o, " of %u %u", g->prefix_ipv4, g->prefix_ipv6);
   }
-  add(o, ", %u members, %u intervals: %s\n", g->max_members, g->member_timeout,
+  add(o, ", %u members, %u intervals", g->max_members, g->member_timeout);
+  add_worst(o, g);
+  add(o, ": %s\n",
       strcmp(metrics.text, usual.text) == 0 ? "the usual" : metrics.text);
 }
 
@@ -220,7 +233,7 @@ static void test_example(void **state) {
   const struct group_settings *g = &s.group[0];
   assert_string_equal(g->name, "postgres");
   assert_int_equal(g->by_count, 0);
-  assert_int_equal(g->metrics.count, 12);
+  assert_int_equal(g->metrics.count, 13);
   struct subject t = tuple("10.0.0.1", 40000, "10.0.0.2", 5432);
   assert_true(selector_match(g->selector, &t));
   t.remote_port = 5433;
@@ -307,7 +320,8 @@ static void test_values(void **state) {
                  "Group \"web\": LocalPorts: not an option, LocalPort perhaps; "
                  "legal is LocalPort, RemotePort, LocalAddress, RemoteAddress, "
                  "Filter, Direction, IgnoreLoopback, By, Prefix, MaxMembers, "
-                 "MemberTimeout, Metric");
+                 "MemberTimeout, Worst, WorstRetrans, WorstRtt, Histogram, "
+                 "Metric");
 
   static const struct {
     double number;
@@ -359,6 +373,10 @@ static void test_longest(void **state) {
                                        "Prefix",
                                        "MaxMembers",
                                        "MemberTimeout",
+                                       "Worst",
+                                       "WorstRetrans",
+                                       "WorstRtt",
+                                       "Histogram",
                                        "Metric",
                                        "v"};
   for (size_t i = 0; i < sizeof(option) / sizeof(option[0]); i++) {

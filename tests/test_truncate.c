@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,9 +56,9 @@ static bool decodes(const struct message *m, uint32_t size) {
   memcpy(copy, m->bytes, size);
   copy->nlmsg_len = size;
   bool good = decode(copy, &s) == 0;
-  if (good && s.info != NULL) /* the whole of it can be read */
-    for (size_t i = 0; i < s.info_size; i++)
-      ((volatile const uint8_t *)s.info)[i];
+  for (int b = 0; good && b < BLOCK_COUNT; b++) /* all of it can be read */
+    for (size_t i = 0; i < s.block[b].size; i++)
+      ((volatile const uint8_t *)s.block[b].bytes)[i];
   free(copy);
   return good;
 }
@@ -73,6 +74,29 @@ static void check_cuts(void) {
   print_message("%zu messages, cut in %zu ways, %zu refused\n", message_count,
                 tried, refused);
   assert_true(refused > tried / 2);
+}
+
+/* Every metric, with the histogram of each distribution. */
+static void want_all(struct metric_list *list) {
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
+  for (int id = 0; id < METRIC_COUNT; id++)
+    assert_int_equal(metric_list_add(list, (enum metric_id)id, NULL), 0);
+  assert_int_equal(metric_list_complete(list), 0);
+  for (int id = 0; id < METRIC_COUNT; id++)
+    if (metric_table[id].kind == METRIC_KIND_DISTRIBUTION)
+      assert_int_equal(metric_list_add(list, (enum metric_id)id, &histogram),
+                       0);
+}
+
+static void on_value(const struct cell_value *v, void *data) {
+  assert_true(v->derive || (isfinite(v->gauge) && v->gauge >= 0));
+  ++*(size_t *)data;
+}
+
+static void on_series(const char *member, struct cell *cell, bool chosen,
+                      void *data) {
+  (void)member;
+  cell_emit(cell, 280, chosen ? CELL_COUNTERS : CELL_ALL, on_value, data);
 }
 
 /* The same cut messages as one recorded dump: the scan counts what decode
@@ -106,8 +130,13 @@ static void check_scan(void) {
   pcap_write(pcap, &out);
 
   struct group_settings group = {.name = (char *)"all",
+                                 .by = {DIMENSION_LOCAL_PORT},
+                                 .by_count = 1,
+                                 .max_members = 5,
+                                 .member_timeout = 6,
+                                 .worst = 3,
                                  .selector = selector_new(SELECTOR_AND)};
-  assert_int_equal(metric_list_default(&group.metrics), 0);
+  want_all(&group.metrics);
   char *file = pcap_file(pcap);
   struct settings settings = {
       .group = &group, .group_count = 1, .replay = &file, .replay_count = 1};
@@ -116,6 +145,10 @@ static void check_scan(void) {
   assert_non_null(scan);
   assert_int_equal(scan_read(scan, &error), SOURCE_COMPLETE);
   assert_int_equal(scan_health(scan)->malformed, refused);
+  size_t values = 0;
+  group_each(scan_group(scan, 0), on_series, &values);
+  assert_true(values > METRIC_COUNT);
+  scan_commit(scan);
   scan_free(scan);
   selector_free(group.selector);
   metric_list_clear(&group.metrics);
@@ -134,6 +167,41 @@ static void connections_open(int fd[4]) {
     fd[i] = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd[i], (struct sockaddr *)&a, sizeof(a)), 0);
   }
+}
+
+/* Of each kind of block, as long as Linux 6.18 sends it, and what no kernel
+ * would send: all bits set. */
+static void test_all_blocks(void **state) {
+  (void)state;
+  static const struct {
+    uint16_t type;
+    size_t size;
+  } row[] = {{INET_DIAG_SKMEMINFO, 36}, {INET_DIAG_INFO, 280},
+             {INET_DIAG_SHUTDOWN, 1},   {INET_DIAG_CGROUP_ID, 8},
+             {INET_DIAG_MARK, 4},       {INET_DIAG_BBRINFO, 20},
+             {INET_DIAG_DCTCPINFO, 16}};
+  static const uint8_t fill[] = {0, 1, 0x7f, 0xff};
+  static const uint8_t states[] = {TCP_STATE_ESTABLISHED, TCP_STATE_LISTEN};
+  uint8_t bytes[280];
+  for (size_t i = 0; i < sizeof(fill) * sizeof(states); i++) {
+    static struct messages m;
+    messages_begin(&m, 1, 0);
+    messages_socket(&m, &(struct message_socket){.cookie = i + 1,
+                                                 .state = states[i % 2],
+                                                 .timer = 1,
+                                                 .recv_queue = UINT32_MAX,
+                                                 .send_queue = 1,
+                                                 .local = "10.0.0.1",
+                                                 .local_port = 443});
+    memset(bytes, fill[i / 2], sizeof(bytes));
+    for (size_t k = 0; k < sizeof(row) / sizeof(row[0]); k++)
+      messages_attribute(&m, row[k].type, bytes, row[k].size);
+    messages_attribute(&m, INET_DIAG_CONG, "cubic", 6);
+    keep(m.last, NULL);
+  }
+  check_cuts();
+  check_scan();
+  forget();
 }
 
 static void test_this_kernel(void **state) {
@@ -201,9 +269,10 @@ static void test_6_10(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_this_kernel), cmocka_unit_test(test_5_4),
-      cmocka_unit_test(test_6_6_bbr),     cmocka_unit_test(test_6_6_dctcp),
-      cmocka_unit_test(test_6_6_vegas),   cmocka_unit_test(test_6_10),
+      cmocka_unit_test(test_all_blocks), cmocka_unit_test(test_this_kernel),
+      cmocka_unit_test(test_5_4),        cmocka_unit_test(test_6_6_bbr),
+      cmocka_unit_test(test_6_6_dctcp),  cmocka_unit_test(test_6_6_vegas),
+      cmocka_unit_test(test_6_10),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* Any bytes as the messages of dumps, through decode, track and a cell with
- * every metric: nothing is read out of bounds, and every value is a number.
- * Built with -fsanitize=fuzzer. */
+ * every metric and histogram: nothing is read out of bounds, and every value is
+ * a number. Built with -fsanitize=fuzzer. */
 #include "cell.h"
 #include "decode.h"
 #include "track.h"
@@ -48,7 +48,9 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
   if (decode(nlh, &s) == 0) {
     struct track_seen seen;
     track_see(p->track, &s, &seen);
-    if (seen.event != TRACK_REPEAT) {
+    if ((TCP_STATES_REST & 1u << s.state) != 0) {
+      cell_add_other(p->cell, &s);
+    } else if (seen.event != TRACK_REPEAT) {
       struct reading r = {.sample = &s,
                           .delta = seen.delta,
                           .active = s.timer & 1,
@@ -60,6 +62,7 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
 }
 
 static struct pipe pipe_new(void) {
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
   struct metric_list list = {0};
   struct pipe p;
   bool wanted[FIELD_COUNT] = {false};
@@ -68,6 +71,10 @@ static struct pipe pipe_new(void) {
   for (int id = 0; id < METRIC_COUNT; id++)
     need(metric_list_add(&list, (enum metric_id)id, NULL) == 0, "memory");
   need(metric_list_complete(&list) == 0, "memory");
+  for (int id = 0; id < METRIC_COUNT; id++)
+    if (metric_table[id].kind == METRIC_KIND_DISTRIBUTION)
+      need(metric_list_add(&list, (enum metric_id)id, &histogram) == 0,
+           "memory");
   p.report = report_new(&list);
   p.cell = cell_new(p.report);
   report_fields(p.report, wanted);

@@ -1,0 +1,31 @@
+/* What TCP may use of the host, and how much of that it does: where a limit is
+ * reached, the kernel drops connections or packets whoever's they are. */
+#ifndef TCPINFO_HOST_LIMITS_H
+#define TCPINFO_HOST_LIMITS_H
+
+/* NAN: not known. Orphans and memory are of all network namespaces together,
+ * and their limits are told in the first one only; TIME_WAIT is of the
+ * calling thread's (linux: net/ipv4/proc.c, sockstat_seq_show();
+ * net/ipv4/sysctl_net_ipv4.c, ipv4_table, ipv4_net_table). */
+struct host_limits {
+  double orphans; /* closed by their process, not yet by both ends */
+  double orphans_limit;
+  double time_wait;
+  double time_wait_limit;
+  double tcp_mem;          /* bytes in buffers */
+  double tcp_mem_pressure; /* from here on buffers do not grow */
+  double tcp_mem_limit;
+};
+
+/* Nothing is known. */
+void host_limits_clear(struct host_limits *out);
+
+/* `proc`: NULL for "/proc". What cannot be read, or is no count, is not
+ * known. */
+void host_limits_read(const char *proc, struct host_limits *out);
+
+/* `part` in percent of `whole`, at most 100. NAN where one is not known, or
+ * `whole` is 0. */
+double host_limits_percent(double part, double whole);
+
+#endif
