@@ -29,9 +29,10 @@ class Connection:
 
 
 def set_option(sock, option):
-    """["SOL_SOCKET", "SO_BINDTODEVICE", "eth0"]"""
+    """["SOL_SOCKET", "SO_BINDTODEVICE", "eth0"]; the name may be its number."""
     level, name, value = option
-    sock.setsockopt(getattr(socket, level), getattr(socket, name),
+    sock.setsockopt(getattr(socket, level),
+                    getattr(socket, name) if isinstance(name, str) else name,
                     value.encode() if isinstance(value, str) else value)
 
 
@@ -39,6 +40,7 @@ class Agent:
     def __init__(self):
         self.selector = selectors.DefaultSelector()
         self.connections = {}
+        self.unattended = [] # listeners whose connections nobody accepts
         self.opened = self.sent = self.received = 0
 
     def adopt(self, sock, echo=False):
@@ -122,15 +124,20 @@ class Agent:
 
     # What the parent may ask for.
 
-    def do_listen(self, family, address, port, echo):
+    def do_listen(self, family, address, port, echo, backlog, accept, options):
         s = socket.socket(getattr(socket, family))
+        for option in options:
+            set_option(s, option)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == "AF_INET6":
             s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         s.bind((address, port))
-        s.listen(512)
+        s.listen(backlog)
         s.setblocking(False)
-        self.selector.register(s, selectors.EVENT_READ, ("listener", echo))
+        if accept:
+            self.selector.register(s, selectors.EVENT_READ, ("listener", echo))
+        else:
+            self.unattended.append(s)
 
     def do_deaf(self, port):
         """Closes the listener on this port."""

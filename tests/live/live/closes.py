@@ -18,7 +18,7 @@ SELF = {"close_events": "total_events", "close_events_lost": "total_events",
         "close_events_suspended": "total_time_in_ms",
         "dump_errors": "total_events"}
 KIND = {**ADDITIVE, **SELF}
-GAUGES = ("count", "latency", "bytes", "percent")
+GAUGES = ("count", "latency", "bytes", "percent", "memory")
 
 
 def block(groups, options=""):

@@ -40,9 +40,11 @@ class Agent:
                                (self.namespace, order[0]))
         return json.loads(line)
 
-    def listen(self, port, family="AF_INET6", address="::", echo=False):
+    def listen(self, port, family="AF_INET6", address="::", echo=False,
+               backlog=512, accept=True, options=()):
         """Without anything else, on IPv4 and IPv6 alike."""
-        self._ask("listen", family, address, port, echo)
+        self._ask("listen", family, address, port, echo, backlog, accept,
+                  options)
 
     def deaf(self, port):
         """Ends listening there; connections stay."""

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Congestion control algorithms side by side, and what BBR and DCTCP say of
+themselves: on live sockets against ss(8), and from recorded dumps of another
+kernel (../shared/data/dumps, which is no part of the project) against the bytes
+in them."""
+
+import os
+import struct
+
+from live import check, details, expect, netns, ss
+from live.daemon import Collectd, at
+from live.delay import FAR, Delay
+from live.observe import Observer
+from live.traffic import Agents
+
+PORT, DELAY = 9001, 0.01
+COUNT = {"reno": 4, "cubic": 3, "bbr": 2, "dctcp": 2}
+DUMPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                     "..", "shared", "data", "dumps")
+STATISTICS = ("min", "max", "avg", "p50")
+
+METRICS = """\
+Metric "connections" "congestion" "active"
+Metric "bbr_bandwidth" %(s)s
+Metric "bbr_min_rtt" %(s)s
+Metric "min_rtt" %(s)s
+Metric "dctcp_alpha" %(s)s
+""" % {"s": " ".join('"%s"' % s for s in STATISTICS)}
+LIVE = """\
+<Plugin tcpinfo>
+  <Group "all">
+    RemotePort %d
+    By "congestion"
+    %s
+  </Group>
+</Plugin>
+""" % (PORT, METRICS)
+
+
+def available():
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control",
+              encoding="ascii") as f:
+        return f.read().split()
+
+
+def groups(values):
+    """{member, "" for the total: {instance: value}}"""
+    out = {}
+    for (group, _, instance), value in values.items():
+        out.setdefault(group.partition("-")[2], {})[instance] = value
+    return out
+
+
+def compare(what, got, metric, expected):
+    """All statistics of one distribution; without values, no series."""
+    ours = {s: got.get("%s-%s" % (metric, s)) for s in STATISTICS}
+    theirs = {s: ss.statistic(s, expected) if expected else None
+              for s in STATISTICS}
+    same = all(ours[s] == theirs[s] or None not in (ours[s], theirs[s]) and
+               abs(ours[s] - theirs[s]) < 1e-6 + 1e-9 * theirs[s]
+               for s in STATISTICS)
+    check.true("%s %s of %d sockets" % (what, metric, len(expected)), same,
+               ours if same else "%s, expected %s" % (ours, theirs))
+
+
+# --- Live --------------------------------------------------------------------
+
+def live(link, client, server, both):
+    names = [n for n in COUNT if n in available()]
+    check.say("--- live: %s (not here: %s)" % (", ".join(names), ", ".join(
+        n for n in COUNT if n not in names) or "none"))
+    server.listen(PORT, echo=True)
+    numbers = []
+    for name in names:
+        numbers += client.open(COUNT[name], FAR, PORT, (
+            "IPPROTO_TCP", "TCP_CONGESTION", name))
+    with Collectd(LIVE, link.client) as daemon:
+        observer = Observer(daemon)
+        for i, number in enumerate(numbers):
+            client.send([number], 100000 + 7000 * i)
+        settled, seen = both.settle()
+        when, values = daemon.read_after(seen)
+        listed = [s for s in details.sockets(link.client)
+                  if s["state"] == "ESTAB"]
+        check.true("stood still", ss.still(settled[link.client]) == ss.still(
+            ss.connections(ss.sockets(link.client))), when)
+        rows = groups(values)
+        for name in names:
+            there = sum(s["congestion"] == name for s in listed)
+            check.equal("congestion-%s, and ss" % name,
+                        rows[""].get("congestion-" + name), there)
+            check.equal("member %s" % name,
+                        rows.get(name, {}).get("connections"), there)
+        for member in ("", *names):
+            mine = [s for s in listed if member in ("", s["congestion"])]
+            compare(member or "all", rows[member], "bbr_bandwidth",
+                    [s["bbr_bandwidth"] for s in mine
+                     if "bbr_bandwidth" in s])
+        if "bbr" in names:
+            live_min_rtt(link, client, observer, numbers)
+        check.equal("exit code", daemon.end(), 0)
+
+
+def live_min_rtt(link, client, observer, numbers):
+    """Of active sockets only: while they talk. A minimum that ss shows before
+    and after a read was it in between, too."""
+    def shown():
+        return sorted(s["bbr_min_rtt"] for s in details.sockets(link.client)
+                      if "bbr_min_rtt" in s)
+    for _ in range(10):
+        client.pingpong(numbers, 2, 500)
+        before = shown()
+        when = observer.last()
+        observer.daemon.wait(lambda r: sum(t > when for t in r) > 1, "read")
+        read = min(t for t in observer.daemon.reads() if t > when)
+        rows = groups(at(observer.daemon.values(), read))
+        if shown() == before and rows[""]["active"] == len(numbers):
+            break
+    compare("bbr", rows["bbr"], "bbr_min_rtt", before)
+    compare("reno", rows["reno"], "bbr_min_rtt", [])
+    check.true("bbr_min_rtt is the way there and back", all(
+        2 * DELAY <= x < 4 * DELAY + 0.1 for x in before), before)
+
+
+# --- Recorded ----------------------------------------------------------------
+
+INFO, CONG, DCTCPINFO, BBRINFO = 2, 4, 9, 16 # linux/inet_diag.h
+TRAFFIC = (1, 2, 4, 5, 8, 9, 11)
+
+
+def messages(path):
+    """Each TCP socket in a capture of netlink, up to the end of its first dump
+    of both families: (header, {attribute: bytes})."""
+    ends = 0
+    with open(path, "rb") as f:
+        data = f.read()
+    at_byte = 24
+    while at_byte + 16 <= len(data):
+        size = struct.unpack_from("<I", data, at_byte + 8)[0]
+        packet = data[at_byte + 32:at_byte + 16 + size] # a cooked header
+        at_byte += 16 + size
+        while len(packet) >= 16:
+            length, kind = struct.unpack_from("<IH", packet)
+            if length < 16:
+                break
+            ends += kind == 3 # NLMSG_DONE
+            if ends == 2:
+                return
+            if kind in (18, 20) and length >= 16 + 72:
+                yield packet[16:88], attributes(packet[88:length])
+            packet = packet[(length + 3) & ~3:]
+
+
+def attributes(data):
+    out = {}
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("<HH", data)
+        if size < 4:
+            break
+        out[kind & 0x3fff] = data[4:size]
+        data = data[(size + 3) & ~3:]
+    return out
+
+
+def recorded_sockets(path):
+    """The sockets with traffic, each once: what their algorithms say."""
+    seen, out = set(), []
+    for header, blocks in messages(path):
+        cookie = header[44:52]
+        if header[1] not in TRAFFIC or cookie in seen:
+            continue
+        seen.add(cookie)
+        s = {"name": blocks.get(CONG, b"").rstrip(b"\0").decode()}
+        if DCTCPINFO in blocks:
+            enabled, _, alpha = struct.unpack_from("<HHI", blocks[DCTCPINFO])
+            if enabled:
+                s["dctcp_alpha"] = alpha * 100 / 1024
+        if BBRINFO in blocks:
+            low, high = struct.unpack_from("<II", blocks[BBRINFO])
+            s["bbr_bandwidth"] = high << 32 | low
+        out.append(s)
+    return out
+
+
+def recorded(name):
+    path = os.path.abspath(os.path.join(DUMPS, name + ".pcap"))
+    check.say("--- recorded: " + name)
+    if not os.path.isfile(path):
+        check.say("     skipped: no ../shared/data/dumps/%s.pcap" % name)
+        return
+    block = '<Plugin tcpinfo>\nReplay "%s"\n<Group "all">\n%s\n' \
+        'Histogram "dctcp_alpha"\n</Group>\n</Plugin>' % (path, METRICS)
+    key = ("all", "count", "connections")
+    with Collectd(block) as daemon:
+        daemon.wait(lambda _: daemon.values("all").get(key), "dump")
+        check.equal("exit code", daemon.end(), 0)
+        values = daemon.values()
+    when = values[key][0][0] # the first of several dumps
+    rows = groups(at(values, when))[""]
+    sockets = recorded_sockets(path)
+    check.equal("connections", rows["connections"], len(sockets))
+    for algorithm in {s["name"] for s in sockets if s["name"]}:
+        check.equal("congestion-" + algorithm,
+                    rows.get("congestion-" + algorithm),
+                    sum(s["name"] == algorithm for s in sockets))
+    for metric in ("bbr_bandwidth", "dctcp_alpha"):
+        compare("recorded", rows, metric, [s[metric] for s in sockets
+                                           if metric in s])
+    alphas = [s["dctcp_alpha"] for s in sockets if "dctcp_alpha" in s]
+    buckets = {k[len("dctcp_alpha-"):]: v for k, v in rows.items()
+               if k.startswith("dctcp_alpha-") and
+               k[len("dctcp_alpha-"):] not in STATISTICS}
+    wrong = {k: v for k, v in buckets.items() if v != (
+        len(alphas) if k == "inf" else sum(a <= float(k) for a in alphas))}
+    check.true("histogram of dctcp_alpha", len(buckets) == 10 and not wrong,
+               wrong or ", ".join("%s: %d" % b for b in buckets.items()))
+
+
+def main():
+    check.need("ip", "ss", "ethtool", "collectd", "setpriv")
+    with netns.Link() as link, Delay(link, DELAY), \
+            Agents(link) as (client, server, both):
+        live(link, client, server, both)
+    for name in ("linux-6.6-100-dctcp", "linux-6.6-100-bbr"):
+        recorded(name)
+
+
+check.main(main)

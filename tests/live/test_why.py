@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+"""What holds a connection back, each made on real sockets: a receiver that does
+not read, a slow application, small buffers on a long path, loss, a path that
+swallows everything, a queue. Two daemons read the two ends; ss(8), the drop
+rules' counters and probes are the witnesses."""
+
+import contextlib
+import socket
+import time
+
+from live import check, details, expect, netns
+from live.daemon import Collectd
+from live.delay import FAR, Delay
+from live.observe import Observer, poll
+from live.traffic import Agents
+
+UNREAD, SLOW, RCVBUF, SNDBUF, UNPACED = range(9001, 9006)
+LOSSY, HOLE, SPURIOUS, QUEUE = range(9006, 9010)
+NAMES = {"unread": UNREAD, "slow": SLOW, "rcvbuf": RCVBUF, "sndbuf": SNDBUF,
+         "unpaced": UNPACED, "lossy": LOSSY, "hole": HOLE,
+         "spurious": SPURIOUS, "queue": QUEUE}
+SMALL = ("SOL_SOCKET", "SO_SNDBUF", 65536)
+PACED = ("SOL_SOCKET", 47, 20000000) # SO_MAX_PACING_RATE
+DELAY = 0.02 # one way
+RATE, BURST, LATENCY = 20e6 / 8, 15000, 0.03
+
+METRICS = """\
+Metric "connections" "active" "unread" "unsent" "zero_window" "app_limited"
+Metric "stalled" "ca_state" "limited" "retrans_percent" "spurious_percent"
+Metric "retrans" "data_segs_out" "total_rto" "rto_recoveries" "rto_time"
+Metric "busy_time" "rwnd_limited" "sndbuf_limited"
+Metric "dsack_dups" "reord_seen" "drops"
+Metric "recv_queue" "max"
+Metric "notsent" "max"
+Metric "reordering" "max"
+Metric "rmem" "max"
+Metric "rcvbuf" "max"
+Metric "sndbuf" "max"
+Metric "wmem_queued" "max"
+Metric "rtt" "p50"
+Metric "min_rtt" "p50"
+Metric "queue_delay" "p50"
+Metric "delivery_rate" "max"
+"""
+LIMITED = tuple("limited-" + w for w in ("network", "receiver", "sender",
+                                         "idle"))
+ENDLESS = 1 << 40
+
+
+def block(end):
+    lines = ["<Plugin tcpinfo>"]
+    for name, port in NAMES.items():
+        lines += ['<Group "%s">' % name, "%s %d" % (end, port), METRICS,
+                  "</Group>"]
+    return "\n".join(lines + ["</Plugin>"])
+
+
+def look(namespace, port):
+    """The one connection to this port, as ss sees it."""
+    found = [s for s in details.sockets(namespace) if s["info"] and
+             s["state"] == "ESTAB" and port in (s["local_port"],
+                                                s["remote_port"])]
+    return found[0] if found else None
+
+
+class Scene:
+    """Everything that the states below need."""
+
+    def __init__(self, link, both, client, server, dc, ds):
+        self.link, self.both = link, both
+        self.client, self.server = client, server
+        self.at_client, self.at_server = Observer(dc), Observer(ds)
+        self.dc, self.ds = dc, ds
+        self.numbers = {}
+
+    def open(self, port, address=netns.SERVER4, *options):
+        self.numbers[port] = self.client.open(1, address, port, *options)
+
+    def send(self, port, size):
+        self.client.send(self.numbers[port], size)
+
+    def stop(self, port):
+        self.client.close(self.numbers[port], reset=True)
+
+    def drip(self, port, size, reads):
+        """Little by little, over so many reads; the time before."""
+        began = self.at_client.last()
+        while sum(t > began for t in self.dc.reads()) < reads:
+            for _ in range(10):
+                self.send(port, size)
+                time.sleep(0.05)
+        return began
+
+
+def unread(scene, mute):
+    """The receiver's window closes; its data wait."""
+    check.say("--- a receiver that does not read")
+    scene.send(UNREAD, 64 << 20)
+    scene.at_client.until(
+        "its sender is limited by the receiver and probes", "unread",
+        lambda v: v.get("limited-receiver", 0) > 90 and v["zero_window"] == 1
+        and v["unsent"] == 1, ("zero_window", "unsent", "notsent-max",
+                               *LIMITED))
+    found = scene.at_server.until(
+        "the receiver has unread data", "unread",
+        lambda v: v["unread"] == 1 and v["recv_queue-max"] > 0 and
+        v["rmem-max"] > v["rcvbuf-max"] / 2,
+        ("unread", "recv_queue-max", "rmem-max", "rcvbuf-max"))
+    there = look(scene.link.server, UNREAD)
+    here = look(scene.link.client, UNREAD)
+    check.equal("ss: the sender's timer", here["timer"], "persist")
+    if found:
+        for metric, key in (("recv_queue-max", "recv_queue"),
+                            ("rmem-max", "rmem"), ("rcvbuf-max", "rcvbuf")):
+            check.equal("%s, and ss" % metric, found[1][metric], there[key])
+        check.true("rmem is within the buffer that is full",
+                   found[1]["rmem-max"] > 0.5 * found[1]["rcvbuf-max"],
+                   "%.0f of %.0f" % (found[1]["rmem-max"],
+                                     found[1]["rcvbuf-max"]))
+    mute.pause(False)
+    scene.at_server.until("it reads again", "unread",
+                          lambda v: v["unread"] == 0 and
+                          v["recv_queue-max"] == 0,
+                          ("unread", "recv_queue-max", "rmem-max"))
+    scene.at_client.until("and nothing limits its sender any more", "unread",
+                          lambda v: v["zero_window"] == v["unsent"] == 0 and
+                          v["limited-idle"] > 90, ("zero_window", *LIMITED))
+
+
+def slow(scene):
+    check.say("--- a slow sender")
+    began = scene.drip(SLOW, 2000, 4)
+    scene.at_client.until(
+        "most of the time idle, and its rate is its own", "slow",
+        lambda v: v["app_limited"] == 1 and v.get("limited-idle", 0) > 80 and
+        v["limited-receiver"] == v["limited-sender"] == 0 and
+        "delivery_rate-max" not in v,
+        ("app_limited", *LIMITED, "delivery_rate-max"), began, 4)
+    check.true("ss: app_limited", look(scene.link.client, SLOW)["app_limited"])
+
+
+def buffers(scene, before):
+    """Transfers that never end, with a small buffer at one end each. `before`:
+    what ss said of them at first."""
+    check.say("--- small buffers, %d ms away" % (DELAY * 2000))
+    show = (*LIMITED, "rtt-p50", "sndbuf-max", "wmem_queued-max")
+    scene.at_client.until(
+        "SO_RCVBUF 8192: limited by the receiver", "rcvbuf",
+        lambda v: v.get("limited-receiver", 0) > 60, show)
+    scene.at_client.until(
+        "SO_SNDBUF 65536: limited by the sender", "sndbuf",
+        lambda v: v.get("limited-sender", 0) > 30, show)
+    # Linux takes note of a full send buffer only while it sends what waited
+    # (net/ipv4/tcp_output.c, tcp_cwnd_validate()), and without pacing nothing
+    # waits when the buffer is full: all goes out as it is written.
+    scene.at_client.until(
+        "the same without pacing: the network's, says the kernel; the buffer "
+        "is full", "unpaced", lambda v: v["wmem_queued-max"] >
+        v["sndbuf-max"] / 2 and v.get("limited-idle", 100) < 20, show)
+    for name, port, key in (("rcvbuf", RCVBUF, "rwnd_limited"),
+                            ("sndbuf", SNDBUF, "sndbuf_limited"),
+                            ("unpaced", UNPACED, "sndbuf_limited")):
+        now = look(scene.link.client, port)
+        grown = now[key] - before[port][key]
+        check.true("ss: %s %s grew" % (name, key), grown > 0 or
+                   port == UNPACED, "%d ms of busy %d ms" % (
+                       grown, now["busy"] - before[port]["busy"]))
+        scene.stop(port)
+
+
+def lossy(scene, began):
+    """3 % of the segments lost at the receiver, since `began`."""
+    check.say("--- 3 % of the segments lost")
+    observer, shown = scene.at_client, "ca_state-recovery"
+    poll(lambda: sum(v.get(shown, 0) for _, v in observer.since(
+        began, "lossy")) >= 2 and scene.link.dropped() > 30, "recovery", 40)
+    scene.stop(LOSSY)
+    dropped = scene.link.dropped()
+    end = observer.last()
+    observer.rows(end, 2, "lossy")
+    reads = [v for t, v in observer.since(began, "lossy")]
+    states = {s: sum(v["ca_state-" + s] for v in reads) for s in (
+        "open", "disorder", "cwr", "recovery", "loss")}
+    check.true("recovery seen in some of %d reads" % len(reads),
+               states["recovery"] > 0, expect.compact(states))
+    check.true("one state in each read with the connection", all(
+        sum(v["ca_state-" + s] for s in states) == v["connections"]
+        for v in reads))
+    grown = {m: reads[-1][m] - reads[0][m] for m in (
+        "retrans", "data_segs_out", "dsack_dups", "reord_seen", "total_rto")}
+    # What was lost last may not have been sent again at the end; a probe for
+    # the tail may have been sent for nothing.
+    check.equal("retransmitted, and dropped by the rule", grown["retrans"],
+                dropped, 5 + 0.2 * dropped)
+    percent = 100 * grown["retrans"] / grown["data_segs_out"]
+    check.equal("retransmitted, %", percent, 3, 2)
+    check.say("     %s; reordering %s; per read %s" % (
+        expect.compact(grown), reads[-3].get("reordering-max"),
+        " ".join("%.3g" % v["retrans_percent"] for v in reads
+                 if "retrans_percent" in v)))
+
+
+def holes(scene):
+    """Nothing arrives for some seconds: of the one the data, of the other the
+    ACKs, so that each of its retransmissions is one too many."""
+    check.say("--- a path that swallows everything")
+    link, began = scene.link, scene.at_client.last()
+    link.drop(["tcp dport %d" % HOLE])
+    link.drop(["tcp sport %d" % SPURIOUS], link.client)
+    scene.send(HOLE, 200000)
+    scene.send(SPURIOUS, 1000)
+    start = time.monotonic()
+    scene.at_client.until(
+        "stalled", "hole", lambda v: v["stalled"] == 1 and
+        v["ca_state-loss"] == 1 and v["total_rto"] >= 3,
+        ("stalled", "ca_state-loss", "total_rto", "rto_time", *LIMITED))
+    seen = look(link.client, HOLE)
+    check.say("     ss: backoff %s, lost %s, timer %s" % (
+        seen.get("backoff"), seen["lost"], seen["timer"]))
+    swallowed = link.dropped()
+    link.drop([])
+    link.drop([], link.client)
+    found = scene.at_client.until(
+        "goes on", "hole", lambda v: v["stalled"] == 0 and
+        v["ca_state-loss"] == 0 and v["rto_recoveries"] >= 1,
+        ("stalled", "ca_state-open", "total_rto", "rto_recoveries",
+         "rto_time"))
+    most = 1000 * (time.monotonic() - start)
+    if found:
+        check.true("rto_time is within the time it took",
+                   1000 < found[1]["rto_time"] < most,
+                   "%.0f ms of %.0f ms" % (found[1]["rto_time"], most))
+        check.true("not more timeouts than packets swallowed",
+                   3 <= found[1]["total_rto"] <= swallowed,
+                   "%d, %d packets" % (found[1]["total_rto"], swallowed))
+    spurious(scene, began)
+
+
+def spurious(scene, began):
+    scene.at_client.until(
+        "retransmissions that were not needed", "spurious",
+        lambda v: v["dsack_dups"] > 0, ("retrans", "dsack_dups",
+                                        "spurious_percent"), began, 30)
+    reads = [v for _, v in scene.at_client.since(began, "spurious")]
+    seen = [v["spurious_percent"] for v in reads if "spurious_percent" in v]
+    check.true("spurious_percent is within 0 and 100", seen and all(
+        0 <= p <= 100 for p in seen), seen)
+    there = look(scene.link.server, SPURIOUS)
+    here = look(scene.link.client, SPURIOUS)
+    _, values = scene.at_server.rows(scene.at_server.last(), 1, "spurious")[0]
+    check.true("the receiver dropped them", there["drops"] > 0, there["drops"])
+    check.equal("drops, and ss", values["drops"], there["drops"])
+    check.equal("dsack_dups, and ss", reads[-1]["dsack_dups"],
+                here["dsack_dups"])
+
+
+class Probe:
+    """UDP there and back, through the queue that everything else waits in."""
+
+    def __init__(self, link):
+        with netns.inside(link.server):
+            self.there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.there.bind((netns.SERVER4, 7))
+        with netns.inside(link.client):
+            self.here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.here.connect((netns.SERVER4, 7))
+        self.there.settimeout(0.5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.here.close()
+        self.there.close()
+
+    def delay(self):
+        """Seconds, or None where the queue was full."""
+        began = time.monotonic()
+        self.here.send(b"%f" % began)
+        with contextlib.suppress(TimeoutError):
+            while float(self.there.recv(64)) != float(b"%f" % began):
+                pass
+            return time.monotonic() - began
+        return None
+
+
+def queue(scene, probe):
+    check.say("--- a queue: tbf of %g Mbit/s, %g ms" % (RATE * 8e-6,
+                                                        LATENCY * 1000))
+    numbers = scene.numbers[QUEUE]
+    scene.client.pingpong(numbers, 20, 100) # knows the empty path
+    poll(lambda: not any(r["rounds"] for r in scene.client.report().values()),
+         "echo")
+    empty = look(scene.link.client, QUEUE)
+    netns.run("tc", "-n", scene.link.client, "qdisc", "add", "dev", "veth",
+              "root", "tbf", "rate", "%dbit" % (RATE * 8), "burst",
+              "%d" % BURST, "latency", "%dms" % (LATENCY * 1000))
+    # The other way round nothing comes back but ACKs: the echo is not read.
+    scene.send(QUEUE, 40 << 20)
+    began = scene.at_client.last()
+    probes = []
+    while sum(t > began for t in scene.dc.reads()) < 8:
+        for _ in range(10):
+            probes.append((time.time(), probe.delay()))
+            time.sleep(0.01)
+    scene.stop(QUEUE)
+    netns.run("tc", "-n", scene.link.client, "qdisc", "del", "dev", "veth",
+              "root")
+    compare_queue(scene.at_client.since(began, "queue"), probes, empty)
+
+
+def compare_queue(reads, probes, empty):
+    """Reads that lie within the probes, the first two apart: the window has to
+    grow first."""
+    ours, theirs = [], []
+    for when, values in reads[2:]:
+        near = [d for t, d in probes if d is not None and abs(when - t) < 0.12]
+        if "queue_delay-p50" not in values or not near:
+            continue
+        ours.append(values["queue_delay-p50"])
+        theirs.append(sum(near) / len(near))
+        check.say("     queue_delay p50 %.1f ms, rtt %.1f, min_rtt %.3f; "
+                  "%d probes %.1f to %.1f ms, mean %.1f" % (
+                      ours[-1] * 1e3, values["rtt-p50"] * 1e3,
+                      values["min_rtt-p50"] * 1e3, len(near),
+                      min(near) * 1e3, max(near) * 1e3, theirs[-1] * 1e3))
+    if not check.true("reads with a queue", len(ours) >= 3, len(ours)):
+        return
+    mean = sum(theirs) / len(theirs)
+    check.equal("mean queue_delay and what a probe waited, ms",
+                1e3 * sum(ours) / len(ours), 1e3 * mean, 0.4e3 * mean)
+    most = LATENCY + BURST / RATE
+    check.true("not more than the bucket holds and a jiffy or so",
+               max(ours) < 1.3 * most, "%.1f of %.1f ms" % (
+                   1e3 * max(ours), 1e3 * most))
+    check.true("the empty path was far shorter", empty["minrtt"] < 5,
+               "min_rtt %.3f ms" % empty["minrtt"])
+
+
+def open_all(scene, mute):
+    for port in (SLOW, LOSSY, HOLE, SPURIOUS, SNDBUF, UNPACED):
+        scene.server.listen(port)
+    scene.server.listen(QUEUE, echo=True)
+    scene.server.listen(RCVBUF, options=[("SOL_SOCKET", "SO_RCVBUF", 8192)])
+    mute.listen(UNREAD)
+    for port in (UNREAD, SLOW, HOLE, SPURIOUS, QUEUE):
+        scene.open(port)
+    for port in (RCVBUF, LOSSY):
+        scene.open(port, FAR)
+    scene.open(SNDBUF, FAR, SMALL, PACED)
+    scene.open(UNPACED, FAR, SMALL)
+    poll(mute.report, "accept")
+    mute.pause(True)
+
+
+def main():
+    check.need("ip", "ss", "nft", "tc", "ethtool", "collectd", "setpriv")
+    with netns.Link() as link, Delay(link, DELAY), \
+            Agents(link) as (client, server, both), \
+            Collectd(block("RemotePort"), link.client) as dc, \
+            Collectd(block("LocalPort"), link.server) as ds:
+        scene = Scene(link, both, client, server, dc, ds)
+        mute = both.more(link.server)
+        scene.at_client.last()
+        scene.at_server.last()
+        open_all(scene, mute)
+        link.drop(["tcp dport %d numgen random mod 1000 < 30" % LOSSY])
+        began = scene.at_client.last()
+        before = {}
+        for port in (RCVBUF, SNDBUF, UNPACED, LOSSY):
+            before[port] = look(link.client, port)
+            scene.send(port, ENDLESS)
+        unread(scene, mute)
+        slow(scene)
+        buffers(scene, before)
+        lossy(scene, began)
+        holes(scene)
+        with Probe(link) as probe:
+            queue(scene, probe)
+        for daemon in (dc, ds):
+            check.equal("exit code", daemon.end(), 0)
+
+
+check.main(main)
