@@ -3,9 +3,13 @@
 #include <stdlib.h>
 
 enum {
-  RATE_MS = 1000,  /* over less the rate says nothing: reads may come at once */
-  RETRY_READS = 6, /* at least so many without events */
-  RETRY_READS_MAX = 360, /* longer and longer, if it fails each time */
+  RATE_MS = 1000, /* over less the rate says nothing: reads may come at once */
+  /* It is tried again after so many reads, or as many times 10 s, which of them
+   * is sooner; longer and longer where it fails each time. */
+  WAIT_READS = 6,
+  WAIT_READS_MAX = 360,
+  WAIT_MS_PER_READ = 10000,
+  CALM_READS = 6, /* in which it must not fail to be forgiven */
 };
 
 /* It comes back at this part of MaxCloseRate, so that it does not flap. */
@@ -24,8 +28,10 @@ struct closes {
   struct host_tcp host;
   bool host_known;
 
-  unsigned wait;    /* reads until it is tried again */
-  unsigned retries; /* how long to wait the next time */
+  unsigned wait;      /* reads until it is tried again */
+  uint64_t wait_ms;   /* or at that time */
+  unsigned next_wait; /* reads */
+  unsigned calm;      /* reads that all was well */
 };
 
 struct closes *closes_new(const struct settings *settings, diag_open_fn *open,
@@ -35,7 +41,7 @@ struct closes *closes_new(const struct settings *settings, diag_open_fn *open,
   if (c == NULL)
     return NULL;
   c->settings = settings;
-  c->retries = RETRY_READS;
+  c->next_wait = WAIT_READS;
   if (settings->count_closed == COUNT_CLOSED_NEVER)
     return c;
   c->destroy = destroy_new(open, open_data, pressure, data);
@@ -65,9 +71,12 @@ static void totals_update(struct closes *c) {
 }
 
 static void wait_longer(struct closes *c) {
-  c->wait = c->retries;
-  if (c->retries < RETRY_READS_MAX)
-    c->retries *= 2;
+  c->wait = c->next_wait;
+  c->wait_ms = c->last_ms + (uint64_t)c->next_wait * WAIT_MS_PER_READ;
+  c->next_wait *= 2;
+  if (c->next_wait > WAIT_READS_MAX)
+    c->next_wait = WAIT_READS_MAX;
+  c->calm = 0;
 }
 
 static void start(struct closes *c) {
@@ -114,21 +123,19 @@ static void followed_step(struct closes *c, double seconds,
       rate > c->settings->max_close_rate) {
     c->health.rate = rate;
     stop(c, CLOSES_SUSPENDED, cb, data);
-  } else if (rate < RESUME_AT * c->settings->max_close_rate) {
-    c->retries = RETRY_READS;
+  } else if (++c->calm >= CALM_READS) {
+    c->next_wait = WAIT_READS;
   }
 }
 
 static void waiting_step(struct closes *c, const struct host_tcp *host,
                          double seconds) {
-  if (c->wait > 0)
+  if (c->wait > 0 && c->last_ms < c->wait_ms)
     return;
   double rate = host_rate(c, host, seconds);
   if (c->health.state == CLOSES_SUSPENDED &&
       rate > RESUME_AT * c->settings->max_close_rate)
     return;
-  if (rate >= 0)
-    c->health.rate = rate;
   start(c);
 }
 

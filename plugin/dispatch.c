@@ -50,7 +50,7 @@ static void on_series(const char *member, struct cell *cell, bool chosen,
 /* The value of a worst member goes by a name that stays; whose it is, its meta
  * data say. */
 static void worst_value(struct dispatch *d, const char *type,
-                        const char *instance, const struct worst *w) {
+                        const char *instance, const struct outlier *w) {
   meta_data_t *meta = w->name[0] != '\0' ? meta_data_create() : NULL;
   if (meta != NULL)
     meta_data_add_string(meta, "tcpinfo:member", w->name);
@@ -61,7 +61,7 @@ static void worst_value(struct dispatch *d, const char *type,
 }
 
 static void dispatch_worst(struct dispatch *d, const struct group *g) {
-  struct worst w;
+  struct outlier w;
   for (size_t i = 0;; i++) {
     bool retrans = group_worst(g, OUTLIER_BY_RETRANS, i, &w);
     snprintf(d->list.plugin_instance, sizeof(d->list.plugin_instance),

@@ -112,22 +112,28 @@ static bool member_is_open(const struct group *g, const struct subject *t) {
   return false;
 }
 
-uint32_t group_enter(struct group *g, const struct subject *t) {
+uint32_t group_enter(struct group *g, const struct subject *t,
+                     enum membership as) {
   if (!selector_match(g->settings->selector, t))
     return GROUP_PLACE_NONE;
   if (g->members == NULL)
     return PLACE_TOTAL;
   if (member_is_open(g, t))
     return PLACE_OTHER;
-  uint32_t member = members_join(g->members, t);
+  uint32_t member = members_join(g->members, t, as);
   if (member >= GROUP_PLACE_FAILED - PLACE_MEMBER)
     return GROUP_PLACE_FAILED;
   return member + PLACE_MEMBER;
 }
 
-void group_leave(struct group *g, uint32_t place) {
+void group_leave(struct group *g, uint32_t place, bool retained) {
   if (place >= PLACE_MEMBER)
-    members_leave(g->members, place - PLACE_MEMBER);
+    members_leave(g->members, place - PLACE_MEMBER, retained);
+}
+
+void group_retain(struct group *g, uint32_t place) {
+  if (place >= PLACE_MEMBER)
+    members_retain(g->members, place - PLACE_MEMBER);
 }
 
 /* The cell beside the total's that the place belongs to, or NULL. */
@@ -203,13 +209,13 @@ void group_add_other(struct group *g, const struct sample *s,
     return;
   uint32_t member = ROSTER_NONE;
   if (joins && has_listeners(g))
-    member = members_join(g->members, t);
+    member = members_join(g->members, t, MEMBER_LIVES);
   if (member == ROSTER_NONE) {
     cell_add_other(members_cell_of(g->members, t), s);
     return;
   }
   cell_add_other(members_cell(g->members, member), s);
-  members_leave(g->members, member);
+  members_leave(g->members, member, false);
 }
 
 void group_settle(struct group *g) {
@@ -232,7 +238,7 @@ void group_each(struct group *g, group_series_cb *cb, void *data) {
 }
 
 bool group_worst(const struct group *g, enum outlier_measure measure,
-                 size_t rank, struct worst *out) {
+                 size_t rank, struct outlier *out) {
   return g->members != NULL && members_worst(g->members, measure, rank, out);
 }
 
@@ -241,7 +247,7 @@ bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
   const struct severity *limit = measure == OUTLIER_BY_RETRANS
                                      ? &g->settings->worst_retrans
                                      : &g->settings->worst_rtt;
-  struct worst worst;
+  struct outlier worst;
   bool there = group_worst(g, measure, 0, &worst);
   *out = (struct group_alarm){.value = there ? worst.value : 0};
   if (!alarm_judge(&g->alarm[measure], now_ms, there ? worst.name : NULL,

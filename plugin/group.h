@@ -37,8 +37,12 @@ void group_begin(struct group *g);
 /* A connection enters, if it matches: its place, to be given back by
  * group_leave(). GROUP_PLACE_FAILED: out of memory. Where t->unknown leaves
  * open which member it is of, that is `other`. */
-uint32_t group_enter(struct group *g, const struct subject *t);
-void group_leave(struct group *g, uint32_t place);
+uint32_t group_enter(struct group *g, const struct subject *t,
+                     enum membership as);
+void group_leave(struct group *g, uint32_t place, bool retained);
+
+/* See members_retain(). */
+void group_retain(struct group *g, uint32_t place);
 
 /* A connection that has a place here opened, closed or failed. */
 void group_count(struct group *g, uint32_t place, enum cell_life life);
@@ -66,7 +70,7 @@ void group_each(struct group *g, group_series_cb *cb, void *data);
 
 /* See members_worst(). */
 bool group_worst(const struct group *g, enum outlier_measure measure,
-                 size_t rank, struct worst *out);
+                 size_t rank, struct outlier *out);
 
 /* Whether a notification about the worst member is due, see alarm.h. */
 struct group_alarm {

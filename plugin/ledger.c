@@ -2,7 +2,6 @@
 
 #include "event.h"
 #include "places.h"
-#include "track.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +9,17 @@
 /* The words that track keeps with each socket: a set of enum bits; a hash of
  * the traits that its places depend on, or since which dump it is gone; its
  * place in each group. */
-enum { TAG_BITS, TAG_TRAITS, TAG_GONE_SINCE = TAG_TRAITS, TAG_PLACES };
+enum { TAG_BITS, TAG_TRAITS, TAG_SINCE = TAG_TRAITS, TAG_PLACES };
 
 enum {
-  BIT_PLACED = 1,  /* it has its places */
-  BIT_INBOUND = 2, /* the host listened on its port at first sight */
-  BIT_OPEN = 4,    /* counts as open: its end counts as closed */
-  BIT_PENDING = 8, /* only seen in SYN_SENT */
-  BIT_ENDING = 16, /* in TIME_WAIT; its event must be on its way */
-  BIT_ENDED = 32,  /* and that was counted; its event may come, or not */
-  BIT_REST = 64,   /* a mini socket in the first dump: its event was before */
-  BIT_GONE = 128,  /* missing in the dumps, remembered for its event */
+  BIT_PLACED = 1,    /* it has its places */
+  BIT_INBOUND = 2,   /* the host listened on its port at first sight */
+  BIT_OPEN = 4,      /* it was seen open: its end counts as closed */
+  BIT_PENDING = 8,   /* only seen in SYN_SENT */
+  BIT_AWAITED = 16,  /* in TIME_WAIT; its event must be on its way */
+  BIT_CLOSED = 32,   /* its end was counted; its event may come, or not */
+  BIT_OLD_MINI = 64, /* a mini socket in the first dump: its event was before */
+  BIT_RETAINED = 128, /* missing in the dumps, remembered for its event */
 };
 
 enum {
@@ -33,7 +32,7 @@ enum {
  * event may come late: the kernel sends it from a work queue, which waits where
  * the CPUs are busy, and a process may hold a socket whose connection is over.
  */
-enum { GONE_DUMPS = TIMES - 2, GONE_MOST = 65536 };
+enum { RETAIN_DUMPS = TIMES - 2, RETAIN_MOST = 65536 };
 
 /* What is remembered where no dump succeeds any more. */
 enum { FORGET_ABOVE = 65536, FORGET_AFTER = 8 };
@@ -46,8 +45,8 @@ struct ledger {
   struct track *track;
   struct track_seen seen;
   struct ledger_sums sums;
-  uint8_t listening[(UINT16_MAX + 1) / 8]; /* ports, a bit each */
-  bool no_memory;                          /* in this dump */
+  struct listeners *listeners;
+  bool no_memory; /* in this dump */
 
   uint32_t dump;         /* number of this one, from 1 */
   uint32_t complete;     /* number of the last complete one; 0: none yet */
@@ -57,7 +56,7 @@ struct ledger {
   size_t complete_count; /* sockets remembered after it */
   unsigned failures;     /* since then */
 
-  size_t gone; /* sockets remembered for their events */
+  size_t retained; /* sockets remembered for their events */
 
   bool followed;
   uint32_t followed_from; /* the first dump that began so */
@@ -67,29 +66,9 @@ struct ledger {
                              never counted */
 };
 
-static struct track *track_make(struct group *const *group, size_t group_count,
-                                bool info) {
-  bool wanted[FIELD_COUNT] = {false};
-  for (size_t i = 0; i < group_count; i++)
-    group_fields(group[i], wanted);
-  /* A byte counter of each direction shows a disconnect, see track_see(). */
-  if (info && !wanted[FIELD_BYTES_SENT])
-    wanted[FIELD_BYTES_ACKED] = true;
-  if (info) {
-    wanted[FIELD_BYTES_RECEIVED] = true;
-    wanted[FIELD_TOTAL_RETRANS] = true;
-  }
-  enum field_id field[FIELD_COUNT];
-  size_t count = 0;
-  for (int id = 0; id < FIELD_COUNT; id++)
-    if (wanted[id])
-      field[count++] = (enum field_id)id;
-  return track_new(field, count, TAG_PLACES + group_count);
-}
-
 struct ledger *ledger_new(struct group *const *group, size_t group_count,
                           uint32_t states, unsigned traits, bool info,
-                          unsigned interval_ms) {
+                          unsigned interval_ms, struct listeners *listeners) {
   struct ledger *l = calloc(1, sizeof(*l));
   if (l == NULL)
     return NULL;
@@ -97,7 +76,8 @@ struct ledger *ledger_new(struct group *const *group, size_t group_count,
   l->states = states;
   l->traits = traits;
   l->interval_ms = interval_ms;
-  l->track = track_make(group, group_count, info);
+  l->listeners = listeners;
+  l->track = places_track(&l->places, info, TAG_PLACES);
   if (l->track == NULL) {
     ledger_free(l);
     return NULL;
@@ -120,31 +100,24 @@ void ledger_follow(struct ledger *l, bool followed) {
   l->followed = followed;
 }
 
-void ledger_listeners_clear(struct ledger *l) {
-  memset(l->listening, 0, sizeof(l->listening));
-}
-
-void ledger_listener(struct ledger *l, uint16_t port) {
-  l->listening[port / 8] |= (uint8_t)(1u << port % 8);
-}
-
-static bool is_listening(const struct ledger *l, uint16_t port) {
-  return l->listening[port / 8] >> port % 8 & 1;
-}
-
 /* --- Places --------------------------------------------------------------- */
 
 /* The direction is that of the first sight: listeners may go. */
 static void connection_place(struct ledger *l, uint32_t *tag,
-                             const struct subject *t) {
+                             const struct subject *t, enum membership as) {
   struct subject subject = *t;
   if ((tag[TAG_BITS] & BIT_PLACED) == 0)
     tag[TAG_BITS] |=
         BIT_PLACED |
-        (is_listening(l, subject.local_port) ? (uint32_t)BIT_INBOUND : 0);
+        (listeners_has(l->listeners, subject.local_port) ? (uint32_t)BIT_INBOUND
+                                                         : 0);
   subject.inbound = (tag[TAG_BITS] & BIT_INBOUND) != 0;
-  l->no_memory |= !places_enter(&l->places, tag + TAG_PLACES, &subject);
+  l->no_memory |= !places_enter(&l->places, tag + TAG_PLACES, &subject, as);
 }
+
+/* What a mini socket does not tell; of one that no process holds only the user
+ * is not told. */
+enum { UNTOLD = SUBJECT_UID | SUBJECT_CGROUP | SUBJECT_CONGESTION };
 
 /* Gives the connection its places when it is first seen, and other ones when
  * what they depend on has changed: it then moves with neither an opening nor a
@@ -159,8 +132,13 @@ static void connection_place_update(struct ledger *l, uint32_t *tag,
   bool told = s->full && s->held;
   if (placed && (!told || tag[TAG_TRAITS] == hash))
     return;
-  connection_place(l, tag, &s->subject);
-  tag[TAG_TRAITS] = hash;
+  struct subject subject = s->subject;
+  if (!s->full)
+    subject.unknown = UNTOLD;
+  else if (!s->held)
+    subject.unknown = SUBJECT_UID;
+  connection_place(l, tag, &subject, MEMBER_LIVES);
+  tag[TAG_TRAITS] = told ? hash : 0;
 }
 
 /* There was no memory when the connection was first seen; there may be now. */
@@ -181,16 +159,16 @@ static void tags_clear(const struct ledger *l, uint32_t *tag) {
 /* Without an event nobody knows what became of one that was last seen in
  * SYN_SENT. */
 static void connection_close(struct ledger *l, uint32_t *tag) {
-  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_ENDED)) == BIT_OPEN)
+  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_CLOSED)) == BIT_OPEN)
     places_count(&l->places, tag + TAG_PLACES, CELL_CLOSED);
-  tag[TAG_BITS] |= BIT_ENDED;
+  tag[TAG_BITS] |= BIT_CLOSED;
 }
 
 static void connection_end(struct ledger *l, uint32_t *tag) {
+  bool retained = (tag[TAG_BITS] & BIT_RETAINED) != 0;
   connection_close(l, tag);
-  places_leave(&l->places, tag + TAG_PLACES);
-  if (tag[TAG_BITS] & BIT_GONE)
-    l->gone--;
+  places_leave(&l->places, tag + TAG_PLACES, retained);
+  l->retained -= retained;
   tags_clear(l, tag);
 }
 
@@ -198,8 +176,8 @@ static void connection_end(struct ledger *l, uint32_t *tag) {
  * dump ended that showed for the second time that it is gone. */
 static void connection_forget(struct ledger *l, uint32_t *tag) {
   uint32_t since = l->dump;
-  if (tag[TAG_BITS] & BIT_GONE)
-    since = tag[TAG_GONE_SINCE];
+  if (tag[TAG_BITS] & BIT_RETAINED)
+    since = tag[TAG_SINCE];
   uint64_t over_ms =
       l->end[(l->dump - since < TIMES ? since : l->dump) % TIMES];
   if (l->clear_ms < over_ms)
@@ -210,18 +188,19 @@ static void connection_forget(struct ledger *l, uint32_t *tag) {
 static bool on_gone(uint32_t *tag, void *data) {
   struct ledger *l = data;
   uint32_t *bits = &tag[TAG_BITS];
-  if ((*bits & (BIT_OPEN | BIT_PENDING)) == 0 || (*bits & BIT_REST) != 0) {
+  if ((*bits & (BIT_OPEN | BIT_PENDING)) == 0 || (*bits & BIT_OLD_MINI) != 0) {
     connection_end(l, tag); /* there is no event of it to come */
     return false;
   }
-  if ((*bits & BIT_GONE) == 0 && l->followed && l->gone < GONE_MOST) {
+  if ((*bits & BIT_RETAINED) == 0 && l->followed && l->retained < RETAIN_MOST) {
     connection_close(l, tag);
-    *bits |= BIT_GONE;
-    tag[TAG_GONE_SINCE] = l->dump;
-    l->gone++;
+    places_retain(&l->places, tag + TAG_PLACES);
+    *bits |= BIT_RETAINED;
+    tag[TAG_SINCE] = l->dump;
+    l->retained++;
   }
-  if ((*bits & BIT_GONE) != 0 && l->followed &&
-      l->dump - tag[TAG_GONE_SINCE] <= GONE_DUMPS)
+  if ((*bits & BIT_RETAINED) != 0 && l->followed &&
+      l->dump - tag[TAG_SINCE] <= RETAIN_DUMPS)
     return true;
   connection_forget(l, tag);
   return false;
@@ -229,7 +208,8 @@ static bool on_gone(uint32_t *tag, void *data) {
 
 static bool on_restart(uint32_t *tag, void *data) {
   struct ledger *l = data;
-  places_leave(&l->places, tag + TAG_PLACES);
+  places_leave(&l->places, tag + TAG_PLACES,
+               (tag[TAG_BITS] & BIT_RETAINED) != 0);
   return false;
 }
 
@@ -246,11 +226,11 @@ static void connection_see(struct ledger *l, uint32_t *tag,
                            const struct sample *s) {
   bool first = (tag[TAG_BITS] & BIT_PLACED) == 0;
   connection_place_update(l, tag, s);
-  tag[TAG_BITS] &= ~(uint32_t)BIT_ENDING;
+  tag[TAG_BITS] &= ~(uint32_t)BIT_AWAITED;
   if (first && s->state == TCP_STATE_SYN_SENT)
     tag[TAG_BITS] |= BIT_PENDING;
   if (first && !s->full && l->seen.event == TRACK_BASELINE)
-    tag[TAG_BITS] |= BIT_REST;
+    tag[TAG_BITS] |= BIT_OLD_MINI;
   bool was_pending = (tag[TAG_BITS] & BIT_PENDING) != 0;
   if (s->state == TCP_STATE_SYN_SENT || (!first && !was_pending) ||
       (first && is_remainder(l, s)))
@@ -267,8 +247,8 @@ static void connection_over(struct ledger *l, uint32_t *tag) {
   uint32_t *bits = &tag[TAG_BITS];
   if ((*bits & BIT_PLACED) == 0)
     return;
-  if (l->followed && (*bits & (BIT_ENDING | BIT_ENDED)) == 0)
-    *bits |= BIT_ENDING;
+  if (l->followed && (*bits & (BIT_AWAITED | BIT_CLOSED)) == 0)
+    *bits |= BIT_AWAITED;
   else
     connection_close(l, tag);
 }
@@ -322,14 +302,14 @@ static void connection_add(struct ledger *l, const uint32_t *tag,
 
 static void state_add(struct ledger *l, const struct sample *s) {
   struct subject subject = s->subject;
-  subject.inbound = is_listening(l, subject.local_port);
+  subject.inbound = listeners_has(l->listeners, subject.local_port);
   for (size_t i = 0; i < l->places.count; i++)
     group_add_other(l->places.group[i], s, &subject);
 }
 
 int ledger_socket(struct ledger *l, const struct sample *s) {
   if (s->state == TCP_STATE_LISTEN)
-    ledger_listener(l, s->subject.local_port);
+    listeners_add(l->listeners, s->subject.local_port);
   if ((l->states & 1u << s->state) == 0)
     return 0; /* recordings hold what their program asked for */
 
@@ -343,7 +323,7 @@ int ledger_socket(struct ledger *l, const struct sample *s) {
 
   bool traffic = (TCP_STATES_TRAFFIC & 1u << s->state) != 0;
   uint32_t *tag = l->seen.tag;
-  bool anew = traffic && (tag[TAG_BITS] & BIT_ENDED) != 0;
+  bool anew = traffic && (tag[TAG_BITS] & BIT_CLOSED) != 0;
   if (l->seen.event == TRACK_REUSED || anew)
     connection_end(l, tag);
   if (traffic) {
@@ -377,7 +357,7 @@ void ledger_failed(struct ledger *l) {
     return;
   track_restart(l->track, on_restart, l);
   l->complete = 0;
-  l->gone = 0;
+  l->retained = 0;
 }
 
 /* --- Destroyed sockets ---------------------------------------------------- */
@@ -397,25 +377,35 @@ static void count_whole(struct ledger *l, const uint32_t *tag, bool failed) {
     places_count(&l->places, place, CELL_CLOSED);
 }
 
-/* A connection that no dump has shown: all of its life at once. */
-static void stranger_add(struct ledger *l, const struct sample *s) {
+/* A connection that no dump has shown: all of its life at once, in the groups
+ * that it certainly belongs to; unless it may have been counted before. */
+static void stranger_add(struct ledger *l, const struct sample *s,
+                         uint64_t after_ms) {
+  bool certain = l->seen.event == TRACK_REUSED || event_has_failed(s) ||
+                 is_new(l, s, after_ms);
   struct subject stranger = s->subject;
-  stranger.unknown =
-      SUBJECT_UID | SUBJECT_MARK | SUBJECT_CGROUP | SUBJECT_CONGESTION;
+  stranger.unknown = UNTOLD | SUBJECT_MARK;
   if (event_is_blank(s))
     stranger.unknown |= SUBJECT_REMOTE_PORT | SUBJECT_LOCAL_ADDRESS;
   uint32_t *tag = l->seen.tag;
   tags_clear(l, tag);
-  connection_place(l, tag, &stranger);
-  places_add_rest(&l->places, tag + TAG_PLACES, l->seen.delta);
-  count_whole(l, tag, event_has_failed(s));
-  places_leave(&l->places, tag + TAG_PLACES);
+  connection_place(l, tag, &stranger, MEMBER_PAST);
+  if (!places_any(&l->places, tag + TAG_PLACES))
+    return; /* a filter may have hidden it with a long past */
+  if (certain) {
+    l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
+    places_add_rest(&l->places, tag + TAG_PLACES, l->seen.delta);
+    count_whole(l, tag, event_has_failed(s));
+  } else {
+    l->sums.unclear++;
+  }
+  places_leave(&l->places, tag + TAG_PLACES, false);
 }
 
 static void known_end(struct ledger *l, const struct sample *s) {
   uint32_t *tag = l->seen.tag;
   places_add_rest(&l->places, tag + TAG_PLACES, l->seen.delta);
-  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_REST)) == 0)
+  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_OLD_MINI)) == 0)
     count_whole(l, tag, event_has_failed(s));
   connection_end(l, tag);
 }
@@ -426,22 +416,15 @@ void ledger_destroyed(struct ledger *l, const struct sample *s,
   l->sums.aborted +=
       event_is_blank(s) && !event_is_void(s) && !event_has_failed(s);
   uint32_t *tag = l->seen.tag;
-  bool reused = l->seen.event == TRACK_REUSED;
-  if (reused) {
+  if (l->seen.event == TRACK_REUSED) {
     connection_end(l, tag);
   } else if (tag[TAG_BITS] & BIT_PLACED) {
     l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
     known_end(l, s);
     return;
   }
-  if (l->complete == 0 || event_is_void(s)) /* before our time; nothing */
-    return;
-  if (!reused && !event_has_failed(s) && !is_new(l, s, after_ms)) {
-    l->sums.unclear++;
-    return;
-  }
-  l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
-  stranger_add(l, s);
+  if (l->complete != 0 && !event_is_void(s)) /* not before our time */
+    stranger_add(l, s, after_ms);
 }
 
 size_t ledger_tracked(const struct ledger *l) { return track_count(l->track); }

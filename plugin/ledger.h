@@ -19,6 +19,7 @@
 #define TCPINFO_LEDGER_H
 
 #include "group.h"
+#include "listeners.h"
 
 struct ledger;
 
@@ -39,7 +40,7 @@ struct ledger_sums {
  * time before the first dump. NULL: out of memory. */
 struct ledger *ledger_new(struct group *const *group, size_t group_count,
                           uint32_t states, unsigned traits, bool info,
-                          unsigned interval_ms);
+                          unsigned interval_ms, struct listeners *listeners);
 void ledger_free(struct ledger *l);
 
 /* Whether destroy events are being received: from now on, until told
@@ -49,11 +50,6 @@ void ledger_follow(struct ledger *l, bool followed);
 /* A dump begins. Times are of one clock that never goes back, ms. The groups
  * are told, too. */
 void ledger_begin(struct ledger *l, uint64_t now_ms);
-
-/* The ports that the host listens on are about to be told anew; without this,
- * they stay. */
-void ledger_listeners_clear(struct ledger *l);
-void ledger_listener(struct ledger *l, uint16_t port);
 
 /* One socket of the dump. -1: out of memory; the dump must then be taken for
  * failed. */

@@ -29,13 +29,16 @@ struct member {
   struct series *series; /* NULL: never had one, or it is forgotten */
   uint64_t bytes;        /* since the last settling */
   double busy;           /* decaying average of bytes, and of sockets */
-  uint32_t sockets;      /* joined */
+  uint32_t sockets;      /* joined, and not gone */
+  uint32_t retained;     /* joined, and gone */
   bool touched;          /* one joined since the last settling */
+  bool before;           /* and before that, since the last but one */
+  bool passing;          /* counts in members.passing */
   bool judged;           /* what one did since then is in `outliers` */
 };
 
 /* Members without a socket or a series any more that did something since the
- * last settling: so many are kept until the next one. */
+ * last settling: so many are kept until the next one but one. */
 enum { PASSING_MAX = 65536 };
 
 struct members {
@@ -51,13 +54,11 @@ struct members {
   struct cell *floor; /* at least what any forgotten series had counted */
   bool forgot;        /* there was one */
   size_t count, folded;
-  size_t passing; /* members with neither socket nor series */
+  size_t passing; /* without socket and series, since the last settling */
 
   struct busiest *candidates; /* for a series */
 
   struct outliers *outliers; /* NULL: nobody asks for them */
-  struct worst *worst; /* settings->worst of each measure, one behind another */
-  size_t worst_count[OUTLIER_MEASURES];
 };
 
 static struct member *member_at(const struct members *m, uint32_t i) {
@@ -72,8 +73,7 @@ static bool outliers_make(struct members *m) {
   if (!wanted)
     return true;
   m->outliers = outliers_new(settings->worst);
-  m->worst = calloc(settings->worst * OUTLIER_MEASURES + 1, sizeof(*m->worst));
-  return m->outliers != NULL && m->worst != NULL;
+  return m->outliers != NULL;
 }
 
 struct members *members_new(const struct group_settings *settings,
@@ -116,7 +116,6 @@ void members_free(struct members *m) {
   cell_free(m->floor);
   busiest_free(m->candidates);
   outliers_free(m->outliers);
-  free(m->worst);
   roster_free(m->roster);
   free(m);
 }
@@ -151,8 +150,6 @@ static bool series_give(struct members *m, uint32_t member,
     }
     cell_raise(s->cell, m->floor);
     s->member = member;
-    if (member_at(m, member)->sockets == 0)
-      m->passing--;
     member_at(m, member)->series = s;
   }
   s->state = state;
@@ -164,32 +161,44 @@ static bool series_give(struct members *m, uint32_t member,
 
 /* --- Sockets ------------------------------------------------------------ */
 
-uint32_t members_join(struct members *m, const struct subject *t) {
+uint32_t members_join(struct members *m, const struct subject *t,
+                      enum membership as) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = roster_find(m->roster, key);
-  bool known = i != ROSTER_NONE;
-  if (!known)
+  if (i == ROSTER_NONE)
     i = roster_add(m->roster, key);
   if (i == ROSTER_NONE)
     return ROSTER_NONE;
   struct member *e = member_at(m, i);
-  bool first = e->sockets++ == 0;
-  if (first && known && e->series == NULL)
-    m->passing--;
+  m->passing -= e->passing;
+  e->passing = false;
   e->touched = true;
+  bool first = e->sockets++ == 0;
   bool retired = e->series != NULL && e->series->state == SERIES_RETIRED;
-  bool can_start = retired || (e->series == NULL && !m->forgot);
-  if (first && can_start && m->shown_count < m->settings->max_members)
+  bool fresh = e->series == NULL && !m->forgot && as == MEMBER_LIVES;
+  if (first && (retired || fresh) && m->shown_count < m->settings->max_members)
     series_give(m, i, SERIES_REPORTING); /* without memory: `other` */
   return i;
 }
 
-void members_leave(struct members *m, uint32_t member) {
+void members_retain(struct members *m, uint32_t member) {
   struct member *e = member_at(m, member);
-  if (--e->sockets > 0 || e->series != NULL)
+  e->sockets--;
+  e->retained++;
+}
+
+static bool is_empty(const struct member *e) {
+  return e->sockets == 0 && e->retained == 0 && e->series == NULL;
+}
+
+void members_leave(struct members *m, uint32_t member, bool retained) {
+  struct member *e = member_at(m, member);
+  --*(retained ? &e->retained : &e->sockets);
+  if (!is_empty(e))
     return;
   if ((e->touched || e->judged) && m->passing < PASSING_MAX) {
+    e->passing = true;
     m->passing++;
     return;
   }
@@ -253,19 +262,21 @@ static void members_walk(struct members *m) {
     e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
     e->bytes = 0;
     bool there = e->sockets > 0 || e->touched;
-    e->touched = e->judged = false;
-    if (!there && e->series == NULL) {
+    bool stays = e->sockets > 0 || (e->touched && e->before);
+    e->before = e->touched;
+    e->touched = e->judged = e->passing = false;
+    if (!there && is_empty(e))
       roster_remove(m->roster, i);
-      m->passing--;
-    }
     if (!there)
       continue;
     m->count++;
     if (e->series != NULL && e->series->state != SERIES_RETIRED)
       continue;
     m->folded++;
-    busiest_offer(m->candidates, busy_of(m, i));
+    if (stays)
+      busiest_offer(m->candidates, busy_of(m, i));
   }
+  m->passing = 0;
 }
 
 static void series_age(struct members *m) {
@@ -304,7 +315,7 @@ static void series_forget(struct members *m, struct series *s) {
   TAILQ_REMOVE(retired ? &m->retired : &m->shown, s, link);
   *(retired ? &m->retired_count : &m->shown_count) -= 1;
   member_at(m, s->member)->series = NULL;
-  if (member_at(m, s->member)->sockets == 0)
+  if (is_empty(member_at(m, s->member)))
     roster_remove(m->roster, s->member);
   cell_free(s->cell);
   free(s);
@@ -367,24 +378,25 @@ static void series_choose(struct members *m) {
 /* While their numbers hold. */
 static void worst_name(struct members *m) {
   for (unsigned i = 0; i < OUTLIER_MEASURES; i++) {
-    const struct outlier *w = outliers_worst(
-        m->outliers, (enum outlier_measure)i, &m->worst_count[i]);
-    for (size_t k = 0; k < m->worst_count[i]; k++) {
-      struct worst *to = &m->worst[i * m->settings->worst + k];
-      to->value = w[k].value;
-      to->name[0] = '\0';
-      if (to->value > 0)
+    size_t count;
+    struct outlier *w =
+        outliers_worst(m->outliers, (enum outlier_measure)i, &count);
+    for (size_t k = 0; k < count; k++)
+      if (w[k].value > 0)
         key_format(m->settings, roster_key(m->roster, w[k].member), m->names,
-                   false, to->name);
-    }
+                   false, w[k].name);
   }
 }
 
 bool members_worst(const struct members *m, enum outlier_measure measure,
-                   size_t rank, struct worst *out) {
-  if (rank >= m->worst_count[measure])
+                   size_t rank, struct outlier *out) {
+  size_t count = 0;
+  const struct outlier *w = NULL;
+  if (m->outliers != NULL)
+    w = outliers_worst(m->outliers, measure, &count);
+  if (rank >= count)
     return false;
-  *out = m->worst[measure * m->settings->worst + rank];
+  *out = w[rank];
   return true;
 }
 

@@ -7,7 +7,9 @@
  *    are more than twice as busy (members of like size do not flap), and at
  * most a quarter of the series change hands in one read.
  *  - A member without a socket for `member_timeout` reads gives its series up.
- *  - A socket that came and went between two reads counts as one in all this.
+ *  - A socket that came and went between two reads counts as one in all this;
+ *    but a member that has no other one gets a series that it did not have only
+ *    if it had such sockets in the read before, too: visitors are many.
  * Busy is a decaying average of the bytes that its sockets sent and received.
  *
  * Within a read every socket of a member goes to the same place. A series that
@@ -38,8 +40,18 @@ void members_begin(struct members *m);
 
 /* A socket with these ends joins. Returns its member, by which it is named
  * until it leaves; UINT32_MAX where memory ran out. */
-uint32_t members_join(struct members *m, const struct subject *t);
-void members_leave(struct members *m, uint32_t member);
+enum membership {
+  MEMBER_LIVES, /* a socket that dumps show */
+  MEMBER_PAST,  /* one that was over when it came to be known */
+};
+uint32_t members_join(struct members *m, const struct subject *t,
+                      enum membership as);
+
+/* Its socket is gone, but does not leave yet: it counts no more as one. */
+void members_retain(struct members *m, uint32_t member);
+
+/* `retained`: after that. */
+void members_leave(struct members *m, uint32_t member, bool retained);
 
 /* The member's cell, or that of `other`. */
 struct cell *members_cell(struct members *m, uint32_t member);
@@ -68,14 +80,10 @@ typedef void members_cb(const char *name, struct cell *cell, bool chosen,
                         void *data);
 void members_each(struct members *m, members_cb *cb, void *data);
 
-/* After the settling: the name and value of the worst member but `rank`; false
- * where so many were not judged. The name is empty where the value is 0. */
-struct worst {
-  char name[KEY_NAME_MAX];
-  double value;
-};
+/* After the settling: the worst member but `rank`; false where so many were not
+ * judged. The name is empty where the value is 0. */
 bool members_worst(const struct members *m, enum outlier_measure measure,
-                   size_t rank, struct worst *out);
+                   size_t rank, struct outlier *out);
 
 /* See outliers_count(). */
 int members_outliers(const struct members *m);

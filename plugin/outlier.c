@@ -281,9 +281,8 @@ void outliers_settle(struct outliers *o) {
   compare_all(o);
 }
 
-const struct outlier *outliers_worst(const struct outliers *o,
-                                     enum outlier_measure measure,
-                                     size_t *count) {
+struct outlier *outliers_worst(struct outliers *o, enum outlier_measure measure,
+                               size_t *count) {
   *count = o->by[measure].worst_count;
   return o->by[measure].worst;
 }

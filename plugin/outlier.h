@@ -30,9 +30,12 @@ enum {
 
 enum outlier_measure { OUTLIER_BY_RETRANS, OUTLIER_BY_RTT, OUTLIER_MEASURES };
 
+enum { OUTLIER_NAME_MAX = 128 }; /* with the final NUL */
+
 struct outlier {
   uint32_t member;
-  double value; /* percent; seconds */
+  double value;                /* percent; seconds */
+  char name[OUTLIER_NAME_MAX]; /* empty, until somebody writes it */
 };
 
 struct outliers;
@@ -59,9 +62,8 @@ void outliers_settle(struct outliers *o);
 
 /* The worst members by that measure, the worst first; their number is in
  * `count`. Good until the next settling. */
-const struct outlier *outliers_worst(const struct outliers *o,
-                                     enum outlier_measure measure,
-                                     size_t *count);
+struct outlier *outliers_worst(struct outliers *o, enum outlier_measure measure,
+                               size_t *count);
 
 /* How many members are outliers by either measure; -1: too few to compare. */
 int outliers_count(const struct outliers *o);

@@ -5,14 +5,14 @@ static bool is_place(uint32_t place) {
 }
 
 bool places_enter(const struct places *p, uint32_t *place,
-                  const struct subject *t) {
+                  const struct subject *t, enum membership as) {
   bool done = true;
   for (size_t i = 0; i < p->count; i++) {
     uint32_t old = place[i];
-    place[i] = group_enter(p->group[i], t);
+    place[i] = group_enter(p->group[i], t, as);
     done &= place[i] != GROUP_PLACE_FAILED;
     if (is_place(old))
-      group_leave(p->group[i], old);
+      group_leave(p->group[i], old, false);
   }
   return done;
 }
@@ -23,7 +23,7 @@ bool places_retry(const struct places *p, uint32_t *place,
   for (size_t i = 0; i < p->count; i++) {
     if (place[i] != GROUP_PLACE_FAILED)
       continue;
-    place[i] = group_enter(p->group[i], t);
+    place[i] = group_enter(p->group[i], t, MEMBER_LIVES);
     done &= place[i] != GROUP_PLACE_FAILED;
     if (opened && is_place(place[i]))
       group_count(p->group[i], place[i], CELL_OPENED);
@@ -31,10 +31,24 @@ bool places_retry(const struct places *p, uint32_t *place,
   return done;
 }
 
-void places_leave(const struct places *p, const uint32_t *place) {
+void places_leave(const struct places *p, const uint32_t *place,
+                  bool retained) {
   for (size_t i = 0; i < p->count; i++)
     if (is_place(place[i]))
-      group_leave(p->group[i], place[i]);
+      group_leave(p->group[i], place[i], retained);
+}
+
+void places_retain(const struct places *p, const uint32_t *place) {
+  for (size_t i = 0; i < p->count; i++)
+    if (is_place(place[i]))
+      group_retain(p->group[i], place[i]);
+}
+
+bool places_any(const struct places *p, const uint32_t *place) {
+  for (size_t i = 0; i < p->count; i++)
+    if (is_place(place[i]))
+      return true;
+  return false;
 }
 
 void places_count(const struct places *p, const uint32_t *place,
@@ -61,4 +75,23 @@ void places_add_rest(const struct places *p, const uint32_t *place,
   for (size_t i = 0; i < p->count; i++)
     if (is_place(place[i]))
       group_add_rest(p->group[i], place[i], delta);
+}
+
+struct track *places_track(const struct places *p, bool info, size_t more) {
+  bool wanted[FIELD_COUNT] = {false};
+  for (size_t i = 0; i < p->count; i++)
+    group_fields(p->group[i], wanted);
+  /* A byte counter of each direction shows a disconnect, see track_see(). */
+  if (info && !wanted[FIELD_BYTES_SENT])
+    wanted[FIELD_BYTES_ACKED] = true;
+  if (info) {
+    wanted[FIELD_BYTES_RECEIVED] = true;
+    wanted[FIELD_TOTAL_RETRANS] = true; /* for all of them: coverage */
+  }
+  enum field_id field[FIELD_COUNT];
+  size_t count = 0;
+  for (int id = 0; id < FIELD_COUNT; id++)
+    if (wanted[id])
+      field[count++] = (enum field_id)id;
+  return track_new(field, count, more + p->count);
 }

@@ -4,6 +4,7 @@
 #define TCPINFO_PLACES_H
 
 #include "group.h"
+#include "track.h"
 
 /* The groups, borrowed: places are an array of as many words. */
 struct places {
@@ -14,13 +15,18 @@ struct places {
 /* Enters each group that the subject matches, then leaves the places that
  * `place` held (zeroes: none). False: out of memory in some group. */
 bool places_enter(const struct places *p, uint32_t *place,
-                  const struct subject *t);
+                  const struct subject *t, enum membership as);
 
 /* Tries again where memory was out; `opened`: it counts as opened there. */
 bool places_retry(const struct places *p, uint32_t *place,
                   const struct subject *t, bool opened);
 
-void places_leave(const struct places *p, const uint32_t *place);
+void places_leave(const struct places *p, const uint32_t *place, bool retained);
+void places_retain(const struct places *p, const uint32_t *place);
+
+/* Whether it has a place at all. */
+bool places_any(const struct places *p, const uint32_t *place);
+
 void places_count(const struct places *p, const uint32_t *place,
                   enum cell_life life);
 
@@ -29,5 +35,9 @@ bool places_add(const struct places *p, const uint32_t *place,
                 const struct reading *r);
 void places_add_rest(const struct places *p, const uint32_t *place,
                      const uint64_t *delta);
+
+/* What follows the counters that the groups are made from, with `more` words
+ * before the places. NULL: out of memory. */
+struct track *places_track(const struct places *p, bool info, size_t more);
 
 #endif

@@ -19,6 +19,7 @@ struct scan {
   struct group **group;
   size_t group_count;
   struct ledger *ledger;
+  struct listeners listeners;
   struct scan_health health;
   struct scan_world world;
   struct error refusal; /* the kernel's last word on the filter */
@@ -26,6 +27,7 @@ struct scan {
   /* Between reads, the thread that receives events may enter them. */
   pthread_mutex_t lock; /* of `reading` */
   bool reading;         /* from scan_read() to scan_commit() */
+  uint64_t malformed_events;
 
   struct host_tcp host; /* at the begin of this read */
   bool host_known;
@@ -80,8 +82,9 @@ static int groups_make(struct scan *s, const struct settings *settings) {
 
 static int ledger_make(struct scan *s, unsigned interval_ms) {
   const struct source_request *ask = &s->request.ask;
-  s->ledger = ledger_new(s->group, s->group_count, ask->states,
-                         s->request.traits, ask->extensions != 0, interval_ms);
+  s->ledger =
+      ledger_new(s->group, s->group_count, ask->states, s->request.traits,
+                 ask->extensions != 0, interval_ms, &s->listeners);
   return s->ledger != NULL ? 0 : -1;
 }
 
@@ -132,7 +135,7 @@ static void on_destroyed(const struct nlmsghdr *nlh, uint64_t after_ms,
   struct scan *s = data;
   struct sample sample;
   if (decode(nlh, &sample) != 0)
-    s->health.malformed++;
+    s->malformed_events++;
   else
     ledger_destroyed(s->ledger, &sample, after_ms);
 }
@@ -158,6 +161,8 @@ static void closes_step(struct scan *s) {
   s->host_known = host_tcp_read(s->world.snmp, &s->host, NULL) == 0;
   closes_read(s->closes, now_ms(), s->host_known ? &s->host : NULL,
               on_destroyed, s);
+  s->health.malformed += s->malformed_events;
+  s->malformed_events = 0;
   s->health.closes = *closes_health(s->closes);
   ledger_follow(s->ledger, s->health.closes.state == CLOSES_FOLLOWED);
 }
@@ -208,21 +213,25 @@ static void on_listener(const struct nlmsghdr *nlh, void *data) {
   struct scan *s = data;
   struct sample sample;
   if (decode(nlh, &sample) == 0)
-    ledger_listener(s->ledger, sample.subject.local_port);
+    listeners_add(&s->listeners, sample.subject.local_port);
   else
     s->health.malformed++;
+}
+
+/* Before the events are entered: those of a server that is new, too, are to be
+ * told apart from those that this host opened. */
+static enum source_result listeners_dump(struct scan *s, struct error *error) {
+  if (s->diag == NULL || (s->request.traits & SUBJECT_DIRECTION) == 0)
+    return SOURCE_COMPLETE;
+  listeners_begin(&s->listeners);
+  return diag_dump(s->diag, &s->request.listeners, on_listener, s, error);
 }
 
 /* A kernel that is too old for a part of the filter, or does not allow it to
  * this user, refuses all of it before it has looked at any socket. */
 static enum source_result kernel_dump(struct scan *s, struct error *error) {
-  enum source_result result = SOURCE_COMPLETE;
-  if (s->request.traits & SUBJECT_DIRECTION) {
-    ledger_listeners_clear(s->ledger);
-    result = diag_dump(s->diag, &s->request.listeners, on_listener, s, error);
-  }
-  if (result == SOURCE_COMPLETE)
-    result = diag_dump(s->diag, &s->request.ask, on_message, s, error);
+  enum source_result result =
+      diag_dump(s->diag, &s->request.ask, on_message, s, error);
   bool coarsened = false;
   while (result == SOURCE_REFUSED && request_coarsen(&s->request)) {
     coarsened = true;
@@ -236,23 +245,28 @@ static enum source_result kernel_dump(struct scan *s, struct error *error) {
   return result == SOURCE_REFUSED ? SOURCE_FAILED : result;
 }
 
-static enum source_result source_dump(struct scan *s, struct error *error) {
-  enum source_result result;
-  s->begun = false;
-  if (s->replay != NULL) {
-    ledger_listeners_clear(s->ledger);
-    result = replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
-    if (result != SOURCE_ENDED) /* a dump of nothing begins, too */
-      dump_begin(s, s->recorded_ms);
-  } else {
-    dump_begin(s, now_ms());
-    result = kernel_dump(s, error);
-  }
-  if (s->no_memory && result == SOURCE_COMPLETE) {
-    error_set(error, "out of memory");
-    return SOURCE_FAILED;
-  }
+static enum source_result recorded_dump(struct scan *s, struct error *error) {
+  listeners_begin(&s->listeners);
+  listeners_end(&s->listeners);
+  enum source_result result =
+      replay_dump(s->replay, on_recorded, s, &s->recorded_ms, error);
+  if (result != SOURCE_ENDED) /* a dump of nothing begins, too */
+    dump_begin(s, s->recorded_ms);
   return result;
+}
+
+static enum source_result source_dump(struct scan *s, struct error *error) {
+  enum source_result result = listeners_dump(s, error);
+  closes_step(s);
+  s->begun = false;
+  if (s->replay != NULL)
+    return recorded_dump(s, error);
+  dump_begin(s, now_ms());
+  if (result != SOURCE_COMPLETE)
+    return SOURCE_FAILED;
+  if (s->request.traits & SUBJECT_DIRECTION)
+    listeners_end(&s->listeners);
+  return kernel_dump(s, error);
 }
 
 /* --- One read ------------------------------------------------------------- */
@@ -288,8 +302,11 @@ enum source_result scan_read(struct scan *s, struct error *error) {
   reading_set(s, true);
   s->no_memory = false;
   s->info_size = 0;
-  closes_step(s);
   enum source_result result = source_dump(s, error);
+  if (s->no_memory && result == SOURCE_COMPLETE) {
+    error_set(error, "out of memory");
+    result = SOURCE_FAILED;
+  }
   if (result == SOURCE_COMPLETE)
     read_completed(s);
   else if (result == SOURCE_FAILED)

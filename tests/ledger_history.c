@@ -402,8 +402,9 @@ static void history_begin(struct history *h, const struct plan *p) {
   h->told.followed = p->followed;
   h->listens = p->states >> TCP_STATE_LISTEN & 1;
   groups_new(&h->groups, info);
-  h->ledger = ledger_new(h->groups.group, h->groups.count, p->states,
-                         groups_traits(&h->groups), info, INTERVAL_MS);
+  h->ledger =
+      ledger_new(h->groups.group, h->groups.count, p->states,
+                 groups_traits(&h->groups), info, INTERVAL_MS, &h->listeners);
   assert_non_null(h->ledger);
   ledger_follow(h->ledger, p->followed);
 }

@@ -44,6 +44,7 @@ struct plan {
 };
 
 struct history {
+  struct listeners listeners;
   const struct plan *plan;
   struct complaint complaint;
   struct lives lives;

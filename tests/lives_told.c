@@ -59,7 +59,7 @@ static bool wide(int c) { return width_bits(c) == 64; }
 /* Where nobody ever told its cgroup it is counted in no certain one. */
 static void sent_in_cgroup(struct told *x, uint64_t sent, bool sure) {
   struct tally *in = &x->sent_in[x->cgroup];
-  if (x->cgroup == 0 && !is_placed(x))
+  if (x->cgroup == 0)
     return;
   in->high += sent - x->counter[LIFE_SENT].high;
   if (sure)

@@ -38,7 +38,7 @@ static void rest(struct outliers *o, uint32_t member, uint64_t segments,
 }
 
 /* The worst but `rank`; fails the test where it is another one. */
-static void worst_is(const struct outliers *o, enum outlier_measure by,
+static void worst_is(struct outliers *o, enum outlier_measure by,
                      size_t rank, uint32_t member, double value) {
   size_t count;
   const struct outlier *w = outliers_worst(o, by, &count);
@@ -48,7 +48,7 @@ static void worst_is(const struct outliers *o, enum outlier_measure by,
     fail_msg("%.12g, not %.12g", w[rank].value, value);
 }
 
-static void worst_are(const struct outliers *o, enum outlier_measure by,
+static void worst_are(struct outliers *o, enum outlier_measure by,
                       size_t expected) {
   size_t count;
   outliers_worst(o, by, &count);
@@ -341,7 +341,7 @@ static int worse(const void *a, const void *b) {
   return (x->member > y->member) - (x->member < y->member);
 }
 
-static void check_worst(const struct outliers *o, enum outlier_measure by,
+static void check_worst(struct outliers *o, enum outlier_measure by,
                         struct outlier *all, size_t n) {
   qsort(all, n, sizeof(*all), worse);
   worst_are(o, by, n < WORST ? n : WORST);
@@ -361,13 +361,13 @@ static int model_judge(struct member *member, struct outlier *retrans,
     if (m->segments >= 50) {
       percent[r] = fmin(100, 100.0 * (double)m->retrans / (double)m->segments);
       of_percent[r] = i;
-      retrans[r] = (struct outlier){i, m->retrans >= 3 ? percent[r] : 0};
+      retrans[r] = (struct outlier){.member = i, .value = m->retrans >= 3 ? percent[r] : 0};
       r++;
     }
     if (m->segments >= 10 && m->rtts > 0) {
       median[t] = rank(m, 0.5);
       of_median[t] = i;
-      rtt[t] = (struct outlier){i, rank(m, 0.95)};
+      rtt[t] = (struct outlier){.member = i, .value = rank(m, 0.95)};
       t++;
     }
   }

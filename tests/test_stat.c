@@ -35,7 +35,7 @@ static uint64_t shape(int kind, size_t i, size_t n) {
     return (uint64_t)rand() % 3; /* few values */
   case 5:
     return i < n / 2 ? i : n - i; /* up and down */
-  case 6: /* around what has 32 bits */
+  case 6:                         /* around what has 32 bits */
     return (uint64_t)UINT32_MAX - 5 + (uint64_t)rand() % 11;
   default:
     return UINT64_MAX - (uint64_t)rand();
