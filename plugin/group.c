@@ -112,15 +112,14 @@ static bool member_is_open(const struct group *g, const struct subject *t) {
   return false;
 }
 
-uint32_t group_enter(struct group *g, const struct subject *t,
-                     enum membership as) {
+uint32_t group_enter(struct group *g, const struct subject *t) {
   if (!selector_match(g->settings->selector, t))
     return GROUP_PLACE_NONE;
   if (g->members == NULL)
     return PLACE_TOTAL;
   if (member_is_open(g, t))
     return PLACE_OTHER;
-  uint32_t member = members_join(g->members, t, as);
+  uint32_t member = members_join(g->members, t);
   if (member >= GROUP_PLACE_FAILED - PLACE_MEMBER)
     return GROUP_PLACE_FAILED;
   return member + PLACE_MEMBER;
@@ -209,7 +208,7 @@ void group_add_other(struct group *g, const struct sample *s,
     return;
   uint32_t member = ROSTER_NONE;
   if (joins && has_listeners(g))
-    member = members_join(g->members, t, MEMBER_LIVES);
+    member = members_join(g->members, t);
   if (member == ROSTER_NONE) {
     cell_add_other(members_cell_of(g->members, t), s);
     return;

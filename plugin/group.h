@@ -37,8 +37,7 @@ void group_begin(struct group *g);
 /* A connection enters, if it matches: its place, to be given back by
  * group_leave(). GROUP_PLACE_FAILED: out of memory. Where t->unknown leaves
  * open which member it is of, that is `other`. */
-uint32_t group_enter(struct group *g, const struct subject *t,
-                     enum membership as);
+uint32_t group_enter(struct group *g, const struct subject *t);
 void group_leave(struct group *g, uint32_t place, bool retained);
 
 /* See members_retain(). */

@@ -104,7 +104,7 @@ void ledger_follow(struct ledger *l, bool followed) {
 
 /* The direction is that of the first sight: listeners may go. */
 static void connection_place(struct ledger *l, uint32_t *tag,
-                             const struct subject *t, enum membership as) {
+                             const struct subject *t) {
   struct subject subject = *t;
   if ((tag[TAG_BITS] & BIT_PLACED) == 0)
     tag[TAG_BITS] |=
@@ -112,7 +112,7 @@ static void connection_place(struct ledger *l, uint32_t *tag,
         (listeners_has(l->listeners, subject.local_port) ? (uint32_t)BIT_INBOUND
                                                          : 0);
   subject.inbound = (tag[TAG_BITS] & BIT_INBOUND) != 0;
-  l->no_memory |= !places_enter(&l->places, tag + TAG_PLACES, &subject, as);
+  l->no_memory |= !places_enter(&l->places, tag + TAG_PLACES, &subject);
 }
 
 /* What a mini socket does not tell; of one that no process holds only the user
@@ -137,7 +137,7 @@ static void connection_place_update(struct ledger *l, uint32_t *tag,
     subject.unknown = UNTOLD;
   else if (!s->held)
     subject.unknown = SUBJECT_UID;
-  connection_place(l, tag, &subject, MEMBER_LIVES);
+  connection_place(l, tag, &subject);
   tag[TAG_TRAITS] = told ? hash : 0;
 }
 
@@ -389,7 +389,7 @@ static void stranger_add(struct ledger *l, const struct sample *s,
     stranger.unknown |= SUBJECT_REMOTE_PORT | SUBJECT_LOCAL_ADDRESS;
   uint32_t *tag = l->seen.tag;
   tags_clear(l, tag);
-  connection_place(l, tag, &stranger, MEMBER_PAST);
+  connection_place(l, tag, &stranger);
   if (!places_any(&l->places, tag + TAG_PLACES))
     return; /* a filter may have hidden it with a long past */
   if (certain) {

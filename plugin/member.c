@@ -161,8 +161,7 @@ static bool series_give(struct members *m, uint32_t member,
 
 /* --- Sockets ------------------------------------------------------------ */
 
-uint32_t members_join(struct members *m, const struct subject *t,
-                      enum membership as) {
+uint32_t members_join(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = roster_find(m->roster, key);
@@ -176,7 +175,7 @@ uint32_t members_join(struct members *m, const struct subject *t,
   e->touched = true;
   bool first = e->sockets++ == 0;
   bool retired = e->series != NULL && e->series->state == SERIES_RETIRED;
-  bool fresh = e->series == NULL && !m->forgot && as == MEMBER_LIVES;
+  bool fresh = e->series == NULL && !m->forgot;
   if (first && (retired || fresh) && m->shown_count < m->settings->max_members)
     series_give(m, i, SERIES_REPORTING); /* without memory: `other` */
   return i;
@@ -262,7 +261,7 @@ static void members_walk(struct members *m) {
     e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
     e->bytes = 0;
     bool there = e->sockets > 0 || e->touched;
-    bool stays = e->sockets > 0 || (e->touched && e->before);
+    bool stays = e->sockets > 0 || (e->touched && (e->before || !m->forgot));
     e->before = e->touched;
     e->touched = e->judged = e->passing = false;
     if (!there && is_empty(e))

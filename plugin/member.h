@@ -8,9 +8,10 @@
  * most a quarter of the series change hands in one read.
  *  - A member without a socket for `member_timeout` reads gives its series up.
  *  - A socket that came and went between two reads counts as one in all this;
- *    but a member that has no other one gets a series that it did not have only
- *    if it had such sockets in the read before, too: visitors are many.
- * Busy is a decaying average of the bytes that its sockets sent and received.
+ *    but once series were forgotten (see below), a member that has no other one
+ *    is chosen only if it had such sockets in the read before, too: visitors
+ * are many. Busy is a decaying average of the bytes that its sockets sent and
+ * received.
  *
  * Within a read every socket of a member goes to the same place. A series that
  * is given out after a read reports its counters in it, as a starting point.
@@ -40,12 +41,7 @@ void members_begin(struct members *m);
 
 /* A socket with these ends joins. Returns its member, by which it is named
  * until it leaves; UINT32_MAX where memory ran out. */
-enum membership {
-  MEMBER_LIVES, /* a socket that dumps show */
-  MEMBER_PAST,  /* one that was over when it came to be known */
-};
-uint32_t members_join(struct members *m, const struct subject *t,
-                      enum membership as);
+uint32_t members_join(struct members *m, const struct subject *t);
 
 /* Its socket is gone, but does not leave yet: it counts no more as one. */
 void members_retain(struct members *m, uint32_t member);

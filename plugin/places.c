@@ -5,11 +5,11 @@ static bool is_place(uint32_t place) {
 }
 
 bool places_enter(const struct places *p, uint32_t *place,
-                  const struct subject *t, enum membership as) {
+                  const struct subject *t) {
   bool done = true;
   for (size_t i = 0; i < p->count; i++) {
     uint32_t old = place[i];
-    place[i] = group_enter(p->group[i], t, as);
+    place[i] = group_enter(p->group[i], t);
     done &= place[i] != GROUP_PLACE_FAILED;
     if (is_place(old))
       group_leave(p->group[i], old, false);
@@ -23,7 +23,7 @@ bool places_retry(const struct places *p, uint32_t *place,
   for (size_t i = 0; i < p->count; i++) {
     if (place[i] != GROUP_PLACE_FAILED)
       continue;
-    place[i] = group_enter(p->group[i], t, MEMBER_LIVES);
+    place[i] = group_enter(p->group[i], t);
     done &= place[i] != GROUP_PLACE_FAILED;
     if (opened && is_place(place[i]))
       group_count(p->group[i], place[i], CELL_OPENED);

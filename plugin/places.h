@@ -15,7 +15,7 @@ struct places {
 /* Enters each group that the subject matches, then leaves the places that
  * `place` held (zeroes: none). False: out of memory in some group. */
 bool places_enter(const struct places *p, uint32_t *place,
-                  const struct subject *t, enum membership as);
+                  const struct subject *t);
 
 /* Tries again where memory was out; `opened`: it counts as opened there. */
 bool places_retry(const struct places *p, uint32_t *place,
