@@ -38,8 +38,8 @@ static void rest(struct outliers *o, uint32_t member, uint64_t segments,
 }
 
 /* The worst but `rank`; fails the test where it is another one. */
-static void worst_is(struct outliers *o, enum outlier_measure by,
-                     size_t rank, uint32_t member, double value) {
+static void worst_is(struct outliers *o, enum outlier_measure by, size_t rank,
+                     uint32_t member, double value) {
   size_t count;
   const struct outlier *w = outliers_worst(o, by, &count);
   assert_true(rank < count);
@@ -361,7 +361,8 @@ static int model_judge(struct member *member, struct outlier *retrans,
     if (m->segments >= 50) {
       percent[r] = fmin(100, 100.0 * (double)m->retrans / (double)m->segments);
       of_percent[r] = i;
-      retrans[r] = (struct outlier){.member = i, .value = m->retrans >= 3 ? percent[r] : 0};
+      retrans[r] = (struct outlier){.member = i,
+                                    .value = m->retrans >= 3 ? percent[r] : 0};
       r++;
     }
     if (m->segments >= 10 && m->rtts > 0) {
