@@ -3,22 +3,32 @@
 #include <stdio.h>
 #include <string.h>
 
+static void name_set(char *to, const char *name) {
+  snprintf(to, ALARM_NAME_MAX, "%s", name);
+}
+
 bool alarm_judge(struct alarm *a, uint64_t now_ms, const char *name,
                  double value, double warning, double failure) {
   enum alarm_severity severity = ALARM_OKAY;
   if (name != NULL && value >= warning)
     severity = value >= failure ? ALARM_FAILURE : ALARM_WARNING;
-  if (severity == ALARM_OKAY && a->severity == ALARM_OKAY)
+  bool bad = severity != ALARM_OKAY;
+  bool again = bad && strcmp(name, a->candidate) == 0;
+  name_set(a->candidate, bad ? name : "");
+  if (bad)
+    a->bad_ms = now_ms;
+  else if (a->severity == ALARM_OKAY || now_ms - a->bad_ms < ALARM_PAUSE_MS)
     return false;
-  bool other = severity != ALARM_OKAY && strcmp(name, a->name) != 0;
-  if (!other && severity != ALARM_OKAY && severity <= a->severity)
+
+  bool other = bad && strcmp(name, a->name) != 0;
+  if (bad && (other ? !again : severity <= a->severity))
     return false;
   bool first = a->name[0] == '\0';
   if (!first && now_ms - a->said_ms < ALARM_PAUSE_MS)
     return false;
   a->severity = severity;
   a->said_ms = now_ms;
-  if (severity != ALARM_OKAY)
-    snprintf(a->name, sizeof(a->name), "%s", name);
+  if (bad)
+    name_set(a->name, name);
   return true;
 }

@@ -1,5 +1,6 @@
-/* When a group's worst member is worth a notification: when it is another one
- * than the last time, or worse, and bad at all; not more than one a minute. */
+/* When a group's worst member is worth a notification: when it is bad, and
+ * another one than the last time in two reads on end, or worse than then; and
+ * when nobody was bad for a minute. Not more than one a minute. */
 #ifndef TCPINFO_ALARM_H
 #define TCPINFO_ALARM_H
 
@@ -15,12 +16,15 @@ struct alarm {
   enum alarm_severity severity; /* of what was said last */
   char name[ALARM_NAME_MAX];    /* and of whom */
   uint64_t said_ms;
+  char candidate[ALARM_NAME_MAX]; /* who was bad in the last read */
+  uint64_t bad_ms;                /* when somebody was, last */
 };
 
 /* `name`: the worst member, NULL where there is none; `value` as `warning` and
  * `failure`, which it reaches from below. Whether to notify: then `a` says of
  * whom and how severe. ALARM_OKAY: of nobody any more, `name` being the last
- * one. `now_ms` never goes back. */
+ * one. `now_ms` should never go back; after a step a notification may come too
+ * early. */
 bool alarm_judge(struct alarm *a, uint64_t now_ms, const char *name,
                  double value, double warning, double failure);
 

@@ -16,6 +16,7 @@ struct cell {
   struct report *report;
   /* Of one dump. */
   uint64_t connections;
+  uint64_t listeners;
   int outliers;               /* -1: not known */
   uint64_t *condition;        /* as report.condition */
   uint64_t *bucket;           /* as the distributions' edges say */
@@ -68,6 +69,7 @@ void cell_free(struct cell *c) {
 void cell_begin(struct cell *c) {
   const struct report *r = c->report;
   c->connections = 0;
+  c->listeners = 0;
   c->outliers = -1;
   memset(c->condition, 0,
          (r->condition_count + r->bucket_count) * sizeof(*c->condition));
@@ -164,8 +166,14 @@ void cell_add(struct cell *c, const struct reading *r) {
 
 void cell_add_other(struct cell *c, const struct sample *s) {
   c->state[s->state]++;
-  if (s->state == TCP_STATE_LISTEN)
-    distributions_add(c, s, false, true);
+  if (s->state != TCP_STATE_LISTEN)
+    return;
+  c->listeners++;
+  distributions_add(c, s, false, true);
+}
+
+bool cell_is_used(const struct cell *c) {
+  return c->connections > 0 || c->listeners > 0;
 }
 
 void cell_count(struct cell *c, enum cell_life life) { c->life[life]++; }
@@ -317,6 +325,9 @@ static void emit_codes(struct emission *e, const struct output *o,
 static void emit_set(struct emission *e, const struct output *o) {
   const struct cell *c = e->cell;
   const char *name[REPORT_ALGORITHMS_MAX];
+  if (o->metric != METRIC_STATES && o->metric != METRIC_CONGESTION &&
+      e->info_size == 0)
+    return;
   switch (o->metric) {
   case METRIC_STATES:
     emit_codes(e, o, value_state_name, c->state, TCP_STATE_COUNT);

@@ -52,6 +52,9 @@ void cell_inherit(struct cell *c, const struct cell *from);
 /* How many members stand out; -1: too few to say. */
 void cell_set_outliers(struct cell *c, int count);
 
+/* A socket, be it a listener, was added to it in this dump. */
+bool cell_is_used(const struct cell *c);
+
 uint64_t cell_connections(const struct cell *c);
 
 /* One value to dispatch. Texts are borrowed. */

@@ -92,11 +92,12 @@ static void notify(const struct dispatch *d, enum outlier_measure measure,
   sstrncpy(n.type_instance, retrans ? "retrans_percent" : "rtt-p95",
            sizeof(n.type_instance));
   if (a->severity == ALARM_OKAY)
-    snprintf(n.message, sizeof(n.message),
-             "tcpinfo: group %s: %s: no member is above %g %s any more; %s was "
-             "the last.",
-             d->group, n.type_instance, a->limit * scale, retrans ? "%" : "ms",
-             a->member);
+    snprintf(
+        n.message, sizeof(n.message),
+        "tcpinfo: group %s: %s: no member with enough traffic to judge is at "
+        "or above %g %s any more; %s was the last.",
+        d->group, n.type_instance, a->limit * scale, retrans ? "%" : "ms",
+        a->member);
   else
     snprintf(n.message, sizeof(n.message),
              "tcpinfo: group %s: %s is the worst member by %s: %.4g %s, at or "

@@ -249,6 +249,8 @@ bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
   struct outlier worst;
   bool there = group_worst(g, measure, 0, &worst);
   *out = (struct group_alarm){.value = there ? worst.value : 0};
+  if (!there) /* nobody was judged: that is no news */
+    return false;
   if (!alarm_judge(&g->alarm[measure], now_ms, there ? worst.name : NULL,
                    out->value, limit->warning, limit->failure))
     return false;

@@ -37,6 +37,8 @@ struct member {
   bool judged;           /* what one did since then is in `outliers` */
 };
 
+_Static_assert((int)OUTLIER_NAME_MAX >= (int)KEY_NAME_MAX, "a name fits");
+
 /* Members without a socket or a series any more that did something since the
  * last settling: so many are kept until the next one but one. */
 enum { PASSING_MAX = 65536 };
@@ -337,8 +339,8 @@ static void series_name(struct members *m, struct series *s) {
   struct series *same = name_find(&m->shown, s);
   if (same == NULL)
     same = name_find(&m->retired, s);
-  bool lives = same != NULL && (same->state == SERIES_CHOSEN ||
-                                cell_connections(same->cell) > 0);
+  bool lives = same != NULL &&
+               (same->state == SERIES_CHOSEN || cell_is_used(same->cell));
   if (lives || is_reserved(m, s->name)) {
     key_format(m->settings, key, m->names, true, s->name);
     same = name_find(&m->retired, s); /* its own of an earlier life */

@@ -4,14 +4,15 @@
  *  - A member gets a series with its first socket, where one is free.
  *  - After each read, members without series get those that are free, the
  *    busiest first; without a free one, that of the least busy member, if they
- *    are more than twice as busy (members of like size do not flap), and at
- * most a quarter of the series change hands in one read.
+ *    are more than twice as busy (members of like size do not flap); at most a
+ *    quarter of the series change hands in one read.
  *  - A member without a socket for `member_timeout` reads gives its series up.
  *  - A socket that came and went between two reads counts as one in all this;
  *    but once series were forgotten (see below), a member that has no other one
- *    is chosen only if it had such sockets in the read before, too: visitors
- * are many. Busy is a decaying average of the bytes that its sockets sent and
- * received.
+ *    is chosen only if it had such sockets in the read before, too, because
+ *    there are many visitors.
+ *
+ * Busy is a decaying average of the bytes that its sockets sent and received.
  *
  * Within a read every socket of a member goes to the same place. A series that
  * is given out after a read reports its counters in it, as a starting point.

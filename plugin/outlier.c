@@ -8,6 +8,7 @@ struct record {
   uint64_t retrans, segments; /* since the last commit */
   uint32_t rtts;              /* of this dump */
   uint32_t at;                /* behind its last one in `sorted` */
+  bool mixed;                 /* some are of the member before */
 };
 
 struct rtt {
@@ -77,7 +78,7 @@ void outliers_free(struct outliers *o) {
 void outliers_begin(struct outliers *o) {
   o->rtt_count = 0;
   for (size_t i = 0; i < o->record_count; i++)
-    o->record[i].rtts = 0;
+    o->record[i].rtts = o->record[i].mixed = 0;
 }
 
 /* NULL, and nobody is judged in this interval: out of memory. */
@@ -106,10 +107,13 @@ void outliers_add_rest(struct outliers *o, uint32_t member,
   r->segments += delta[FIELD_DATA_SEGS_OUT];
 }
 
-/* Its round-trip times stay: too few segments are judged by nothing. */
+/* The round-trip times of this dump cannot be taken out. */
 void outliers_forget(struct outliers *o, uint32_t member) {
-  if (member < o->record_count)
-    o->record[member].retrans = o->record[member].segments = 0;
+  if (member >= o->record_count)
+    return;
+  struct record *r = &o->record[member];
+  r->retrans = r->segments = 0;
+  r->mixed = r->rtts > 0;
 }
 
 static bool rtt_room(struct outliers *o) {
@@ -217,7 +221,7 @@ static void members_judge(struct outliers *o) {
       worst_insert(retrans, o->worst, i,
                    r->retrans >= OUTLIER_RETRANS ? percent : 0);
     }
-    if (r->segments >= OUTLIER_RTT_SEGMENTS && r->rtts > 0) {
+    if (r->segments >= OUTLIER_RTT_SEGMENTS && r->rtts > 0 && !r->mixed) {
       judge(rtt, i, rtt_seconds(o, r, 500));
       worst_insert(rtt, o->worst, i, rtt_seconds(o, r, 950));
     }

@@ -46,15 +46,14 @@ static bool bbr_bandwidth(const struct sample *s, uint64_t *out) {
       !sample_get(s, FIELD_BBR_BW_HI, &high))
     return false;
   *out = high << 32 | low;
-  return true;
+  return *out != 0; /* no sample yet */
 }
 
 /* In hundredths of a percent. The queue may hold one more than the limit
  * (linux: sk_acceptq_is_full()). */
 static bool accept_percent(const struct sample *s, uint64_t *out) {
-  if (s->send_queue == 0)
-    return false;
-  uint64_t part = (uint64_t)s->recv_queue * 10000 / s->send_queue;
+  uint64_t limit = s->send_queue > 0 ? s->send_queue : 1;
+  uint64_t part = (uint64_t)s->recv_queue * 10000 / limit;
   *out = part < 10000 ? part : 10000;
   return true;
 }
@@ -107,12 +106,22 @@ static bool is_set(const struct sample *s, enum field_id id) {
   return sample_get(s, id, &value) && value != 0;
 }
 
+/* The probe timer also runs where TCP_CORK or MSG_MORE holds data back (linux:
+ * tcp_check_probe_timer()). Before 5.4 the window is not told. */
+static bool fits_window(const struct sample *s) {
+  uint64_t window, unsent, mss;
+  return sample_get(s, FIELD_SND_WND, &window) &&
+         sample_get(s, FIELD_NOTSENT_BYTES, &unsent) &&
+         sample_get(s, FIELD_SND_MSS, &mss) &&
+         window >= (unsent < mss ? unsent : mss);
+}
+
 bool value_holds(enum metric_id id, const struct sample *s) {
   switch (id) {
   case METRIC_STALLED: /* icsk_retransmits: timeouts since the last ACK */
     return s->timer == TIMER_RETRANSMIT && is_set(s, FIELD_RETRANSMITS);
   case METRIC_ZERO_WINDOW:
-    return s->timer == TIMER_PROBE;
+    return s->timer == TIMER_PROBE && !fits_window(s);
   case METRIC_APP_LIMITED:
     return is_set(s, FIELD_APP_LIMITED);
   case METRIC_UNREAD:

@@ -26,7 +26,9 @@ static void run(const struct step *step, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const struct step *s = &step[i];
     now += s->ms;
+    /* In two reads: one alone says nothing of another member. */
     bool says = alarm_judge(&a, now, s->name, s->value, WARNING, FAILURE);
+    says |= alarm_judge(&a, now, s->name, s->value, WARNING, FAILURE);
     if (says != s->says)
       fail_msg("step %zu: %s", i, says ? "says it" : "says nothing");
     if (!says)
@@ -108,13 +110,40 @@ static void test_long_name(void **state) {
   struct alarm a = {.name = ""};
   memset(name, 'n', sizeof(name) - 1);
   name[sizeof(name) - 1] = '\0';
+  assert_false(alarm_judge(&a, 0, name, 2, WARNING, FAILURE));
   assert_true(alarm_judge(&a, 0, name, 2, WARNING, FAILURE));
   assert_string_equal(a.name, name);
   assert_false(alarm_judge(&a, LATER, name, 2, WARNING, FAILURE));
 }
 
+/* Another one in each read, as visitors are: nobody is told. */
+static void test_visitors(void **state) {
+  (void)state;
+  struct alarm a = {.name = ""};
+  for (unsigned i = 0; i < 1000; i++) {
+    char name[16];
+    snprintf(name, sizeof(name), "v%u", i);
+    assert_false(alarm_judge(&a, i * 10000, name, 9, WARNING, FAILURE));
+  }
+}
+
+/* Around the threshold: told once, and once that it is over. */
+static void test_around(void **state) {
+  (void)state;
+  struct alarm a = {.name = ""};
+  unsigned told = 0;
+  for (unsigned i = 0; i < 1000; i++)
+    told +=
+        alarm_judge(&a, i * 10000, "a", i % 3 ? 1.1 : 0.9, WARNING, FAILURE);
+  assert_int_equal(told, 1);
+  for (unsigned i = 1000; i < 1100; i++)
+    told += alarm_judge(&a, i * 10000, "a", 0.9, WARNING, FAILURE);
+  assert_int_equal(told, 2);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_visitors),       cmocka_unit_test(test_around),
       cmocka_unit_test(test_thresholds),     cmocka_unit_test(test_same_member),
       cmocka_unit_test(test_another_member), cmocka_unit_test(test_pause),
       cmocka_unit_test(test_long_name),

@@ -135,8 +135,10 @@ static void test_notifications(void **state) {
     peers_dump(p, &all, lossy[i], 60, slow[i], 0);
   pipe_start(p);
 
-  assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
-  assert_int_equal(fake_daemon.notification_count, 0);
+  for (int i = 0; i < 2; i++) { /* the first time may be chance */
+    assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
+    assert_int_equal(fake_daemon.notification_count, 0);
+  }
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 2);
   notified(0, NOTIF_FAILURE, RETRANS, "10.0.0.17",
@@ -145,8 +147,6 @@ static void test_notifications(void **state) {
   notified(1, NOTIF_WARNING, RTT, "10.0.0.9",
            "tcpinfo: group web: 10.0.0.9 is the worst member by rtt-p95: 700 "
            "ms, at or above 500.");
-  assert_int_equal(pipe_read(p), SOURCE_COMPLETE); /* the same ones */
-  assert_int_equal(fake_daemon.notification_count, 0);
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE); /* another, too soon */
   assert_int_equal(fake_daemon.notification_count, 0);
   fake_daemon_pass(60);
@@ -159,14 +159,14 @@ static void test_notifications(void **state) {
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 1);
   notified(0, NOTIF_OKAY, RETRANS, "10.0.0.3",
-           "tcpinfo: group web: retrans_percent: no member is above 1 % any "
-           "more; 10.0.0.3 was the last.");
+           "tcpinfo: group web: retrans_percent: no member with enough traffic "
+           "to judge is at or above 1 % any more; 10.0.0.3 was the last.");
   fake_daemon_pass(60);
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 1);
   notified(0, NOTIF_OKAY, RTT, "10.0.0.9",
-           "tcpinfo: group web: rtt-p95: no member is above 500 ms any more; "
-           "10.0.0.9 was the last.");
+           "tcpinfo: group web: rtt-p95: no member with enough traffic to judge "
+           "is at or above 500 ms any more; 10.0.0.9 was the last.");
   pipe_free(p);
 }
 
