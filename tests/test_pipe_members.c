@@ -164,9 +164,10 @@ static void test_notifications(void **state) {
   fake_daemon_pass(60);
   assert_int_equal(pipe_read(p), SOURCE_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 1);
-  notified(0, NOTIF_OKAY, RTT, "10.0.0.9",
-           "tcpinfo: group web: rtt-p95: no member with enough traffic to judge "
-           "is at or above 500 ms any more; 10.0.0.9 was the last.");
+  notified(
+      0, NOTIF_OKAY, RTT, "10.0.0.9",
+      "tcpinfo: group web: rtt-p95: no member with enough traffic to judge "
+      "is at or above 500 ms any more; 10.0.0.9 was the last.");
   pipe_free(p);
 }
 
