@@ -171,3 +171,10 @@ void key_format(const struct group_settings *g, const uint8_t *key,
   snprintf(name, KEY_NAME_MAX, "%.*s_%08x", (int)kept, whole,
            (unsigned)hash_bytes(key, key_size(g), 0));
 }
+
+bool key_name_is_taken(const struct group_settings *g, const char *name) {
+  if (strcmp(name, "other") == 0)
+    return true;
+  return g->worst > 0 && strncmp(name, "worst", 5) == 0 && name[5] != '\0' &&
+         strspn(name + 5, "0123456789") == strlen(name + 5);
+}

@@ -25,4 +25,8 @@ void key_make(const struct group_settings *g, const struct subject *s,
 void key_format(const struct group_settings *g, const uint8_t *key,
                 struct names *names, bool distinct, char name[KEY_NAME_MAX]);
 
+/* Whether something else of the group goes by that name: `other`, and with
+ * Worst `worst1` and so on. */
+bool key_name_is_taken(const struct group_settings *g, const char *name);
+
 #endif

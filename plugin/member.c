@@ -37,8 +37,6 @@ struct member {
   bool judged;           /* what one did since then is in `outliers` */
 };
 
-_Static_assert((int)OUTLIER_NAME_MAX >= (int)KEY_NAME_MAX, "a name fits");
-
 /* Members without a socket or a series any more that did something since the
  * last settling: so many are kept until the next one but one. */
 enum { PASSING_MAX = 65536 };
@@ -322,13 +320,6 @@ static void series_forget(struct members *m, struct series *s) {
   free(s);
 }
 
-static bool is_reserved(const struct members *m, const char *name) {
-  if (strcmp(name, "other") == 0)
-    return true;
-  return m->settings->worst > 0 && strncmp(name, "worst", 5) == 0 &&
-         name[5] != '\0' && strspn(name + 5, "0123456789") == strlen(name + 5);
-}
-
 /* Different keys may have one name, but two series must not: a service that was
  * started anew has another cgroup of the same name, and goes on in its series;
  * two that live at the same time (`init.scope`) are told apart by a hash, and
@@ -341,7 +332,7 @@ static void series_name(struct members *m, struct series *s) {
     same = name_find(&m->retired, s);
   bool lives = same != NULL &&
                (same->state == SERIES_CHOSEN || cell_is_used(same->cell));
-  if (lives || is_reserved(m, s->name)) {
+  if (lives || key_name_is_taken(m->settings, s->name)) {
     key_format(m->settings, key, m->names, true, s->name);
     same = name_find(&m->retired, s); /* its own of an earlier life */
   }
@@ -456,5 +447,4 @@ void members_each(struct members *m, members_cb *cb, void *data) {
 }
 
 size_t members_count(const struct members *m) { return m->count; }
-
 size_t members_folded(const struct members *m) { return m->folded; }

@@ -30,6 +30,8 @@
 #include "key.h"
 #include "outlier.h"
 
+_Static_assert((int)OUTLIER_NAME_MAX >= (int)KEY_NAME_MAX, "a name fits");
+
 struct members;
 
 /* NULL where memory ran out. The arguments outlive the members. */
