@@ -4,8 +4,11 @@
  *
  * With destroy events (`followed`) a connection ends at its event: what it did
  * since the last dump is added and it counts as closed, at once. An event of a
- * socket that no dump has shown counts in full. Without, and where the event
- * was lost, it ends by its absence, see track_end().
+ * socket that no dump has shown (a stranger) counts in full, if by its last ACK
+ * it cannot have been counted and forgotten before. Without events it ends by
+ * its absence, see track_end(). With them its absence counts as closed, too,
+ * and the socket stays remembered for some dumps: its event may be late, or
+ * lost.
  *
  *   - A connection is `opened` when it is first seen beyond SYN_SENT; one in
  *     the first dump was opened before. `closed`: one that was open is gone.
@@ -27,7 +30,8 @@ struct ledger;
 struct ledger_sums {
   uint64_t dumped;  /* sockets of the last dump, repeats left out */
   uint64_t matched; /* of these, connections that are in a group */
-  uint64_t retrans; /* total: total_retrans of all sockets, in groups or not */
+  uint64_t retrans; /* total: total_retrans of what dumps showed, in groups or
+                       not, and of strangers in groups */
   uint64_t aborted; /* total: events without counters, of connections that were
                        established: what they did last is not known */
   uint64_t unclear; /* total: events left out, because the socket may have been
@@ -37,7 +41,8 @@ struct ledger_sums {
 /* `group`: borrowed, outlives the ledger. `states`: 1 << TCP state, what the
  * dumps are asked for. `traits`: what the groups look at (enum subject_trait).
  * `info`: whether dumps bring struct tcp_info. `interval_ms`: taken for the
- * time before the first dump. NULL: out of memory. */
+ * time before the first dump. `listeners`: borrowed; who tells them is the
+ * caller. NULL: out of memory. */
 struct ledger *ledger_new(struct group *const *group, size_t group_count,
                           uint32_t states, unsigned traits, bool info,
                           unsigned interval_ms, struct listeners *listeners);

@@ -6,7 +6,7 @@ and members + other = total in every interval."""
 import random
 import time
 
-from live import check, expect, netns
+from live import check, closes, expect, netns
 from live.daemon import Collectd
 from live.expect import COUNTERS
 from live.traffic import Agents
@@ -77,19 +77,6 @@ class Churn:
             self.client.send(numbers, self.random.randint(1, 90000))
 
 
-def check_monotonic(values):
-    """Every derive of every series, over gaps too."""
-    falls, series, points = [], 0, 0
-    for key, rows in values.items():
-        if key[1] in ("count", "latency", "bytes", "percent", "memory"):
-            continue
-        series += 1
-        points += len(rows)
-        falls += [(key, a, b) for a, b in zip(rows, rows[1:]) if b[1] < a[1]]
-    check.true("no counter fell: %d series, %d values" % (series, points),
-               not falls and series, falls[:5] or "")
-
-
 def by_time(values, group, kind, metric):
     """The total's rows and each member's, as {time: value}."""
     total, members = {}, {}
@@ -143,7 +130,7 @@ def report(daemon, churn, sent_by):
     values = daemon.values()
     times = sorted(t for t, _ in values[("plain", "count", "connections")])
     check.true("reads", len(times) >= 200, len(times))
-    check_monotonic(values)
+    closes.check_monotonic("churn", values)
     back = 0
     for group, options in GROUPS.items():
         if "By" in options:

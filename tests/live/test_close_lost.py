@@ -42,11 +42,6 @@ class Traffic:
         return rows
 
 
-def compare_long(watch, grown):
-    watch.compare("long", {"opened": 0, "closed": 0, "failed": 0,
-                           "bytes_new": grown, "bytes_received": grown})
-
-
 def exact(watch, traffic, count, what):
     """Nothing is lost."""
     check.say("--- " + what)
@@ -59,7 +54,7 @@ def exact(watch, traffic, count, what):
         "opened": count, "closed": count, "failed": 0,
         "bytes_new": rows.sum(SENT),
         "bytes_received": rows.sum(RECEIVED) + rows.sum(ENDS)})
-    compare_long(watch, grown)
+    closes.compare_long(watch, grown)
     watch.compare("self", {"close_events": count, "close_events_lost": 0,
                            "close_events_unclear": 0, "dump_errors": 0})
 
@@ -100,7 +95,7 @@ def stalled(watch, traffic):
         "connections": 0})
     check.equal("short closed, as many as opened (in all)",
                 watch.value("short", "closed"), watch.value("short", "opened"))
-    compare_long(watch, grown)
+    closes.compare_long(watch, grown)
 
 
 def nameless(watch, link):

@@ -39,11 +39,6 @@ class Traffic:
         return rows
 
 
-def compare_long(watch, grown):
-    watch.compare("long", {"opened": 0, "closed": 0, "failed": 0,
-                           "bytes_new": grown, "bytes_received": grown})
-
-
 def slow(watch, traffic, count, what):
     """Fewer than the limit: all of it is counted."""
     check.say("--- " + what)
@@ -56,7 +51,7 @@ def slow(watch, traffic, count, what):
         "opened": count, "closed": count, "failed": 0,
         "bytes_new": rows.sum(SENT),
         "bytes_received": rows.sum(RECEIVED) + rows.sum(ENDS)})
-    compare_long(watch, grown)
+    closes.compare_long(watch, grown)
     watch.compare("self", {"close_events": count, "close_events_lost": 0,
                            "close_events_unclear": 0,
                            "close_events_suspended": 0})
@@ -74,7 +69,7 @@ def fast(watch, traffic):
     closes.read([watch])
     check.equal("said", len(said), 1)
     check.say("     " + "\n     ".join(said))
-    compare_long(watch, grown)
+    closes.compare_long(watch, grown)
     watch.compare("short", {
         "opened": (1, COUNT), "closed": (1, COUNT), "failed": 0,
         "bytes_new": (1, rows.sum(SENT)),

@@ -8,7 +8,6 @@ answer to their SYN, on two interfaces, bound to a device or not, with marks and
 in control groups. One daemon counts all groups."""
 
 import contextlib
-import ctypes
 import os
 import random
 import socket
@@ -49,20 +48,6 @@ def namespace():
         yield
     finally:
         subprocess.run(["ip", "netns", "del", NAME], check=False)
-
-
-@contextlib.contextmanager
-def inside():
-    """Sockets that are made within are the namespace's."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/ns/net", "rb") as home, \
-            open("/run/netns/" + NAME, "rb") as there:
-        if libc.setns(there.fileno(), 0):
-            raise OSError(ctypes.get_errno(), "setns")
-        try:
-            yield
-        finally:
-            libc.setns(home.fileno(), 0)
 
 
 class Sockets:
@@ -303,7 +288,7 @@ def main():
     sockets = Sockets()
     with namespace(), Cgroups() as cgroups:
         try:
-            with inside():
+            with netns.inside(NAME):
                 sockets.make()
                 cgroups.make(sockets)
             compare(cgroups)

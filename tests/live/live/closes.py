@@ -135,6 +135,12 @@ def read(watches):
             when[w], w.values = w.daemon.read_after(when[w])
 
 
+def compare_long(watch, grown):
+    """The group of long connections: none came or went."""
+    watch.compare("long", {"opened": 0, "closed": 0, "failed": 0,
+                           "bytes_new": grown, "bytes_received": grown})
+
+
 def check_monotonic(name, values):
     """No counter of any series ever fell."""
     falls, points = [], 0
