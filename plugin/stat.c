@@ -1,111 +1,111 @@
 #include "stat.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { KEPT_MIN = 16 };
+
+struct stat_large {
+  struct pages values; /* uint64_t */
+  size_t count;
+};
 
 void stat_init(struct stat_values *s, bool keep) {
   *s = (struct stat_values){.keep = keep};
 }
 
 void stat_free(struct stat_values *s) {
-  free(s->small.value);
-  free(s->large.value);
+  pages_resize(&s->small, 0);
+  if (s->large != NULL)
+    pages_resize(&s->large->values, 0);
+  free(s->large);
   *s = (struct stat_values){0};
 }
 
-static void kept_reset(struct stat_kept *k) {
-  if (k->capacity > 64 && k->count < k->capacity / 4) {
-    free(k->value);
-    *k = (struct stat_kept){.value = NULL};
-  }
-  k->count = 0;
+/* `bytes`: what the last interval needed. */
+static void pages_ease(struct pages *p, size_t bytes) {
+  if (p->size > 256 && bytes < p->size / 4)
+    pages_resize(p, 0);
 }
 
 void stat_reset(struct stat_values *s) {
-  kept_reset(&s->small);
-  kept_reset(&s->large);
+  pages_ease(&s->small, s->small_count * sizeof(uint32_t));
+  if (s->large != NULL) {
+    pages_ease(&s->large->values, s->large->count * sizeof(uint64_t));
+    s->large->count = 0;
+  }
+  s->small_count = 0;
   s->count = 0;
   s->sum = 0;
   s->failed = false;
 }
 
-static bool kept_room(struct stat_kept *k, size_t size) {
-  if (k->count < k->capacity)
-    return true;
-  size_t capacity = k->capacity < 16 ? 16 : k->capacity + k->capacity / 2;
-  void *grown = realloc(k->value, capacity * size);
-  if (grown == NULL)
+static bool grow(struct pages *p, size_t width) {
+  size_t size =
+      p->size < KEPT_MIN * width ? KEPT_MIN * width : p->size + p->size / 2;
+  return pages_resize(p, size - size % width);
+}
+
+static bool keep_small(struct stat_values *s, uint32_t value) {
+  if (s->small_count == UINT32_MAX || !grow(&s->small, sizeof(value)))
     return false;
-  k->value = grown;
-  k->capacity = capacity;
+  ((uint32_t *)s->small.at)[s->small_count++] = value;
   return true;
 }
 
-static void keep(struct stat_values *s, uint64_t value) {
-  if (value <= UINT32_MAX) {
-    if (kept_room(&s->small, sizeof(uint32_t)))
-      ((uint32_t *)s->small.value)[s->small.count++] = (uint32_t)value;
-    else
-      s->failed = true;
-  } else {
-    if (kept_room(&s->large, sizeof(uint64_t)))
-      ((uint64_t *)s->large.value)[s->large.count++] = value;
-    else
-      s->failed = true;
-  }
+static bool keep_large(struct stat_values *s, uint64_t value) {
+  if (s->large == NULL)
+    s->large = calloc(1, sizeof(*s->large));
+  struct stat_large *l = s->large;
+  if (l == NULL || (l->count == l->values.size / sizeof(value) &&
+                    !grow(&l->values, sizeof(value))))
+    return false;
+  ((uint64_t *)l->values.at)[l->count++] = value;
+  return true;
 }
 
-void stat_add(struct stat_values *s, uint64_t value) {
+void stat_keep_other(struct stat_values *s, uint64_t value) {
+  if (s->failed)
+    return;
+  s->failed = value <= UINT32_MAX ? !keep_small(s, (uint32_t)value)
+                                  : !keep_large(s, value);
+}
+
+/* Room for `more` values behind the `count` that are there. */
+static bool room(struct pages *p, size_t count, size_t more, size_t width) {
+  return (count + more) * width <= p->size ||
+         pages_resize(p, (count + more + (count + more) / 2) * width);
+}
+
+static bool small_merge(struct stat_values *s, const struct stat_values *part) {
+  if (part->small_count == 0)
+    return true;
+  if (UINT32_MAX - s->small_count < part->small_count ||
+      !room(&s->small, s->small_count, part->small_count, sizeof(uint32_t)))
+    return false;
+  memcpy((uint32_t *)s->small.at + s->small_count, part->small.at,
+         part->small_count * sizeof(uint32_t));
+  s->small_count += part->small_count;
+  return true;
+}
+
+static bool large_merge(struct stat_values *s, const struct stat_large *part) {
+  for (size_t i = 0; part != NULL && i < part->count; i++)
+    if (!keep_large(s, ((const uint64_t *)part->values.at)[i]))
+      return false;
+  return true;
+}
+
+void stat_merge(struct stat_values *s, const struct stat_values *part) {
+  if (part->count == 0)
+    return;
   if (s->keep && !s->failed)
-    keep(s, value);
-  if (s->count == 0 || value < s->min)
-    s->min = value;
-  if (s->count == 0 || value > s->max)
-    s->max = value;
-  s->sum += value;
-  s->count++;
-}
-
-static void swap(uint32_t *a, uint32_t *b) {
-  uint32_t t = *a;
-  *a = *b;
-  *b = t;
-}
-
-static uint32_t median_of_3(uint32_t a, uint32_t b, uint32_t c) {
-  if (a < b)
-    return b < c ? b : (a < c ? c : a);
-  return a < c ? a : (b < c ? c : b);
-}
-
-/* Quickselect with three-way partition: many sockets share one value (cwnd 10),
- * which must not make it quadratic. */
-static uint32_t select_rank(uint32_t *v, size_t n, size_t rank) {
-  size_t low = 0, high = n; /* rank is in [low, high) */
-  while (high - low > 1) {
-    uint32_t pivot =
-        median_of_3(v[low], v[low + (high - low) / 2], v[high - 1]);
-    size_t less = low, at = low, more = high;
-    while (at < more) {
-      if (v[at] < pivot)
-        swap(&v[less++], &v[at++]);
-      else if (v[at] > pivot)
-        swap(&v[at], &v[--more]);
-      else
-        at++;
-    }
-    if (rank < less)
-      high = less;
-    else if (rank >= more)
-      low = more;
-    else
-      return pivot;
-  }
-  return v[low];
-}
-
-static int compare(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
+    s->failed =
+        part->failed || !small_merge(s, part) || !large_merge(s, part->large);
+  s->min = s->count == 0 || part->min < s->min ? part->min : s->min;
+  s->max = s->count == 0 || part->max > s->max ? part->max : s->max;
+  s->sum += part->sum;
+  s->count += part->count;
 }
 
 /* From 0. */
@@ -115,19 +115,24 @@ static size_t rank_of(size_t count, unsigned permille) {
 }
 
 uint32_t stat_select(uint32_t *value, size_t count, unsigned permille) {
-  return select_rank(value, count, rank_of(count, permille));
+  struct rank_index index;
+  index.values = NULL;
+  return rank_get_32(value, count, rank_of(count, permille), 0, UINT32_MAX,
+                     &index);
 }
 
-bool stat_percentile(struct stat_values *s, unsigned permille, uint64_t *out) {
+bool stat_percentile(struct stat_values *s, unsigned permille,
+                     struct rank_index *index, uint64_t *out) {
   if (!s->keep || s->failed || s->count == 0)
     return false;
-  size_t rank = rank_of(s->count, permille);
-  if (rank < s->small.count) {
-    *out = select_rank(s->small.value, s->small.count, rank);
-    return true;
-  }
-  uint64_t *large = s->large.value;
-  qsort(large, s->large.count, sizeof(*large), compare);
-  *out = large[rank - s->small.count];
+  size_t rank = rank_of(s->count, permille), small = s->small_count;
+  if (rank < small)
+    *out =
+        rank_get_32(s->small.at, small, rank, (uint32_t)s->min,
+                    s->max < UINT32_MAX ? (uint32_t)s->max : UINT32_MAX, index);
+  else
+    *out = rank_get_64(s->large->values.at, s->large->count, rank - small,
+                       small > 0 ? (uint64_t)UINT32_MAX + 1 : s->min, s->max,
+                       index);
   return true;
 }

@@ -4,24 +4,24 @@
 #ifndef TCPINFO_STAT_H
 #define TCPINFO_STAT_H
 
+#include "pages.h"
+#include "rank.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Values as they came, in any order. */
-struct stat_kept {
-  void *value;
-  size_t count, capacity;
-};
+struct stat_large; /* values above UINT32_MAX, which are few */
 
 struct stat_values {
   uint64_t count;
-  uint64_t min, max;      /* undefined where count is 0 */
-  uint64_t sum;           /* wraps never in practice: 2^64 bytes/s of a group */
-  bool keep;              /* keep each value: what percentiles need */
-  bool failed;            /* memory ran out: no percentile of this interval */
-  struct stat_kept small; /* uint32_t: nearly all are */
-  struct stat_kept large; /* uint64_t: above UINT32_MAX */
+  uint64_t min, max;  /* undefined where count is 0 */
+  uint64_t sum;       /* wraps never in practice: 2^64 bytes/s of a group */
+  struct pages small; /* uint32_t: the values that were kept, in any order */
+  struct stat_large *large; /* NULL: none */
+  uint32_t small_count;
+  bool keep;   /* keep each value: what percentiles need */
+  bool failed; /* memory ran out: no percentile of this interval */
 };
 
 void stat_init(struct stat_values *s, bool keep);
@@ -31,12 +31,31 @@ void stat_free(struct stat_values *s); /* what `s` owns; zeroed is legal */
  * given back. */
 void stat_reset(struct stat_values *s);
 
-void stat_add(struct stat_values *s, uint64_t value);
+/* Adds all values of another one, which keeps them where this does. */
+void stat_merge(struct stat_values *s, const struct stat_values *part);
+
+/* For stat_add(): what does not fit where it nearly always does. */
+void stat_keep_other(struct stat_values *s, uint64_t value);
+
+static inline void stat_add(struct stat_values *s, uint64_t value) {
+  if (s->keep) {
+    if (value <= UINT32_MAX && s->small_count < s->small.size / 4)
+      ((uint32_t *)s->small.at)[s->small_count++] = (uint32_t)value;
+    else
+      stat_keep_other(s, value);
+  }
+  s->min = s->count == 0 || value < s->min ? value : s->min;
+  s->max = s->count == 0 || value > s->max ? value : s->max;
+  s->sum += value;
+  s->count++;
+}
 
 /* The nearest-rank percentile: the smallest value such that at least
  * permille/1000 of the values are not above it. permille: 1 to 1000. False
- * where there is no value, or the values were not kept. Changes their order. */
-bool stat_percentile(struct stat_values *s, unsigned permille, uint64_t *out);
+ * where there is no value, or the values were not kept. Changes their order.
+ * `index`: one for all percentiles of these values, see rank.h. */
+bool stat_percentile(struct stat_values *s, unsigned permille,
+                     struct rank_index *index, uint64_t *out);
 
 /* The same of an array, whose order it changes; count > 0. */
 uint32_t stat_select(uint32_t *value, size_t count, unsigned permille);
