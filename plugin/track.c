@@ -1,64 +1,107 @@
-/* One row a socket, in an array that is filled in the order of the first dump:
+/* A row a socket (rows.h), 64 bytes of it with the default metrics:
  *
- *   cookie 8 | ends 4 | dump 4 | tags 4 x n | counters 8, 4 ... | padding
+ *   cookie 8 | dump 4 | next 4 | ends 4 | tags 4 x n | counters 8 ... 4 ...
  *
- * A dump comes in nearly the same order each time, so the row behind the last
- * one is tried before the hash, and memory is walked in order. */
+ * The mark of a row is the dump that saw it last. */
 #include "track.h"
+
+#include "rows.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct row {
-  uint64_t cookie; /* of a free row: the next free row, plus one */
-  uint32_t ends;   /* check sum of addresses and ports, and ENDS_NO_INFO */
-  uint32_t dump;   /* the dump that saw it last; 0: the row is free */
+struct entry {
+  struct row row;
+  uint32_t ends; /* check sum of addresses and ports, and ENDS_NO_INFO */
   uint32_t tag[];
 };
 
 /* In the baseline, and INFO has not come yet: its first one is the baseline. */
 enum { ENDS_NO_INFO = 1 };
 
+/* What rows_add() marks is a new row; dumps have higher numbers. */
+enum { MARK_NEW = 1 };
+
+/* How a counter is kept in a row, in this order. */
+enum kept {
+  KEPT_64,
+  /* Of a time in microseconds: milliseconds, in 32 bits. The kernel counts it
+   * in 32 bits of jiffies (linux: struct tcp_sock, chrono_stat), of which a
+   * millisecond is a whole part or, with HZ=300, nearly. */
+  KEPT_MS,
+  KEPT_32,
+  KEPT_KINDS,
+};
+
 struct counter {
   enum field_id field;
   uint8_t block;
   uint16_t at; /* offset in it */
   uint8_t width;
+  uint8_t kept;    /* enum kept */
   bool bytes;      /* counts bytes in 64 bits: never wraps */
   bool lasting;    /* goes on over a disconnect */
   uint32_t in_row; /* offset in the row */
 };
 
 struct track {
+  /* First the plain ones: of struct tcp_info, and 32 bits at least; each kept
+   * as the ends of its run say. */
   struct counter *counter;
   size_t counter_count;
+  size_t plain[KEPT_KINDS];
+  size_t plain_size; /* so long a struct tcp_info has all plain ones */
   size_t tag_count;
   uint32_t *no_tag; /* the tags of a socket that is not known */
-
-  uint8_t *rows;
-  size_t stride;
-  uint32_t row_count; /* in use or free */
-  uint32_t row_capacity;
-  uint32_t free_row; /* plus one; 0: none */
-  uint32_t live;
-
-  uint32_t *slot; /* hash: row plus one; 0: empty */
-  uint32_t slot_mask;
+  struct rows *rows;
 
   uint32_t dump;     /* number of this dump */
   uint32_t complete; /* number of the last complete one; 0: none yet */
-  uint32_t seen;     /* rows seen by this dump */
-  uint32_t expected; /* the row that should come next */
+  size_t seen;       /* rows seen by this dump */
 };
 
-enum { ROWS_MIN = 64 };
-
-static struct row *row_at(const struct track *t, uint32_t i) {
-  return (struct row *)(t->rows + (size_t)i * t->stride);
+static enum kept kept_of(const struct field *f) {
+  if (f->width < 8)
+    return KEPT_32;
+  return f->unit == UNIT_US ? KEPT_MS : KEPT_64;
 }
 
-static uint32_t slot_of(const struct track *t, uint64_t cookie) {
-  return (uint32_t)(cookie * 0x9e3779b97f4a7c15u >> 32) & t->slot_mask;
+static bool is_plain(const struct field *f) {
+  return f->block == BLOCK_INFO && f->width >= 4;
+}
+
+static void counter_add(struct track *t, enum field_id id, size_t *at) {
+  const struct field *f = &field_table[id];
+  enum kept kept = kept_of(f);
+  t->counter[t->counter_count++] =
+      (struct counter){.field = id,
+                       .block = f->block,
+                       .at = f->offset,
+                       .width = f->width,
+                       .kept = (uint8_t)kept,
+                       .bytes = kept == KEPT_64 && f->unit == UNIT_BYTES,
+                       .lasting = f->lasting,
+                       .in_row = (uint32_t)*at};
+  *at += kept == KEPT_64 ? 8 : 4;
+  if (is_plain(f) && t->plain_size < (size_t)f->offset + f->width)
+    t->plain_size = (size_t)f->offset + f->width;
+}
+
+/* Lays the rows out: their size. */
+static size_t counters_make(struct track *t, const enum field_id *field,
+                            size_t field_count) {
+  size_t at = offsetof(struct entry, tag) + t->tag_count * sizeof(uint32_t);
+  for (int kept = 0; kept < KEPT_KINDS; kept++) {
+    for (size_t i = 0; i < field_count; i++)
+      if (is_plain(&field_table[field[i]]) &&
+          kept_of(&field_table[field[i]]) == (enum kept)kept)
+        counter_add(t, field[i], &at);
+    t->plain[kept] = t->counter_count;
+  }
+  for (size_t i = 0; i < field_count; i++)
+    if (!is_plain(&field_table[field[i]]))
+      counter_add(t, field[i], &at);
+  return (at + 7) & ~(size_t)7;
 }
 
 struct track *track_new(const enum field_id *field, size_t field_count,
@@ -68,32 +111,14 @@ struct track *track_new(const enum field_id *field, size_t field_count,
     return NULL;
   t->counter = calloc(field_count + 1, sizeof(*t->counter));
   t->no_tag = calloc(tag_count + 1, sizeof(*t->no_tag));
-  if (t->counter == NULL || t->no_tag == NULL) {
-    track_free(t);
-    return NULL;
-  }
   t->tag_count = tag_count;
-
-  /* The 8-byte counters stand first, so that all are aligned. */
-  size_t at = (sizeof(struct row) + tag_count * sizeof(uint32_t) + 7) & ~7u;
-  for (int wide = 1; wide >= 0; wide--) {
-    for (size_t i = 0; i < field_count; i++) {
-      const struct field *f = &field_table[field[i]];
-      if ((f->width == 8) != wide)
-        continue;
-      t->counter[t->counter_count++] =
-          (struct counter){.field = field[i],
-                           .block = f->block,
-                           .at = f->offset,
-                           .width = f->width,
-                           .bytes = wide && f->unit == UNIT_BYTES,
-                           .lasting = f->lasting,
-                           .in_row = (uint32_t)at};
-      at += wide ? 8 : 4;
-    }
-  }
-  t->stride = (at + 7) & ~(size_t)7;
-  return t;
+  t->dump = MARK_NEW;
+  if (t->counter != NULL)
+    t->rows = rows_new(counters_make(t, field, field_count));
+  if (t->no_tag != NULL && t->rows != NULL)
+    return t;
+  track_free(t);
+  return NULL;
 }
 
 void track_free(struct track *t) {
@@ -101,120 +126,19 @@ void track_free(struct track *t) {
     return;
   free(t->counter);
   free(t->no_tag);
-  free(t->rows);
-  free(t->slot);
+  rows_free(t->rows);
   free(t);
 }
 
 void track_begin(struct track *t) {
   t->dump++;
   t->seen = 0;
-  t->expected = 0;
+  rows_begin(t->rows);
 }
 
-size_t track_count(const struct track *t) { return t->live; }
+size_t track_count(const struct track *t) { return rows_count(t->rows); }
 
-/* The slot that holds `cookie`, or the empty one where it belongs. */
-static uint32_t slot_find(const struct track *t, uint64_t cookie) {
-  uint32_t s = slot_of(t, cookie);
-  while (t->slot[s] != 0 && row_at(t, t->slot[s] - 1)->cookie != cookie)
-    s = (s + 1) & t->slot_mask;
-  return s;
-}
-
-static void slots_fill(struct track *t) {
-  for (uint32_t i = 0; i < t->row_count; i++)
-    if (row_at(t, i)->dump != 0)
-      t->slot[slot_find(t, row_at(t, i)->cookie)] = i + 1;
-}
-
-/* A new hash with room for `rows`; false, and the old one, without memory. */
-static bool slots_rebuild(struct track *t, uint32_t rows) {
-  uint32_t size = 2 * ROWS_MIN;
-  while (size / 2 < rows) /* at most half full */
-    size *= 2;
-  uint32_t *slot = calloc(size, sizeof(*slot));
-  if (slot == NULL)
-    return false;
-  free(t->slot);
-  t->slot = slot;
-  t->slot_mask = size - 1;
-  slots_fill(t);
-  return true;
-}
-
-static bool rows_grow(struct track *t) {
-  uint32_t capacity =
-      t->row_capacity < ROWS_MIN ? ROWS_MIN : t->row_capacity / 4 * 5;
-  uint8_t *rows = realloc(t->rows, capacity * t->stride);
-  if (rows == NULL)
-    return false;
-  t->rows = rows;
-  t->row_capacity = capacity;
-  return true;
-}
-
-/* A free row for `cookie`, entered in the hash; NULL: out of memory. */
-static struct row *row_new(struct track *t, uint64_t cookie) {
-  if (t->slot == NULL || t->live >= (t->slot_mask + 1) / 2)
-    if (!slots_rebuild(t, t->live + 1))
-      return NULL;
-
-  uint32_t i;
-  if (t->free_row != 0) {
-    i = t->free_row - 1;
-    t->free_row = (uint32_t)row_at(t, i)->cookie;
-  } else {
-    if (t->row_count == t->row_capacity && !rows_grow(t))
-      return NULL;
-    i = t->row_count++;
-  }
-  t->slot[slot_find(t, cookie)] = i + 1;
-  struct row *r = row_at(t, i);
-  memset(r, 0, t->stride);
-  r->cookie = cookie;
-  t->live++;
-  t->expected = i + 1;
-  return r;
-}
-
-static struct row *row_find(struct track *t, uint64_t cookie) {
-  uint32_t i = t->expected;
-  if (i >= t->row_count || row_at(t, i)->cookie != cookie ||
-      row_at(t, i)->dump == 0) {
-    if (t->slot == NULL)
-      return NULL;
-    i = t->slot[slot_find(t, cookie)];
-    if (i-- == 0)
-      return NULL;
-  }
-  t->expected = i + 1;
-  return row_at(t, i);
-}
-
-/* Takes the row out of the hash: what was pushed past it moves back. */
-static void slot_remove(struct track *t, uint64_t cookie) {
-  uint32_t hole = slot_find(t, cookie);
-  for (uint32_t s = (hole + 1) & t->slot_mask; t->slot[s] != 0;
-       s = (s + 1) & t->slot_mask) {
-    uint32_t home = slot_of(t, row_at(t, t->slot[s] - 1)->cookie);
-    if (((s - home) & t->slot_mask) >= ((s - hole) & t->slot_mask)) {
-      t->slot[hole] = t->slot[s];
-      hole = s;
-    }
-  }
-  t->slot[hole] = 0;
-}
-
-static void row_remove(struct track *t, uint32_t i) {
-  struct row *r = row_at(t, i);
-  slot_remove(t, r->cookie);
-  r->dump = 0;
-  r->cookie = t->free_row;
-  t->free_row = i + 1;
-  t->live--;
-}
-
+/* Only ever compared with another of the same run. */
 static uint32_t ends_of(const struct subject *t) {
   uint64_t high, low;
   memcpy(&high, t->remote.bytes, sizeof(high));
@@ -224,88 +148,122 @@ static uint32_t ends_of(const struct subject *t) {
   return (uint32_t)(mix >> 32) & ~(uint32_t)ENDS_NO_INFO;
 }
 
-static uint64_t load(const uint8_t *at, unsigned width) {
-  uint64_t v8;
-  uint32_t v4;
-  uint16_t v2;
-  switch (width) {
-  case 8:
-    memcpy(&v8, at, sizeof(v8));
-    return v8;
-  case 4:
-    memcpy(&v4, at, sizeof(v4));
-    return v4;
-  default:
-    memcpy(&v2, at, sizeof(v2));
-    return v2;
-  }
+/* --- Counters ------------------------------------------------------------- */
+
+static uint64_t load_64(const void *at) {
+  uint64_t value;
+  memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+static uint32_t load_32(const void *at) {
+  uint32_t value;
+  memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+static uint16_t load_16(const void *at) {
+  uint16_t value;
+  memcpy(&value, at, sizeof(value));
+  return value;
 }
 
 /* False, and 0, where the message has no such counter. */
 static bool counter_get(const struct counter *c, const struct sample *s,
                         uint64_t *out) {
   const struct block *b = &s->block[c->block];
-  bool there = b->bytes != NULL && (size_t)c->at + c->width <= b->size;
-  *out = there ? load(b->bytes + c->at, c->width) : 0;
-  return there;
+  *out = 0;
+  if (b->bytes == NULL || (size_t)c->at + c->width > b->size)
+    return false;
+  const uint8_t *at = b->bytes + c->at;
+  *out = c->width == 8   ? load_64(at)
+         : c->width == 4 ? load_32(at)
+                         : load_16(at);
+  return true;
 }
 
-static void store(uint8_t *at, uint64_t value, unsigned width) {
-  uint32_t v4 = (uint32_t)value;
-  if (width == 8)
-    memcpy(at, &value, sizeof(value));
-  else
-    memcpy(at, &v4, sizeof(v4));
+/* The growth of a counter of so many bits, 0 where it cannot be one: it "grew"
+ * by more than half its range since it was last seen. */
+static uint32_t growth(uint32_t old, uint32_t now, unsigned bits) {
+  uint32_t half = (uint32_t)1 << (bits - 1);
+  uint32_t delta = (now - old) & (half - 1 + half);
+  return delta < half ? delta : 0;
 }
 
-/* The growth from `old` to `now` modulo the counter's width. False where that
- * cannot be a growth: a 64-bit counter fell, or a smaller one "grew" by more
- * than half its range within one interval. */
-static bool growth(uint64_t old, uint64_t now, unsigned width, uint64_t *out) {
-  if (width == 8) {
-    *out = now - old;
-    return now >= old;
-  }
-  uint64_t range = (uint64_t)1 << 8 * width;
-  *out = (now - old) & (range - 1);
-  return *out < range / 2;
-}
-
-/* What is new of a counter, from `old` to `now`. A fall alone adds nothing: the
- * kernel counts busy_time and its like in 32 bits of jiffies (linux: struct
- * tcp_sock, chrono_stat), so they start again after some weeks. */
-static uint64_t counter_growth(const struct counter *c, uint64_t old,
-                               uint64_t now, bool *reset) {
-  uint64_t delta;
-  if (growth(old, now, c->width, &delta))
-    return delta;
-  *reset |= c->bytes;
+/* The three ways to keep a counter: stores it, and returns what is new. A fall
+ * alone adds nothing, but one of a byte counter says that the socket was
+ * connected anew. */
+static inline uint64_t keep_64(const struct counter *c, uint8_t *kept,
+                               uint64_t now, bool *anew) {
+  uint64_t old = load_64(kept);
+  memcpy(kept, &now, sizeof(now));
+  if (now >= old)
+    return now - old;
+  *anew |= c->bytes;
   return 0;
 }
 
-/* Keeps the row's counters as they are now. `anew`: it is new, or was connected
- * anew, which a fall of a byte counter says, too. */
-static void counters_update(const struct track *t, struct row *r,
-                            const struct sample *s, bool anew,
-                            struct track_seen *out) {
-  uint64_t now[FIELD_COUNT];
-  for (size_t i = 0; i < t->counter_count; i++) {
-    const struct counter *c = &t->counter[i];
-    uint8_t *kept = (uint8_t *)r + c->in_row;
-    unsigned kept_width = c->width == 8 ? 8 : 4;
-    uint64_t old = load(kept, kept_width);
-    bool there = counter_get(c, s, &now[i]);
-    out->delta[c->field] = 0;
-    if (!there && (!anew || c->lasting))
-      continue;
-    out->delta[c->field] = counter_growth(c, old, now[i], &anew);
-    store(kept, now[i], kept_width);
-  }
-  if (!anew)
+static inline uint64_t keep_ms(uint8_t *kept, uint64_t now) {
+  uint32_t old = load_32(kept), now_ms = (uint32_t)(now / 1000);
+  memcpy(kept, &now_ms, sizeof(now_ms));
+  return (uint64_t)growth(old, now_ms, 32) * 1000;
+}
+
+static inline uint64_t keep_32(uint8_t *kept, uint32_t now, unsigned bits) {
+  uint32_t old = load_32(kept);
+  memcpy(kept, &now, sizeof(now));
+  return growth(old, now, bits);
+}
+
+/* Any counter, if the message has it. */
+static void counter_update(const struct counter *c, struct entry *e,
+                           const struct sample *s, bool anew, bool *reset,
+                           struct track_seen *out) {
+  uint8_t *kept = (uint8_t *)e + c->in_row;
+  uint64_t now, *delta = &out->delta[c->field];
+  *delta = 0;
+  if (!counter_get(c, s, &now) && (!anew || c->lasting))
     return;
+  if (c->kept == KEPT_64)
+    *delta = keep_64(c, kept, now, reset);
+  else if (c->kept == KEPT_MS)
+    *delta = keep_ms(kept, now);
+  else
+    *delta = keep_32(kept, (uint32_t)now, 8u * c->width);
+}
+
+/* The plain ones, which stand first, of a message that has all of them: whether
+ * one that counts bytes fell. */
+static bool plain_update(const struct track *t, uint8_t *kept,
+                         const uint8_t *info, struct track_seen *out) {
+  const struct counter *c = t->counter;
+  const struct counter *end = c + t->plain[KEPT_64];
+  uint64_t delta, changed = 0;
+  bool reset = false;
+  for (; c < end; c++, kept += sizeof(uint64_t)) {
+    delta = keep_64(c, kept, load_64(info + c->at), &reset);
+    changed |= out->delta[c->field] = delta;
+  }
+  end = t->counter + t->plain[KEPT_MS];
+  for (; c < end; c++, kept += sizeof(uint32_t)) {
+    delta = keep_ms(kept, load_64(info + c->at));
+    changed |= out->delta[c->field] = delta;
+  }
+  end = t->counter + t->plain[KEPT_32];
+  for (; c < end; c++, kept += sizeof(uint32_t)) {
+    delta = keep_32(kept, load_32(info + c->at), 32);
+    changed |= out->delta[c->field] = delta;
+  }
+  out->changed = changed != 0;
+  return reset;
+}
+
+/* All of the counters, but for the lasting ones where those are known. */
+static void deltas_whole(const struct track *t, const struct sample *s,
+                         bool lasting, struct track_seen *out) {
   for (size_t i = 0; i < t->counter_count; i++)
-    if (!t->counter[i].lasting)
-      out->delta[t->counter[i].field] = now[i];
+    if (lasting || !t->counter[i].lasting)
+      counter_get(&t->counter[i], s, &out->delta[t->counter[i].field]);
 }
 
 static void deltas_clear(const struct track *t, struct track_seen *out) {
@@ -313,123 +271,116 @@ static void deltas_clear(const struct track *t, struct track_seen *out) {
     out->delta[t->counter[i].field] = 0;
 }
 
-/* All of the counters of a socket that has no row. */
-static void deltas_whole(const struct track *t, const struct sample *s,
-                         struct track_seen *out) {
-  for (size_t i = 0; i < t->counter_count; i++) {
-    const struct counter *c = &t->counter[i];
-    counter_get(c, s, &out->delta[c->field]);
+/* Keeps the counters as they are now. `anew`: the row is new, or its socket was
+ * connected anew, which a fall of a byte counter says, too. */
+static void counters_update(const struct track *t, struct entry *e,
+                            const struct sample *s, bool anew,
+                            struct track_seen *out) {
+  bool reset = anew;
+  size_t i = 0;
+  out->changed = false;
+  if (s->info != NULL && s->info_size >= t->plain_size) {
+    reset |= plain_update(t, (uint8_t *)&e->tag[t->tag_count], s->info, out);
+    i = t->plain[KEPT_32];
   }
+  for (; i < t->counter_count; i++) {
+    counter_update(&t->counter[i], e, s, anew, &reset, out);
+    out->changed |= out->delta[t->counter[i].field] != 0;
+  }
+  out->changed |= reset;
+  if (reset)
+    deltas_whole(t, s, false, out);
 }
 
-static enum track_event row_event(const struct track *t, const struct row *r,
-                                  uint32_t ends) {
-  if (r->dump == 0)
+/* --- Sockets -------------------------------------------------------------- */
+
+static bool same_ends(const struct entry *e, uint32_t ends) {
+  return (e->ends & ~(uint32_t)ENDS_NO_INFO) == ends;
+}
+
+static enum track_event event_of(const struct track *t, const struct entry *e,
+                                 uint32_t ends) {
+  if (e->row.mark == MARK_NEW)
     return t->complete == 0 ? TRACK_BASELINE : TRACK_NEW;
-  if (r->dump == t->dump)
+  if (e->row.mark == t->dump)
     return TRACK_REPEAT;
-  if ((r->ends & ~(uint32_t)ENDS_NO_INFO) != ends)
-    return TRACK_REUSED;
-  return TRACK_KNOWN;
+  return same_ends(e, ends) ? TRACK_KNOWN : TRACK_REUSED;
 }
 
 void track_see(struct track *t, const struct sample *s,
                struct track_seen *out) {
   uint32_t ends = ends_of(&s->subject);
-  struct row *r = row_find(t, s->cookie);
-  if (r == NULL)
-    r = row_new(t, s->cookie);
-  out->event = r != NULL ? row_event(t, r, ends) : TRACK_NO_MEMORY;
+  struct entry *e = (struct entry *)rows_next(t->rows, s->cookie);
+  if (e == NULL)
+    e = (struct entry *)rows_add(t->rows, s->cookie);
+  out->event = e != NULL ? event_of(t, e, ends) : TRACK_NO_MEMORY;
   if (out->event == TRACK_REPEAT || out->event == TRACK_NO_MEMORY)
     return;
   bool known = out->event == TRACK_KNOWN;
-  out->dumps_ago = known && r->dump >= t->complete ? t->dump - r->dump : 0;
+  out->dumps_ago =
+      known && e->row.mark >= t->complete ? t->dump - e->row.mark : 0;
 
   /* A connection that is being set up has no past, whenever it is seen. */
   bool baseline =
-      out->event == TRACK_BASELINE || (known && (r->ends & ENDS_NO_INFO));
+      out->event == TRACK_BASELINE || (known && (e->ends & ENDS_NO_INFO));
   bool waits = baseline && s->info == NULL && s->state != TCP_STATE_SYN_RECV;
-  counters_update(t, r, s, !known, out);
+  counters_update(t, e, s, !known, out);
   if (baseline)
     deltas_clear(t, out);
-  r->ends = ends | (waits ? ENDS_NO_INFO : 0);
-  r->dump = t->dump;
-  out->tag = r->tag;
+  e->ends = ends | (waits ? ENDS_NO_INFO : 0);
+  e->row.mark = t->dump;
+  out->tag = e->tag;
   t->seen++;
+}
+
+const uint32_t *track_ahead(const struct track *t, unsigned sockets) {
+  const struct entry *e = (const struct entry *)rows_ahead(t->rows, sockets);
+  return e != NULL ? e->tag : NULL;
 }
 
 void track_close(struct track *t, const struct sample *s, bool blank,
                  struct track_seen *out) {
-  struct row *r = row_find(t, s->cookie);
+  struct entry *e = (struct entry *)rows_find(t->rows, s->cookie);
   out->dumps_ago = 0;
-  if (r == NULL) {
+  if (e == NULL) {
     memset(t->no_tag, 0, t->tag_count * sizeof(*t->no_tag));
     out->event = TRACK_NEW;
     out->tag = t->no_tag;
     if (blank)
       deltas_clear(t, out);
     else
-      deltas_whole(t, s, out);
+      deltas_whole(t, s, true, out);
     return;
   }
-  bool same =
-      blank || (r->ends & ~(uint32_t)ENDS_NO_INFO) == ends_of(&s->subject);
+  bool same = blank || same_ends(e, ends_of(&s->subject));
   out->event = same ? TRACK_KNOWN : TRACK_REUSED;
-  out->tag = r->tag; /* stays readable until the row is used again */
+  out->tag = e->tag; /* stays readable until the row is used again */
   if (!blank)
-    counters_update(t, r, s, !same, out);
-  if (blank || (same && (r->ends & ENDS_NO_INFO)))
+    counters_update(t, e, s, !same, out);
+  if (blank || (same && (e->ends & ENDS_NO_INFO)))
     deltas_clear(t, out);
-  row_remove(t, (uint32_t)(((uint8_t *)r - t->rows) / t->stride));
-}
-
-/* After many sockets closed: rows move together, memory is given back. */
-static void rows_compact(struct track *t) {
-  uint32_t to = 0;
-  for (uint32_t i = 0; i < t->row_count; i++) {
-    if (row_at(t, i)->dump == 0)
-      continue;
-    if (to != i)
-      memcpy(row_at(t, to), row_at(t, i), t->stride);
-    to++;
-  }
-  t->row_count = to;
-  t->free_row = 0;
-  uint32_t capacity = to < ROWS_MIN ? ROWS_MIN : to;
-  uint8_t *rows = realloc(t->rows, capacity * t->stride);
-  if (rows != NULL) {
-    t->rows = rows;
-    t->row_capacity = capacity;
-  }
-  if (!slots_rebuild(t, to)) {
-    memset(t->slot, 0, (t->slot_mask + (size_t)1) * sizeof(*t->slot));
-    slots_fill(t);
-  }
+  rows_remove(t->rows, &e->row);
 }
 
 void track_end(struct track *t, track_gone_cb *gone, void *data) {
   uint32_t before = t->complete;
   t->complete = t->dump;
-  for (uint32_t i = 0; t->seen < t->live && i < t->row_count; i++) {
-    struct row *r = row_at(t, i);
-    if (r->dump == 0 || r->dump >= before)
+  for (uint32_t i = 0; t->seen < track_count(t) && i < rows_end(t->rows); i++) {
+    struct row *r = rows_at(t->rows, i);
+    if (r == NULL || r->mark >= before)
       continue;
-    if (!gone(r->tag, data))
-      row_remove(t, i);
+    if (!gone(((struct entry *)r)->tag, data))
+      rows_remove(t->rows, r);
   }
-  if (t->row_count > 4 * ROWS_MIN && t->live < t->row_count / 2)
-    rows_compact(t);
+  rows_compact(t->rows);
 }
 
 void track_restart(struct track *t, track_gone_cb *gone, void *data) {
-  for (uint32_t i = 0; i < t->row_count; i++)
-    if (row_at(t, i)->dump != 0)
-      gone(row_at(t, i)->tag, data);
-  free(t->rows);
-  free(t->slot);
-  t->rows = NULL;
-  t->slot = NULL;
-  t->row_count = t->row_capacity = t->live = 0;
-  t->free_row = 0;
+  for (uint32_t i = 0; i < rows_end(t->rows); i++) {
+    struct row *r = rows_at(t->rows, i);
+    if (r != NULL)
+      gone(((struct entry *)r)->tag, data);
+  }
+  rows_clear(t->rows);
   t->complete = 0;
 }

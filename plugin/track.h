@@ -30,9 +30,12 @@ struct track_seen {
   /* Of a known socket: so many dumps ago it was seen last. 0: that was before
    * the last complete one, or never. */
   uint32_t dumps_ago;
+  bool changed;  /* some counter grew */
   uint32_t *tag; /* zeroes for a new socket; until the next call of track */
   /* What is new, by field; set for the tracked fields, 0 where the message had
-   * no such field. Wrapped u32 and u16 counters are unwrapped. */
+   * no such field. Wrapped u32 and u16 counters are unwrapped. Times come in
+   * whole milliseconds once a socket is known; the sum is off by less than one
+   * for each. */
   uint64_t delta[FIELD_COUNT];
 };
 
@@ -53,6 +56,10 @@ void track_begin(struct track *t);
  * field.lasting) and all of it is new: let one of each direction be followed.
  */
 void track_see(struct track *t, const struct sample *s, struct track_seen *out);
+
+/* The tags of the socket that most likely comes so many sockets later, or NULL.
+ * To look at and not to rely on: it may be another, or gone. */
+const uint32_t *track_ahead(const struct track *t, unsigned sockets);
 
 /* The last word on a socket, from its destroy event: as track_see(), and then
  * the socket is forgotten. To be called between two dumps. TRACK_NEW: it was

@@ -150,33 +150,54 @@ static void test_wrap(void **state) {
 static void test_time_starts_again(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 1000000}};
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 1000000000}};
   track_begin(t);
   see(t, &a);
   track_end(t, gone_none, NULL);
   a.count[1] += 3;
-  a.count[3] = 4;
+  a.count[3] = 4000;
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 3);
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
   track_end(t, gone_none, NULL);
-  a.count[3] = 10;
+  a.count[3] = 10000;
   track_begin(t);
-  assert_int_equal(see(t, &a).delta[FIELD_BUSY_TIME], 6);
+  assert_int_equal(see(t, &a).delta[FIELD_BUSY_TIME], 6000);
   track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
+/* A jiffy of HZ=300 is no whole millisecond: what is handed out is never off by
+ * one, however often it is looked at; and beyond 32 bits of them. */
+static void test_time_in_jiffies(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct fake_socket a = {.cookie = 1, .count = {0, 0, 0, 0}};
+  uint64_t sum = 0, step = 3333;
+  for (int i = 0; i < 3000; i++) {
+    a.count[3] += step;
+    step = i == 1000 ? 4000000000u : i == 2500 ? 3333 : step;
+    track_begin(t);
+    sum += see(t, &a).delta[FIELD_BUSY_TIME];
+    track_end(t, gone_none, NULL);
+    if (i > 0)
+      assert_in_range(a.count[3] - 3333 + 999 - sum, 0, 2 * 999);
+  }
+  assert_true(a.count[3] / 1000 > UINT32_MAX);
   track_free(t);
 }
 
 static void test_disconnect(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .port = 80, .count = {9, 5000, 1, 10}};
+  struct fake_socket a = {
+      .cookie = 1, .port = 80, .count = {9, 5000, 1, 10000}};
   track_begin(t);
   see(t, &a).tag[0] = 4711;
   track_end(t, gone_none, NULL);
   /* The same ends: seen by the byte counter. */
-  memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 0, 3}, sizeof(a.count));
+  memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 0, 3000}, sizeof(a.count));
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_int_equal(seen.event, TRACK_KNOWN);
@@ -185,7 +206,7 @@ static void test_disconnect(void **state) {
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
   track_end(t, gone_none, NULL);
   /* Other ends: seen even where every counter is higher than before. */
-  memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 2, 30}, sizeof(a.count));
+  memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 2, 30000}, sizeof(a.count));
   a.port = 81;
   track_begin(t);
   seen = see(t, &a);
@@ -193,7 +214,7 @@ static void test_disconnect(void **state) {
   assert_int_equal(seen.tag[0], 4711);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 900);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 100);
-  assert_int_equal(seen.delta[FIELD_BUSY_TIME], 27); /* it went on */
+  assert_int_equal(seen.delta[FIELD_BUSY_TIME], 27000); /* it went on */
   track_end(t, gone_none, NULL);
   track_free(t);
 }
@@ -301,7 +322,7 @@ static void model_live(struct model *m) {
     s->count[0] += chance(3) == 0 ? chance(0x8000000) : chance(5);
     s->count[1] += (uint64_t)chance(1000000) * chance(1000000);
     s->count[2] += chance(50) == 0 ? chance(0x800) : 0;
-    s->count[3] += chance(1000);
+    s->count[3] += 1000 * (uint64_t)chance(1000); /* jiffies, of HZ=1000 */
   }
 }
 
@@ -606,6 +627,7 @@ int main(void) {
       cmocka_unit_test(test_first_dump_fails),
       cmocka_unit_test(test_wrap),
       cmocka_unit_test(test_time_starts_again),
+      cmocka_unit_test(test_time_in_jiffies),
       cmocka_unit_test(test_disconnect),
       cmocka_unit_test(test_no_info),
       cmocka_unit_test(test_baseline_without_info),
