@@ -10,11 +10,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
   const char *name;
@@ -33,15 +35,33 @@ struct lines {
   size_t names_size, values_size; /* allocated */
 };
 
+enum { TEXT_MAX = 65536 }; /* some 1,500 bytes are there */
+
 /* /proc/net leads to self/net, the namespace of the main thread, which need not
  * be that of the caller (linux: fs/proc/proc_net.c, get_proc_task_net()). */
-static FILE *usual_open(const char **path) {
+static int file_open(const char **path) {
+  if (*path != NULL)
+    return open(*path, O_RDONLY | O_CLOEXEC);
   *path = "/proc/thread-self/net/snmp";
-  FILE *f = fopen(*path, "re");
-  if (f != NULL || errno != ENOENT)
-    return f;
+  int fd = open(*path, O_RDONLY | O_CLOEXEC);
+  if (fd >= 0 || errno != ENOENT)
+    return fd;
   *path = "/proc/self/net/snmp"; /* before Linux 3.17 */
-  return fopen(*path, "re");
+  return open(*path, O_RDONLY | O_CLOEXEC);
+}
+
+/* From its start, as much as fits: the length, or -1. */
+static ssize_t text_read(int fd, char *text) {
+  size_t length = 0;
+  while (length < TEXT_MAX) {
+    ssize_t n = pread(fd, text + length, TEXT_MAX - length, (off_t)length);
+    if (n < 0)
+      return -1;
+    if (n == 0)
+      break;
+    length += (size_t)n;
+  }
+  return (ssize_t)length;
 }
 
 static int line_read(FILE *f, const char *path, char **line, size_t *size,
@@ -108,16 +128,51 @@ static int columns_take(struct lines *l, const char *path, struct host_tcp *out,
   return 0;
 }
 
-int host_tcp_read(const char *path, struct host_tcp *out, struct error *error) {
+static int text_parse(char *text, size_t length, const char *path,
+                      struct host_tcp *out, struct error *error) {
   struct lines l = {.names = NULL};
-  int result = -1;
-  FILE *f = path != NULL ? fopen(path, "re") : usual_open(&path);
+  FILE *f = fmemopen(text, length, "r");
   if (f == NULL)
     return error_set(error, "%s: %s", path, strerror(errno));
-  if (lines_read(f, path, &l, error) == 0)
+  int result = lines_read(f, path, &l, error);
+  if (result == 0)
     result = columns_take(&l, path, out, error);
   free(l.names);
   free(l.values);
   fclose(f);
+  return result;
+}
+
+static int file_read(int fd, const char *path, struct host_tcp *out,
+                     struct error *error) {
+  char text[TEXT_MAX];
+  ssize_t length = text_read(fd, text);
+  if (length < 0)
+    return error_set(error, "%s: %s", path, strerror(errno));
+  if (length == 0)
+    return error_set(error, "%s: ends before the TCP values", path);
+  return text_parse(text, (size_t)length, path, out, error);
+}
+
+int host_tcp_read_again(int *fd, const char *path, struct host_tcp *out,
+                        struct error *error) {
+  if (*fd < 0)
+    *fd = file_open(&path);
+  path = path != NULL ? path : "net/snmp";
+  if (*fd < 0)
+    return error_set(error, "%s: %s", path, strerror(errno));
+  int result = file_read(*fd, path, out, error);
+  if (result != 0) {
+    close(*fd);
+    *fd = -1;
+  }
+  return result;
+}
+
+int host_tcp_read(const char *path, struct host_tcp *out, struct error *error) {
+  int fd = -1;
+  int result = host_tcp_read_again(&fd, path, out, error);
+  if (fd >= 0)
+    close(fd);
   return result;
 }

@@ -21,4 +21,10 @@ struct host_tcp {
  * freed. */
 int host_tcp_read(const char *path, struct host_tcp *out, struct error *error);
 
+/* The same of a file that stays open between two calls, because opening it is
+ * most of the cost: `fd`, at first -1, is the caller's to close; -1 after an
+ * error. It tells of the namespace of the thread that called first. */
+int host_tcp_read_again(int *fd, const char *path, struct host_tcp *out,
+                        struct error *error);
+
 #endif

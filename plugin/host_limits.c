@@ -15,21 +15,21 @@ void host_limits_clear(struct host_limits *out) {
   *out = (struct host_limits){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 }
 
-/* The begin of a file as text; more than fits is of no use. */
-static bool text_read(const char *proc, const char *file, char *text,
-                      size_t size) {
+enum { LIMITS_EVERY = 16 };
+
+static int file_open(const char *proc, const char *file) {
   char path[PATH_MAX];
   if (snprintf(path, sizeof(path), "%s/%s", proc, file) >= (int)sizeof(path))
-    return false;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return false;
-  ssize_t length = read(fd, text, size - 1); /* one seq_file buffer */
-  close(fd);
-  if (length < 0)
-    return false;
-  text[length] = '\0';
-  return true;
+    return -1;
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The begin of a file as text; more than fits is of no use. */
+static bool text_read(int fd, char *text, size_t size) {
+  ssize_t length = pread(fd, text, size - 1, 0); /* one seq_file buffer */
+  if (length >= 0)
+    text[length] = '\0';
+  return length >= 0;
 }
 
 /* The count that `at` begins with, and where it ends; NAN and `at` where there
@@ -54,7 +54,11 @@ static void limits_read(const char *proc, const char *name, double *out,
   char file[64], text[128];
   const char *at = text;
   snprintf(file, sizeof(file), "sys/net/ipv4/%s", name);
-  if (!text_read(proc, file, text, sizeof(text)))
+  int fd = file_open(proc, file);
+  bool done = fd >= 0 && text_read(fd, text, sizeof(text));
+  if (fd >= 0)
+    close(fd);
+  if (!done)
     return;
   for (size_t i = 0; i < count; i++) {
     out[i] = count_parse(at, &at);
@@ -73,11 +77,18 @@ static double sockstat_get(const char *line, const char *name) {
 }
 
 /* See host.c of thread-self. */
-static void sockstat_read(const char *proc, struct host_limits *out,
+static int sockstat_open(const char *proc) {
+  int fd = file_open(proc, "thread-self/net/sockstat");
+  return fd >= 0 ? fd : file_open(proc, "self/net/sockstat");
+}
+
+static void sockstat_read(int *fd, const char *proc, struct host_limits *out,
                           double page) {
   char text[1024]; /* some 200 are there */
-  if (!text_read(proc, "thread-self/net/sockstat", text, sizeof(text)) &&
-      !text_read(proc, "self/net/sockstat", text, sizeof(text)))
+  out->orphans = out->time_wait = out->tcp_mem = NAN;
+  if (*fd < 0)
+    *fd = sockstat_open(proc);
+  if (*fd < 0 || !text_read(*fd, text, sizeof(text)))
     return;
   const char *line = text;
   while (strncmp(line, "TCP:", 4) != 0) {
@@ -93,17 +104,30 @@ static void sockstat_read(const char *proc, struct host_limits *out,
 /* Memory is counted in pages (from Linux 4.10 to 5.19 sockstat told it in
  * pieces of 4096 bytes, which is another size on few machines: linux:
  * include/net/sock.h, SK_MEM_QUANTUM). */
-void host_limits_read(const char *proc, struct host_limits *out) {
-  double page = (double)sysconf(_SC_PAGESIZE);
+static void limits_of(const char *proc, struct host_limits *out, double page) {
   double memory[3] = {NAN, NAN, NAN}; /* low, pressure, high */
-  proc = proc != NULL ? proc : "/proc";
-  host_limits_clear(out);
-  sockstat_read(proc, out, page);
+  out->orphans_limit = out->time_wait_limit = NAN;
   limits_read(proc, "tcp_max_orphans", &out->orphans_limit, 1);
   limits_read(proc, "tcp_max_tw_buckets", &out->time_wait_limit, 1);
   limits_read(proc, "tcp_mem", memory, 3);
   out->tcp_mem_pressure = memory[1] * page;
   out->tcp_mem_limit = memory[2] * page;
+}
+
+void host_limits_read_again(struct host_limits_files *files, const char *proc,
+                            struct host_limits *out) {
+  double page = (double)sysconf(_SC_PAGESIZE);
+  proc = proc != NULL ? proc : "/proc";
+  sockstat_read(&files->sockstat, proc, out, page);
+  if (files->calls++ % LIMITS_EVERY == 0)
+    limits_of(proc, out, page);
+}
+
+void host_limits_read(const char *proc, struct host_limits *out) {
+  struct host_limits_files files = {.sockstat = -1};
+  host_limits_read_again(&files, proc, out);
+  if (files.sockstat >= 0)
+    close(files.sockstat);
 }
 
 double host_limits_percent(double part, double whole) {

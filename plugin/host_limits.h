@@ -24,6 +24,17 @@ void host_limits_clear(struct host_limits *out);
  * known. */
 void host_limits_read(const char *proc, struct host_limits *out);
 
+/* The same, for whoever calls often, with what the call before found in `out`
+ * (at first host_limits_clear()): what is in use is read anew, from a file that
+ * stays open, of the namespace of the thread that called first; the limits
+ * themselves, which only an operator changes, with every 16th call. */
+struct host_limits_files {
+  int sockstat; /* -1: not open; the caller's to close */
+  unsigned calls;
+};
+void host_limits_read_again(struct host_limits_files *files, const char *proc,
+                            struct host_limits *out);
+
 /* `part` in percent of `whole`, at most 100. NAN where one is not known, or
  * `whole` is 0. */
 double host_limits_percent(double part, double whole);

@@ -37,6 +37,36 @@ static int read_text(const char *text, struct host_tcp *out,
   return result;
 }
 
+/* A file that stays open is read anew each time. */
+static void test_again(void **state) {
+  (void)state;
+  char path[] = "/tmp/tcpinfo-test-host-XXXXXX";
+  int kept = -1;
+  FILE *out = fdopen(mkstemp(path), "w");
+  struct host_tcp h;
+  struct error error;
+  assert_non_null(out);
+  for (uint64_t i = 0; i < 3; i++) {
+    rewind(out);
+    fprintf(out,
+            "Tcp: ActiveOpens PassiveOpens CurrEstab RetransSegs\n"
+            "Tcp: %d 1 2 3\n",
+            (int)i);
+    fflush(out);
+    int before = kept;
+    assert_int_equal(host_tcp_read_again(&kept, path, &h, &error), 0);
+    assert_int_equal(h.active_opens, i);
+    assert_true(i == 0 || kept == before);
+  }
+  assert_int_equal(ftruncate(fileno(out), 0), 0);
+  assert_int_equal(host_tcp_read_again(&kept, path, &h, &error), -1);
+  assert_int_equal(kept, -1);
+  unlink(path);
+  assert_int_equal(host_tcp_read_again(&kept, path, &h, &error), -1);
+  assert_int_equal(kept, -1);
+  fclose(out);
+}
+
 static void assert_values(const char *text, uint64_t active, uint64_t passive,
                           uint64_t estab, uint64_t retrans) {
   struct host_tcp h;
@@ -257,10 +287,10 @@ static void test_thread(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_columns),     cmocka_unit_test(test_wide),
-      cmocka_unit_test(test_wrong_texts), cmocka_unit_test(test_wrong_values),
-      cmocka_unit_test(test_no_file),     cmocka_unit_test(test_real),
-      cmocka_unit_test(test_thread),
+      cmocka_unit_test(test_again),        cmocka_unit_test(test_columns),
+      cmocka_unit_test(test_wide),         cmocka_unit_test(test_wrong_texts),
+      cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_no_file),
+      cmocka_unit_test(test_real),         cmocka_unit_test(test_thread),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,6 +92,32 @@ static double pages(double n) { return n * (double)sysconf(_SC_PAGESIZE); }
 
 /* --- Tests ---------------------------------------------------------------- */
 
+/* What is in use is read each time, the limits now and then. */
+static void test_again(void **state) {
+  (void)state;
+  struct host_limits_files files = {.sockstat = -1};
+  struct host_limits l;
+  bool seen = false;
+  host_limits_clear(&l);
+  files_write("TCP: inuse 1 orphan 2 tw 3 alloc 4 mem 5\n", "10\n", "20\n",
+              "1 2 3\n");
+  host_limits_read_again(&files, folder, &l);
+  assert_true(l.orphans == 2 && l.orphans_limit == 10);
+  int sockstat = files.sockstat;
+  assert_true(sockstat >= 0);
+  files_write("TCP: inuse 1 orphan 7 tw 3 alloc 4 mem 5\n", "11\n", "20\n",
+              "1 2 3\n");
+  for (int i = 0; i < 16 && !seen; i++) {
+    host_limits_read_again(&files, folder, &l);
+    assert_true(l.orphans == 7 && l.time_wait_limit == 20);
+    assert_int_equal(files.sockstat, sockstat);
+    seen = l.orphans_limit == 11;
+    assert_true(seen || l.orphans_limit == 10);
+  }
+  assert_true(seen);
+  close(files.sockstat);
+}
+
 /* As Linux 6.18 writes them. */
 static void test_values(void **state) {
   (void)state;
@@ -300,10 +326,15 @@ static void test_namespace(void **state) {
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
   const struct CMUnitTest tests[] = {
-      IN_FOLDER(test_values),      IN_FOLDER(test_missing),
-      IN_FOLDER(test_self),        IN_FOLDER(test_wrong_texts),
-      IN_FOLDER(test_long_text),   cmocka_unit_test(test_percent),
-      cmocka_unit_test(test_real), cmocka_unit_test(test_namespace),
+      cmocka_unit_test_setup_teardown(test_again, setup, teardown),
+      IN_FOLDER(test_values),
+      IN_FOLDER(test_missing),
+      IN_FOLDER(test_self),
+      IN_FOLDER(test_wrong_texts),
+      IN_FOLDER(test_long_text),
+      cmocka_unit_test(test_percent),
+      cmocka_unit_test(test_real),
+      cmocka_unit_test(test_namespace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
