@@ -10,17 +10,6 @@
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-struct address address_from_inet(uint8_t family, const uint32_t words[4]) {
-  struct address a;
-  if (family == AF_INET) {
-    memcpy(a.bytes, mapped, 12);
-    memcpy(a.bytes + 12, words, 4);
-  } else {
-    memcpy(a.bytes, words, 16);
-  }
-  return a;
-}
-
 bool address_is_ipv4(const struct address *a) {
   return memcmp(a->bytes, mapped, 12) == 0;
 }

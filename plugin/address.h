@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
 struct address {
   uint8_t bytes[16];
@@ -28,7 +30,15 @@ enum { ADDRESS_TEXT_MAX = 46 }; /* INET6_ADDRSTRLEN, with the final NUL */
 
 /* From the kernel's four words (idiag_src, idiag_dst): AF_INET uses the first,
  * any other family all of them. */
-struct address address_from_inet(uint8_t family, const uint32_t words[4]);
+static inline struct address address_from_inet(uint8_t family,
+                                               const uint32_t words[4]) {
+  struct address a = {.bytes = {[10] = 0xff, [11] = 0xff}};
+  if (family == AF_INET)
+    memcpy(a.bytes + 12, words, 4);
+  else
+    memcpy(a.bytes, words, 16);
+  return a;
+}
 
 bool address_is_ipv4(const struct address *a);
 bool address_is_any(const struct address *a);      /* 0.0.0.0 or :: */

@@ -11,6 +11,7 @@
 struct reading {
   const struct sample *sample;
   const uint64_t *delta; /* by field id: growth since it was last seen */
+  bool changed;          /* some of it is not 0 */
   bool active;           /* an ACK came since the last read */
   uint64_t window_us;    /* since it was last seen; 0: not known */
 };
@@ -27,6 +28,17 @@ void cell_begin(struct cell *c);
 
 void cell_add(struct cell *c, const struct reading *r);
 
+/* How soon a socket comes: what it touches is anywhere in memory, and each step
+ * finds what the one before has fetched. */
+enum soon {
+  SOON,      /* its member */
+  SOON_VERY, /* the cell */
+  SOON_NEXT, /* where the cell keeps values */
+  SOON_STEPS,
+};
+void cell_soon(const struct cell *c, const struct report *r,
+               enum soon how_soon);
+
 /* A socket in a state without traffic: its state, and of a listener its accept
  * queue. */
 void cell_add_other(struct cell *c, const struct sample *s);
@@ -38,6 +50,10 @@ void cell_count(struct cell *c, enum cell_life life);
 /* What a connection did between the last dump that showed it and its end, by
  * field id: counters alone. */
 void cell_add_rest(struct cell *c, const uint64_t *delta);
+
+/* Adds what another cell of the same report has of this dump, and what its
+ * counters grew by since its last commit; not what became of connections. */
+void cell_sum(struct cell *c, const struct cell *part);
 
 /* The values have been dispatched: percentages start anew. */
 void cell_commit(struct cell *c);

@@ -8,48 +8,74 @@
 
 /* One that is shorter than what it should hold is malformed, a longer one is
  * from a newer kernel. */
-static int attribute(const struct nlattr *attr, struct sample *out) {
-  enum field_block block = BLOCK_COUNT;
-  const uint8_t *payload = mnl_attr_get_payload(attr);
-  size_t size = mnl_attr_get_payload_len(attr);
-  switch (mnl_attr_get_type(attr)) {
+static bool copy(void *to, size_t width, const uint8_t *payload, size_t size) {
+  if (size < width)
+    return false;
+  memcpy(to, payload, width);
+  return true;
+}
+
+static bool congestion(struct subject *t, const uint8_t *payload, size_t size) {
+  if (size == 0 || payload[size - 1] != '\0')
+    return false;
+  strncpy(t->congestion, (const char *)payload, SUBJECT_CONGESTION_MAX - 1);
+  t->congestion[SUBJECT_CONGESTION_MAX - 1] = '\0';
+  return true;
+}
+
+static void block_set(struct sample *out, enum field_block block,
+                      const uint8_t *payload, size_t size) {
+  out->block[block] = (struct block){.bytes = payload, .size = size};
+}
+
+static bool attribute(unsigned type, const uint8_t *payload, size_t size,
+                      struct sample *out) {
+  switch (type) {
   case INET_DIAG_SHUTDOWN: /* linux: inet_diag_msg_attrs_fill() */
     out->full = true;
-    return 0;
+    return true;
   case INET_DIAG_INFO:
     out->full = true;
-    block = BLOCK_INFO;
-    break;
+    block_set(out, BLOCK_INFO, payload, size);
+    return true;
   case INET_DIAG_SKMEMINFO:
-    block = BLOCK_SKMEM;
-    break;
+    block_set(out, BLOCK_SKMEM, payload, size);
+    return true;
   case INET_DIAG_BBRINFO:
-    block = BLOCK_BBR;
-    break;
+    block_set(out, BLOCK_BBR, payload, size);
+    return true;
   case INET_DIAG_DCTCPINFO:
-    block = BLOCK_DCTCP;
-    break;
+    block_set(out, BLOCK_DCTCP, payload, size);
+    return true;
   case INET_DIAG_MARK:
-    if (size < sizeof(out->subject.mark))
-      return -1;
-    memcpy(&out->subject.mark, payload, sizeof(out->subject.mark));
-    return 0;
+    return copy(&out->subject.mark, sizeof(out->subject.mark), payload, size);
   case INET_DIAG_CGROUP_ID:
-    if (size < sizeof(out->subject.cgroup))
-      return -1;
-    memcpy(&out->subject.cgroup, payload, sizeof(out->subject.cgroup));
-    return 0;
+    return copy(&out->subject.cgroup, sizeof(out->subject.cgroup), payload,
+                size);
   case INET_DIAG_CONG:
-    if (size == 0 || payload[size - 1] != '\0')
-      return -1;
-    strncpy(out->subject.congestion, (const char *)payload,
-            SUBJECT_CONGESTION_MAX - 1);
-    out->subject.congestion[SUBJECT_CONGESTION_MAX - 1] = '\0';
-    return 0;
+    return congestion(&out->subject, payload, size);
   default:
-    return 0;
+    return true;
   }
-  out->block[block] = (struct block){.bytes = payload, .size = size};
+}
+
+/* Some six of each message, so that they are walked in place: as calls,
+ * libmnl's accessors cost more than all else here. */
+static int attributes(const uint8_t *at, size_t left, struct sample *out) {
+  while (left > 0) {
+    struct nlattr attr;
+    if (left < sizeof(attr))
+      return -1;
+    memcpy(&attr, at, sizeof(attr));
+    size_t size = attr.nla_len;
+    if (size < sizeof(attr) || size > left ||
+        !attribute(attr.nla_type & NLA_TYPE_MASK, at + sizeof(attr),
+                   size - sizeof(attr), out))
+      return -1;
+    size = MNL_ALIGN(size);
+    at += size;
+    left = size < left ? left - size : 0;
+  }
   return 0;
 }
 
@@ -58,7 +84,8 @@ static int attribute(const struct nlattr *attr, struct sample *out) {
 int decode(const struct nlmsghdr *nlh, struct sample *out) {
   if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct inet_diag_msg))
     return -1;
-  const struct inet_diag_msg *m = mnl_nlmsg_get_payload(nlh);
+  const struct inet_diag_msg *m =
+      (const void *)((const uint8_t *)nlh + MNL_NLMSG_HDRLEN);
   if (m->idiag_family != AF_INET && m->idiag_family != AF_INET6)
     return -1;
   if (m->idiag_state == 0 || m->idiag_state >= TCP_STATE_COUNT)
@@ -85,15 +112,6 @@ int decode(const struct nlmsghdr *nlh, struct sample *out) {
   out->subject.inbound = false;
   out->subject.unknown = 0;
 
-  const uint8_t *at = (const uint8_t *)m + MNL_ALIGN(sizeof(*m));
-  const uint8_t *end = (const uint8_t *)nlh + nlh->nlmsg_len;
-  while (at < end) {
-    const struct nlattr *attr = (const struct nlattr *)at;
-    if (!mnl_attr_ok(attr, (int)(end - at)))
-      return -1;
-    if (attribute(attr, out) != 0)
-      return -1;
-    at += MNL_ALIGN(attr->nla_len);
-  }
-  return 0;
+  size_t head = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(*m));
+  return attributes((const uint8_t *)nlh + head, nlh->nlmsg_len - head, out);
 }

@@ -205,6 +205,13 @@ static void refusal_see(struct dump *u, int code) {
                            : ": not all of it is for every user");
 }
 
+/* The kernel has just written the next message, as long as this one, but not
+ * into the innermost cache. */
+static inline void next_fetch(const struct source_cursor *c, size_t size) {
+  for (size_t at = 0; at < size; at += 64)
+    __builtin_prefetch(c->next + at);
+}
+
 /* Hands the answers among the messages of one datagram to the callback.
  * Messages of another port or sequence number are not of this dump. */
 static enum source_meaning walk(const struct diag *d, size_t size,
@@ -215,12 +222,13 @@ static enum source_meaning walk(const struct diag *d, size_t size,
   while ((nlh = source_cursor_next(&c)) != NULL) {
     if (nlh->nlmsg_seq != d->sequence || nlh->nlmsg_pid != port)
       continue;
-    enum source_meaning m = source_meaning(nlh, u->error);
-    if (m == SOURCE_ANSWER) {
+    if (source_is_answer(nlh)) {
+      next_fetch(&c, nlh->nlmsg_len);
       u->answered = true;
       u->cb(nlh, u->data);
       continue;
     }
+    enum source_meaning m = source_meaning(nlh, u->error);
     if (m == SOURCE_ERROR)
       refusal_see(u, source_error_code(nlh));
     if (m != SOURCE_NOTHING)
@@ -228,7 +236,7 @@ static enum source_meaning walk(const struct diag *d, size_t size,
   }
   if (source_cursor_broken(&c)) {
     error_set(u->error,
-              "the kernel's answer is malformed: %d bytes are left over",
+              "the kernel's answer is malformed: %zu bytes are left over",
               c.left);
     return SOURCE_ERROR;
   }

@@ -1,7 +1,5 @@
 #include "field.h"
 
-#include <string.h>
-
 #define WHOLE(field_name, at, bytes, nat, un, none, since)                     \
   {                                                                            \
     .name = field_name, .offset = at, .width = bytes, .nature = FIELD_##nat,   \
@@ -179,32 +177,3 @@ const struct field field_table[FIELD_COUNT] = {
     [FIELD_DCTCP_ENABLED] = OTHER("dctcp_enabled", DCTCP, 0, 2, NONE, "4.1"),
     [FIELD_DCTCP_ALPHA] = OTHER("dctcp_alpha", DCTCP, 4, 4, NONE, "4.1"),
 };
-
-bool field_get(enum field_id id, const uint8_t *block, size_t size,
-               uint64_t *out) {
-  const struct field *f = &field_table[id];
-  if (!field_present(id, size))
-    return false;
-
-  uint64_t value;
-  if (f->width == 4) {
-    uint32_t v;
-    memcpy(&v, block + f->offset, sizeof(v));
-    value = v;
-  } else if (f->width == 8) {
-    memcpy(&value, block + f->offset, sizeof(value));
-  } else if (f->width == 2) {
-    uint16_t v;
-    memcpy(&v, block + f->offset, sizeof(v));
-    value = v;
-  } else {
-    value = block[f->offset];
-    if (f->bits != 0)
-      value = value >> f->shift & ((1u << f->bits) - 1);
-  }
-
-  if (value == f->unset)
-    return false;
-  *out = value;
-  return true;
-}

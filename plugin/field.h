@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum field_id {
   FIELD_CA_STATE,
@@ -148,8 +149,35 @@ static inline bool field_present(enum field_id id, size_t size) {
 
 /* The field out of its block (`size` bytes in the kernel's order, aligned to
  * anything). False where it is not there or says that it has no value; `out`
- * is then left as it was. */
-bool field_get(enum field_id id, const uint8_t *block, size_t size,
-               uint64_t *out);
+ * is then left as it was. In a header, because it
+ * is asked several times of each socket. */
+static inline bool field_get(enum field_id id, const uint8_t *block,
+                             size_t size, uint64_t *out) {
+  const struct field *f = &field_table[id];
+  if (!field_present(id, size))
+    return false;
+
+  uint64_t value;
+  if (f->width == 4) {
+    uint32_t v;
+    memcpy(&v, block + f->offset, sizeof(v));
+    value = v;
+  } else if (f->width == 8) {
+    memcpy(&value, block + f->offset, sizeof(value));
+  } else if (f->width == 2) {
+    uint16_t v;
+    memcpy(&v, block + f->offset, sizeof(v));
+    value = v;
+  } else {
+    value = block[f->offset];
+    if (f->bits != 0)
+      value = value >> f->shift & ((1u << f->bits) - 1);
+  }
+
+  if (value == f->unset)
+    return false;
+  *out = value;
+  return true;
+}
 
 #endif

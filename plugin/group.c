@@ -7,7 +7,8 @@
 struct group {
   const struct group_settings *settings;
   struct report *report;
-  struct cell *total;
+  struct cell *total; /* with members: what became of connections; all else is
+                         the sum of the members' cells, made after each dump */
   struct members *members; /* NULL: the group has no dimension */
   struct alarm alarm[OUTLIER_MEASURES];
 };
@@ -49,6 +50,8 @@ void group_free(struct group *g) {
 }
 
 const char *group_name(const struct group *g) { return g->settings->name; }
+
+bool group_has_members(const struct group *g) { return g->members != NULL; }
 
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
   report_fields(g->report, wanted);
@@ -135,18 +138,18 @@ void group_retain(struct group *g, uint32_t place) {
     members_retain(g->members, place - PLACE_MEMBER);
 }
 
-/* The cell beside the total's that the place belongs to, or NULL. */
+/* The cell that the place belongs to. */
 static struct cell *place_cell(const struct group *g, uint32_t place) {
   if (place >= PLACE_MEMBER)
     return members_cell(g->members, place - PLACE_MEMBER);
-  return place == PLACE_OTHER ? members_other(g->members) : NULL;
+  return place == PLACE_OTHER ? members_other(g->members) : g->total;
 }
 
 void group_count(struct group *g, uint32_t place, enum cell_life life) {
   struct cell *cell = place_cell(g, place);
-  cell_count(g->total, life);
-  if (cell != NULL)
-    cell_count(cell, life);
+  cell_count(cell, life);
+  if (cell != g->total)
+    cell_count(g->total, life);
 }
 
 static void place_busy(struct group *g, uint32_t place, const uint64_t *delta) {
@@ -157,23 +160,24 @@ static void place_busy(struct group *g, uint32_t place, const uint64_t *delta) {
 
 void group_add(struct group *g, uint32_t place, const struct reading *r) {
   struct cell *cell = place_cell(g, place);
-  cell_add(g->total, r);
-  if (cell == NULL)
-    return;
   cell_add(cell, r);
   if (r->sample->info == NULL)
     return;
-  place_busy(g, place, r->delta);
+  if (r->changed)
+    place_busy(g, place, r->delta);
   if (place >= PLACE_MEMBER)
     members_judge(g->members, place - PLACE_MEMBER, r);
 }
 
+void group_soon(const struct group *g, const uint32_t place[SOON_STEPS]) {
+  uint32_t member[SOON_STEPS];
+  for (int i = 0; i < SOON_STEPS; i++)
+    member[i] = place[i] - PLACE_MEMBER; /* where it is none, beyond all */
+  members_soon(g->members, member);
+}
+
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
-  struct cell *cell = place_cell(g, place);
-  cell_add_rest(g->total, delta);
-  if (cell == NULL)
-    return;
-  cell_add_rest(cell, delta);
+  cell_add_rest(place_cell(g, place), delta);
   place_busy(g, place, delta);
   if (place >= PLACE_MEMBER)
     members_judge_rest(g->members, place - PLACE_MEMBER, delta);
@@ -203,9 +207,10 @@ void group_add_other(struct group *g, const struct sample *s,
   if ((!joins && (asks & ASK_ALL_STATES) == 0) ||
       !selector_match(g->settings->selector, t))
     return;
-  cell_add_other(g->total, s);
-  if (g->members == NULL)
+  if (g->members == NULL) {
+    cell_add_other(g->total, s);
     return;
+  }
   uint32_t member = ROSTER_NONE;
   if (joins && has_listeners(g))
     member = members_join(g->members, t);
@@ -220,6 +225,7 @@ void group_add_other(struct group *g, const struct sample *s,
 void group_settle(struct group *g) {
   if (g->members == NULL)
     return;
+  members_sum(g->members, g->total);
   members_settle(g->members);
   cell_set_outliers(g->total, members_outliers(g->members));
 }

@@ -21,6 +21,8 @@ void group_free(struct group *g);
 
 const char *group_name(const struct group *g);
 
+bool group_has_members(const struct group *g);
+
 /* Sets to true what the group's values are made from, by field id. */
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]);
 
@@ -48,6 +50,9 @@ void group_count(struct group *g, uint32_t place, enum cell_life life);
 
 /* A connection that has a place here, as this dump shows it. */
 void group_add(struct group *g, uint32_t place, const struct reading *r);
+
+/* See places_soon(); of a group with members. */
+void group_soon(const struct group *g, const uint32_t place[SOON_STEPS]);
 
 /* What it did until it was destroyed: see cell_add_rest(). */
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The words that track keeps with each socket: a set of enum bits; a hash of
- * the traits that its places depend on, or since which dump it is gone; its
- * place in each group. */
-enum { TAG_BITS, TAG_TRAITS, TAG_SINCE = TAG_TRAITS, TAG_PLACES };
+/* The words that track keeps with each socket: a set of enum bits, and above
+ * them since which dump it is gone; its place in each group; and, where its
+ * places depend on traits, a hash of these. */
+enum { TAG_BITS, TAG_PLACES, SINCE_SHIFT = 8, SINCE_MASK = 0xffffff };
 
 enum {
   BIT_PLACED = 1,    /* it has its places */
@@ -53,6 +53,8 @@ struct ledger {
   uint64_t begin[TIMES]; /* of the last dumps, ms; by number */
   uint64_t end[TIMES];   /* of the complete ones among them */
   uint64_t active_ms;    /* from the last complete one to this */
+  uint64_t
+      window_us[TIMES];  /* from that many dumps ago to this; 0: not known */
   size_t complete_count; /* sockets remembered after it */
   unsigned failures;     /* since then */
 
@@ -72,12 +74,15 @@ struct ledger *ledger_new(struct group *const *group, size_t group_count,
   struct ledger *l = calloc(1, sizeof(*l));
   if (l == NULL)
     return NULL;
-  l->places = (struct places){.group = group, .count = group_count};
+  if (!places_init(&l->places, group, group_count)) {
+    free(l);
+    return NULL;
+  }
   l->states = states;
   l->traits = traits;
   l->interval_ms = interval_ms;
   l->listeners = listeners;
-  l->track = places_track(&l->places, info, TAG_PLACES);
+  l->track = places_track(&l->places, info, TAG_PLACES + (traits != 0));
   if (l->track == NULL) {
     ledger_free(l);
     return NULL;
@@ -89,6 +94,7 @@ void ledger_free(struct ledger *l) {
   if (l == NULL)
     return;
   track_free(l->track);
+  places_free(&l->places);
   free(l);
 }
 
@@ -101,6 +107,10 @@ void ledger_follow(struct ledger *l, bool followed) {
 }
 
 /* --- Places --------------------------------------------------------------- */
+
+static uint32_t *tag_traits(const struct ledger *l, uint32_t *tag) {
+  return &tag[TAG_PLACES + l->places.count];
+}
 
 /* The direction is that of the first sight: listeners may go. */
 static void connection_place(struct ledger *l, uint32_t *tag,
@@ -125,12 +135,14 @@ enum { UNTOLD = SUBJECT_UID | SUBJECT_CGROUP | SUBJECT_CONGESTION };
  * traits and stays where it was. */
 static void connection_place_update(struct ledger *l, uint32_t *tag,
                                     const struct sample *s) {
+  bool placed = (tag[TAG_BITS] & BIT_PLACED) != 0;
+  bool told = s->full && s->held;
+  if (placed && (!told || l->traits == 0))
+    return;
   uint32_t hash = 0;
   if (l->traits != 0)
     hash = subject_hash(&s->subject, l->traits);
-  bool placed = (tag[TAG_BITS] & BIT_PLACED) != 0;
-  bool told = s->full && s->held;
-  if (placed && (!told || tag[TAG_TRAITS] == hash))
+  if (placed && *tag_traits(l, tag) == hash)
     return;
   struct subject subject = s->subject;
   if (!s->full)
@@ -138,12 +150,15 @@ static void connection_place_update(struct ledger *l, uint32_t *tag,
   else if (!s->held)
     subject.unknown = SUBJECT_UID;
   connection_place(l, tag, &subject);
-  tag[TAG_TRAITS] = told ? hash : 0;
+  if (l->traits != 0)
+    *tag_traits(l, tag) = told ? hash : 0;
 }
 
 /* There was no memory when the connection was first seen; there may be now. */
 static void connection_place_again(struct ledger *l, uint32_t *tag,
                                    const struct subject *t) {
+  if (!places_failed(&l->places, tag + TAG_PLACES))
+    return;
   struct subject subject = *t;
   subject.inbound = (tag[TAG_BITS] & BIT_INBOUND) != 0;
   bool opened = (tag[TAG_BITS] & BIT_OPEN) != 0 && l->complete != 0;
@@ -153,7 +168,13 @@ static void connection_place_again(struct ledger *l, uint32_t *tag,
 /* --- The life of a connection --------------------------------------------- */
 
 static void tags_clear(const struct ledger *l, uint32_t *tag) {
-  memset(tag, 0, (TAG_PLACES + l->places.count) * sizeof(*tag));
+  size_t count = TAG_PLACES + l->places.count + (l->traits != 0);
+  memset(tag, 0, count * sizeof(*tag));
+}
+
+/* Dumps since the one that it is gone since. */
+static uint32_t dumps_gone(const struct ledger *l, const uint32_t *tag) {
+  return (l->dump - (tag[TAG_BITS] >> SINCE_SHIFT)) & SINCE_MASK;
 }
 
 /* Without an event nobody knows what became of one that was last seen in
@@ -175,11 +196,10 @@ static void connection_end(struct ledger *l, uint32_t *tag) {
 /* Its event is not known, and from now on not expected: it was over when the
  * dump ended that showed for the second time that it is gone. */
 static void connection_forget(struct ledger *l, uint32_t *tag) {
-  uint32_t since = l->dump;
-  if (tag[TAG_BITS] & BIT_RETAINED)
-    since = tag[TAG_SINCE];
-  uint64_t over_ms =
-      l->end[(l->dump - since < TIMES ? since : l->dump) % TIMES];
+  uint32_t ago = 0;
+  if ((tag[TAG_BITS] & BIT_RETAINED) != 0 && dumps_gone(l, tag) < TIMES)
+    ago = dumps_gone(l, tag);
+  uint64_t over_ms = l->end[(l->dump - ago) % TIMES];
   if (l->clear_ms < over_ms)
     l->clear_ms = over_ms;
   connection_end(l, tag);
@@ -195,12 +215,11 @@ static bool on_gone(uint32_t *tag, void *data) {
   if ((*bits & BIT_RETAINED) == 0 && l->followed && l->retained < RETAIN_MOST) {
     connection_close(l, tag);
     places_retain(&l->places, tag + TAG_PLACES);
-    *bits |= BIT_RETAINED;
-    tag[TAG_SINCE] = l->dump;
+    *bits |= BIT_RETAINED | l->dump << SINCE_SHIFT;
     l->retained++;
   }
   if ((*bits & BIT_RETAINED) != 0 && l->followed &&
-      l->dump - tag[TAG_SINCE] <= RETAIN_DUMPS)
+      dumps_gone(l, tag) <= RETAIN_DUMPS)
     return true;
   connection_forget(l, tag);
   return false;
@@ -255,6 +274,15 @@ static void connection_over(struct ledger *l, uint32_t *tag) {
 
 /* --- A dump --------------------------------------------------------------- */
 
+/* From the begin of each of the last dumps to the begin of this one. */
+static void windows_make(struct ledger *l) {
+  uint64_t now = l->begin[l->dump % TIMES];
+  for (uint32_t ago = 1; ago < TIMES; ago++) {
+    uint64_t then = l->begin[(l->dump - ago) % TIMES];
+    l->window_us[ago] = now > then ? (now - then) * 1000 : 0;
+  }
+}
+
 void ledger_begin(struct ledger *l, uint64_t now_ms) {
   uint64_t last = now_ms > l->interval_ms ? now_ms - l->interval_ms : 0;
   if (l->complete != 0)
@@ -262,6 +290,7 @@ void ledger_begin(struct ledger *l, uint64_t now_ms) {
   l->active_ms = now_ms > last ? now_ms - last : 0;
   l->dump++;
   l->begin[l->dump % TIMES] = now_ms;
+  windows_make(l);
   if (l->followed_to == l->dump)
     l->followed_ms = now_ms;
   l->no_memory = false;
@@ -280,22 +309,15 @@ static bool is_active(const struct ledger *l, const struct sample *s) {
          ms <= l->active_ms;
 }
 
-/* From the begin of that dump to the begin of this one; 0: not known. */
-static uint64_t window_us(const struct ledger *l, uint32_t dumps_ago) {
-  if (dumps_ago == 0 || dumps_ago >= TIMES)
-    return 0;
-  uint64_t now = l->begin[l->dump % TIMES];
-  uint64_t then = l->begin[(l->dump - dumps_ago) % TIMES];
-  return now > then ? (now - then) * 1000 : 0;
-}
-
 static void connection_add(struct ledger *l, const uint32_t *tag,
                            const struct sample *s) {
   const struct reading r = {
       .sample = s,
       .delta = l->seen.delta,
+      .changed = l->seen.changed,
       .active = is_active(l, s),
-      .window_us = window_us(l, l->seen.dumps_ago),
+      .window_us =
+          l->seen.dumps_ago < TIMES ? l->window_us[l->seen.dumps_ago] : 0,
   };
   l->sums.matched += places_add(&l->places, tag + TAG_PLACES, &r);
 }
@@ -305,6 +327,18 @@ static void state_add(struct ledger *l, const struct sample *s) {
   subject.inbound = listeners_has(l->listeners, subject.local_port);
   for (size_t i = 0; i < l->places.count; i++)
     group_add_other(l->places.group[i], s, &subject);
+}
+
+/* Places are anywhere in memory; those of the next sockets are known. */
+static void places_look_ahead(const struct ledger *l) {
+  static const unsigned ahead[SOON_STEPS] = {
+      [SOON] = 9, [SOON_VERY] = 6, [SOON_NEXT] = 2};
+  const uint32_t *place[SOON_STEPS];
+  for (int i = 0; i < SOON_STEPS; i++) {
+    const uint32_t *tag = track_ahead(l->track, ahead[i]);
+    place[i] = tag != NULL ? tag + TAG_PLACES : l->places.none;
+  }
+  places_soon(&l->places, place);
 }
 
 int ledger_socket(struct ledger *l, const struct sample *s) {
@@ -318,6 +352,8 @@ int ledger_socket(struct ledger *l, const struct sample *s) {
     return 0;
   if (l->seen.event == TRACK_NO_MEMORY)
     return -1;
+  if (l->places.members)
+    places_look_ahead(l);
   l->sums.dumped++;
   l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
 

@@ -26,6 +26,7 @@ struct series {
 TAILQ_HEAD(series_list, series);
 
 struct member {
+  struct cell *cell;     /* of its series, while that is reporting, or NULL */
   struct series *series; /* NULL: never had one, or it is forgotten */
   uint64_t bytes;        /* since the last settling */
   double busy;           /* decaying average of bytes, and of sockets */
@@ -131,6 +132,12 @@ void members_begin(struct members *m) {
 
 /* --- Series ------------------------------------------------------------- */
 
+static void series_set(struct members *m, struct series *s,
+                       enum series_state state) {
+  s->state = state;
+  member_at(m, s->member)->cell = state == SERIES_REPORTING ? s->cell : NULL;
+}
+
 /* A series for the member: its old one, or a new one. Its name is made later:
  * that may open files. False: out of memory. */
 static bool series_give(struct members *m, uint32_t member,
@@ -152,7 +159,7 @@ static bool series_give(struct members *m, uint32_t member,
     s->member = member;
     member_at(m, member)->series = s;
   }
-  s->state = state;
+  series_set(m, s, state);
   s->idle = 0;
   TAILQ_INSERT_TAIL(&m->shown, s, link);
   m->shown_count++;
@@ -207,8 +214,22 @@ void members_leave(struct members *m, uint32_t member, bool retained) {
 }
 
 struct cell *members_cell(struct members *m, uint32_t member) {
-  const struct series *s = member_at(m, member)->series;
-  return s != NULL && s->state == SERIES_REPORTING ? s->cell : m->other;
+  struct cell *cell = member_at(m, member)->cell;
+  return cell != NULL ? cell : m->other;
+}
+
+/* A member that is gone has no cell. */
+void members_soon(const struct members *m, const uint32_t member[SOON_STEPS]) {
+  uint32_t end = roster_end(m->roster);
+  if (member[SOON] < end)
+    __builtin_prefetch(member_at(m, member[SOON]), 1);
+  for (int i = SOON_VERY; i < SOON_STEPS; i++) {
+    const struct cell *cell = NULL;
+    if (member[i] < end)
+      cell = member_at(m, member[i])->cell;
+    if (cell != NULL)
+      cell_soon(cell, m->report, (enum soon)i);
+  }
 }
 
 struct cell *members_other(struct members *m) {
@@ -285,7 +306,7 @@ static void series_age(struct members *m) {
         cell_connections(s->cell) > 0 || member_at(m, s->member)->touched;
     s->idle = there ? 0 : s->idle + 1;
     if (s->idle >= m->settings->member_timeout)
-      s->state = SERIES_LEAVING;
+      series_set(m, s, SERIES_LEAVING);
   }
 }
 
@@ -314,6 +335,7 @@ static void series_forget(struct members *m, struct series *s) {
   TAILQ_REMOVE(retired ? &m->retired : &m->shown, s, link);
   *(retired ? &m->retired_count : &m->shown_count) -= 1;
   member_at(m, s->member)->series = NULL;
+  member_at(m, s->member)->cell = NULL;
   if (is_empty(member_at(m, s->member)))
     roster_remove(m->roster, s->member);
   cell_free(s->cell);
@@ -360,7 +382,7 @@ static void series_choose(struct members *m) {
           candidate[i].busy <= 2 * busy_of(m, least->member).busy)
         return;
       changes--;
-      least->state = SERIES_LEAVING;
+      series_set(m, least, SERIES_LEAVING);
     }
     if (!series_give(m, candidate[i].member, SERIES_CHOSEN))
       return;
@@ -396,6 +418,13 @@ int members_outliers(const struct members *m) {
   return m->outliers != NULL ? outliers_count(m->outliers) : -1;
 }
 
+void members_sum(const struct members *m, struct cell *total) {
+  const struct series *s;
+  TAILQ_FOREACH (s, &m->shown, link)
+    cell_sum(total, s->cell);
+  cell_sum(total, m->other);
+}
+
 void members_settle(struct members *m) {
   if (m->outliers != NULL) {
     outliers_settle(m->outliers);
@@ -427,9 +456,9 @@ void members_commit(struct members *m) {
       m->shown_count--;
       TAILQ_INSERT_TAIL(&m->retired, s, link);
       m->retired_count++;
-      s->state = SERIES_RETIRED;
+      series_set(m, s, SERIES_RETIRED);
     } else {
-      s->state = SERIES_REPORTING;
+      series_set(m, s, SERIES_REPORTING);
     }
   }
   cell_commit(m->other);

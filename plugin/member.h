@@ -55,6 +55,9 @@ void members_leave(struct members *m, uint32_t member, bool retained);
 /* The member's cell, or that of `other`. */
 struct cell *members_cell(struct members *m, uint32_t member);
 
+/* See places_soon(). */
+void members_soon(const struct members *m, const uint32_t member[SOON_STEPS]);
+
 struct cell *members_other(struct members *m);
 
 /* The same for ends that no socket joined with: mini sockets and listeners. */
@@ -67,6 +70,10 @@ void members_judge_rest(struct members *m, uint32_t member,
 
 /* The member's sockets sent and received so much since they were last seen. */
 void members_busy(struct members *m, uint32_t member, uint64_t bytes);
+
+/* Adds the cells of all members, `other` being one, to that of the group: see
+ * cell_sum(). Once for each complete dump, before the settling. */
+void members_sum(const struct members *m, struct cell *total);
 
 /* The dump is complete: settles who has a series. Called before the values are
  * dispatched; members_commit() after. */

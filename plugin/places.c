@@ -1,8 +1,20 @@
 #include "places.h"
 
+#include <stdlib.h>
+
 static bool is_place(uint32_t place) {
   return place != GROUP_PLACE_NONE && place != GROUP_PLACE_FAILED;
 }
+
+bool places_init(struct places *p, struct group *const *group, size_t count) {
+  *p = (struct places){.group = group, .count = count};
+  for (size_t i = 0; i < count; i++)
+    p->members |= group_has_members(group[i]);
+  p->none = calloc(count + 1, sizeof(*p->none));
+  return p->none != NULL;
+}
+
+void places_free(struct places *p) { free(p->none); }
 
 bool places_enter(const struct places *p, uint32_t *place,
                   const struct subject *t) {
@@ -15,6 +27,13 @@ bool places_enter(const struct places *p, uint32_t *place,
       group_leave(p->group[i], old, false);
   }
   return done;
+}
+
+bool places_failed(const struct places *p, const uint32_t *place) {
+  for (size_t i = 0; i < p->count; i++)
+    if (place[i] == GROUP_PLACE_FAILED)
+      return true;
+  return false;
 }
 
 bool places_retry(const struct places *p, uint32_t *place,
@@ -70,6 +89,16 @@ bool places_add(const struct places *p, const uint32_t *place,
   return matched;
 }
 
+void places_soon(const struct places *p,
+                 const uint32_t *const place[SOON_STEPS]) {
+  for (size_t i = 0; i < p->count; i++) {
+    const uint32_t of[SOON_STEPS] = {place[SOON][i], place[SOON_VERY][i],
+                                     place[SOON_NEXT][i]};
+    if (group_has_members(p->group[i]))
+      group_soon(p->group[i], of);
+  }
+}
+
 void places_add_rest(const struct places *p, const uint32_t *place,
                      const uint64_t *delta) {
   for (size_t i = 0; i < p->count; i++)
@@ -77,7 +106,7 @@ void places_add_rest(const struct places *p, const uint32_t *place,
       group_add_rest(p->group[i], place[i], delta);
 }
 
-struct track *places_track(const struct places *p, bool info, size_t more) {
+struct track *places_track(const struct places *p, bool info, size_t words) {
   bool wanted[FIELD_COUNT] = {false};
   for (size_t i = 0; i < p->count; i++)
     group_fields(p->group[i], wanted);
@@ -93,5 +122,5 @@ struct track *places_track(const struct places *p, bool info, size_t more) {
   for (int id = 0; id < FIELD_COUNT; id++)
     if (wanted[id])
       field[count++] = (enum field_id)id;
-  return track_new(field, count, more + p->count);
+  return track_new(field, count, words + p->count);
 }

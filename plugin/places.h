@@ -10,14 +10,23 @@
 struct places {
   struct group *const *group;
   size_t count;
+  bool members;   /* some group has any */
+  uint32_t *none; /* the places of a socket that has none */
 };
+
+/* False: out of memory. */
+bool places_init(struct places *p, struct group *const *group, size_t count);
+void places_free(struct places *p);
 
 /* Enters each group that the subject matches, then leaves the places that
  * `place` held (zeroes: none). False: out of memory in some group. */
 bool places_enter(const struct places *p, uint32_t *place,
                   const struct subject *t);
 
-/* Tries again where memory was out; `opened`: it counts as opened there. */
+/* Whether memory was out in some group. */
+bool places_failed(const struct places *p, const uint32_t *place);
+
+/* Tries again where it was; `opened`: it counts as opened there. */
 bool places_retry(const struct places *p, uint32_t *place,
                   const struct subject *t, bool opened);
 
@@ -36,8 +45,13 @@ bool places_add(const struct places *p, const uint32_t *place,
 void places_add_rest(const struct places *p, const uint32_t *place,
                      const uint64_t *delta);
 
-/* What follows the counters that the groups are made from, with `more` words
- * before the places. NULL: out of memory. */
-struct track *places_track(const struct places *p, bool info, size_t more);
+/* Fetches what places_add() is going to touch of the sockets that come next, as
+ * far as it is known where that is: their places, by how soon they come. */
+void places_soon(const struct places *p,
+                 const uint32_t *const place[SOON_STEPS]);
+
+/* What follows the counters that the groups are made from, with so many words
+ * beside the places. NULL: out of memory. */
+struct track *places_track(const struct places *p, bool info, size_t words);
 
 #endif

@@ -17,9 +17,18 @@ static size_t report_counter(struct report *r, enum field_id field) {
 static void distribution_outputs(struct report *r,
                                  const struct metric_choice *c) {
   const struct metric *m = &metric_table[c->id];
+  const struct field *f = &field_table[m->field];
   struct report_distribution *d = &r->distribution[r->distribution_count];
   *d = (struct report_distribution){
-      .metric = c->id, .listeners = m->listeners, .bucket = r->bucket_count};
+      .metric = c->id,
+      .listeners = m->listeners,
+      .active_only = m->active_only,
+      .plain = m->rule == METRIC_RULE_FIELD && f->width == 4,
+      .block = f->block,
+      .offset = f->offset,
+      .unset = f->unset,
+      .bucket = r->bucket_count,
+  };
   for (size_t i = 0; i < c->statistic_count; i++) {
     char text[STATISTIC_TEXT_MAX];
     struct output *o = &r->output[r->output_count++];
@@ -34,6 +43,8 @@ static void distribution_outputs(struct report *r,
   }
   if (d->edges.count > 0)
     r->bucket_count += d->edges.count + 1;
+  if (!d->active_only && !d->listeners && r->steady_count < REPORT_STEADY_MAX)
+    r->steady[r->steady_count++] = (uint8_t)r->distribution_count;
   r->distribution_count++;
 }
 
@@ -42,6 +53,7 @@ static void set_output(struct report *r, enum metric_id id) {
   r->ca_state |= id == METRIC_CA_STATE;
   r->options |= id == METRIC_OPTIONS;
   r->congestion |= id == METRIC_CONGESTION;
+  r->sets = true;
 }
 
 static void report_outputs(struct report *r, const struct metric_choice *c) {

@@ -6,6 +6,7 @@
 #include "metric.h"
 
 enum {
+  REPORT_STEADY_MAX = 6,
   REPORT_INSTANCE_MAX = 40,
   /* Names of congestion control algorithms that a report tells apart. Linux
    * has some 20; a further one is not counted. */
@@ -24,8 +25,13 @@ struct output {
 
 struct report_distribution {
   enum metric_id metric;
-  bool keep;              /* a percentile is asked for */
-  bool listeners;         /* over listening sockets */
+  bool keep;        /* a percentile is asked for */
+  bool listeners;   /* over listening sockets */
+  bool active_only; /* as its metric is */
+  bool plain;       /* its value is a field of 32 bits as it stands: */
+  uint8_t block;    /* what the table of fields says of it */
+  uint16_t offset;
+  uint64_t unset;
   size_t bucket;          /* the first of its buckets in a cell */
   struct histogram edges; /* of none, without a histogram */
 };
@@ -37,10 +43,14 @@ struct report {
   enum field_id counter[FIELD_COUNT];
   size_t distribution_count;
   struct report_distribution distribution[METRIC_COUNT];
+  /* Those that each connection adds to, active or not; the first few. */
+  size_t steady_count;
+  uint8_t steady[REPORT_STEADY_MAX];
   size_t bucket_count; /* of all distributions */
   size_t condition_count;
   enum metric_id condition[METRIC_COUNT]; /* METRIC_KIND_SOCKETS */
   bool states, ca_state, options, congestion, limited;
+  bool sets;     /* any of the first four */
   unsigned asks; /* enum metric_ask */
 
   /* Grows as algorithms are seen, so that a name keeps its number. */

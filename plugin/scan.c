@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct scan {
   struct diag *diag;     /* one of the two */
@@ -29,6 +30,8 @@ struct scan {
   bool reading;         /* from scan_read() to scan_commit() */
   uint64_t malformed_events;
 
+  int snmp; /* see host_tcp_read_again() */
+  struct host_limits_files limits;
   struct host_tcp host; /* at the begin of this read */
   bool host_known;
   uint64_t host_retrans, retrans; /* at the last complete read */
@@ -96,6 +99,7 @@ struct scan *scan_new(const struct settings *settings, unsigned interval_ms,
     return NULL;
   }
   pthread_mutex_init(&s->lock, NULL);
+  s->snmp = s->limits.sockstat = -1;
   host_limits_clear(&s->health.limits);
   if (world != NULL)
     s->world = *world;
@@ -124,6 +128,10 @@ void scan_free(struct scan *s) {
   free(s->group);
   names_free(s->names);
   request_free(&s->request);
+  if (s->snmp >= 0)
+    close(s->snmp);
+  if (s->limits.sockstat >= 0)
+    close(s->limits.sockstat);
   pthread_mutex_destroy(&s->lock);
   free(s);
 }
@@ -158,7 +166,8 @@ static void reading_set(struct scan *s, bool reading) {
 static void closes_step(struct scan *s) {
   if (s->closes == NULL)
     return;
-  s->host_known = host_tcp_read(s->world.snmp, &s->host, NULL) == 0;
+  s->host_known =
+      host_tcp_read_again(&s->snmp, s->world.snmp, &s->host, NULL) == 0;
   closes_read(s->closes, now_ms(), s->host_known ? &s->host : NULL,
               on_destroyed, s);
   s->health.malformed += s->malformed_events;
@@ -279,7 +288,7 @@ static void read_completed(struct scan *s) {
     closes_take(s->closes, on_destroyed, s);
   coverage_update(s);
   if (s->diag != NULL)
-    host_limits_read(s->world.proc, &s->health.limits);
+    host_limits_read_again(&s->limits, s->world.proc, &s->health.limits);
   s->health.members = 0;
   s->health.folded = 0;
   names_renew(s->names);

@@ -1,25 +1,9 @@
-/* What both sources of messages share: the walk over one datagram, and the
- * meaning of netlink's own messages for a dump. */
+/* What netlink's own messages mean for a dump. */
 #include "source.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <string.h>
-
-struct source_cursor source_cursor_over(const void *bytes, size_t size) {
-  return (struct source_cursor){.next = bytes, .left = (int)size};
-}
-
-const struct nlmsghdr *source_cursor_next(struct source_cursor *c) {
-  const struct nlmsghdr *nlh = c->next;
-  /* mnl_nlmsg_ok() compares as int: a length past INT_MAX would pass. */
-  if (!mnl_nlmsg_ok(nlh, c->left) || nlh->nlmsg_len > (uint32_t)c->left)
-    return NULL;
-  c->next = mnl_nlmsg_next(nlh, &c->left);
-  return nlh;
-}
-
-bool source_cursor_broken(const struct source_cursor *c) { return c->left > 0; }
 
 /* What an operator can do about it. */
 static const struct {
@@ -66,7 +50,7 @@ enum source_meaning source_meaning(const struct nlmsghdr *nlh,
     error_set(error, "the kernel's table changed during the dump");
     return SOURCE_ERROR;
   }
-  if (nlh->nlmsg_type >= NLMSG_MIN_TYPE)
+  if (source_is_answer(nlh))
     return SOURCE_ANSWER;
   if (nlh->nlmsg_type != NLMSG_DONE && nlh->nlmsg_type != NLMSG_ERROR)
     return SOURCE_NOTHING;

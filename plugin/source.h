@@ -9,11 +9,10 @@
 
 #include "error.h"
 
+#include <linux/netlink.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct nlmsghdr;
 
 /* One answer about one socket. `nlh` is whole (nlmsg_len bytes can be read) and
  * borrowed: it is gone when the function returns. */
@@ -38,18 +37,40 @@ struct source_request {
 
 /* The messages of one datagram, which are aligned to 4 bytes. */
 struct source_cursor {
-  const struct nlmsghdr *next;
-  int left; /* bytes */
+  const uint8_t *next;
+  size_t left; /* bytes */
 };
 
-/* `size` is at most INT_MAX. */
-struct source_cursor source_cursor_over(const void *bytes, size_t size);
+static inline struct source_cursor source_cursor_over(const void *bytes,
+                                                      size_t size) {
+  return (struct source_cursor){.next = bytes, .left = size};
+}
 
-/* The next message, whole; NULL where there is none. */
-const struct nlmsghdr *source_cursor_next(struct source_cursor *c);
+/* The next message, whole; NULL where there is none. The last one may lack the
+ * bytes that would align another. */
+static inline const struct nlmsghdr *
+source_cursor_next(struct source_cursor *c) {
+  const struct nlmsghdr *nlh = (const void *)c->next;
+  if (c->left < sizeof(*nlh) || nlh->nlmsg_len < sizeof(*nlh) ||
+      nlh->nlmsg_len > c->left)
+    return NULL;
+  size_t step = NLMSG_ALIGN((size_t)nlh->nlmsg_len);
+  step = step < c->left ? step : c->left;
+  c->next += step;
+  c->left -= step;
+  return nlh;
+}
 
 /* After that NULL: whether bytes are left over that are no message. */
-bool source_cursor_broken(const struct source_cursor *c);
+static inline bool source_cursor_broken(const struct source_cursor *c) {
+  return c->left > 0;
+}
+
+/* Whether a message that belongs to the dump is of a socket: nearly all are. */
+static inline bool source_is_answer(const struct nlmsghdr *nlh) {
+  return nlh->nlmsg_type >= NLMSG_MIN_TYPE &&
+         (nlh->nlmsg_flags & NLM_F_DUMP_INTR) == 0;
+}
 
 enum source_meaning {
   SOURCE_ANSWER,  /* for the callback */

@@ -70,6 +70,7 @@ static void stop(struct fixture *f) {
 
 static void add(struct fixture *f, uint64_t window_us) {
   struct reading r = {.sample = &f->sample,
+                      .changed = true,
                       .delta = f->delta,
                       .active = true,
                       .window_us = window_us};
@@ -335,8 +336,10 @@ static void test_conditions(void **state) {
   f->cell = cell_new(f->report);
   cell_begin(f->cell);
   for (uint32_t i = 0; i < 12; i++) {
-    struct reading r = {
-        .sample = &f->sample, .delta = f->delta, .active = i % 2 == 0};
+    struct reading r = {.changed = true,
+                        .sample = &f->sample,
+                        .delta = f->delta,
+                        .active = i % 2 == 0};
     f->sample.timer = i < 3 ? 1 : i < 8 ? 4 : 0;
     f->sample.recv_queue = i < 4;
     put(f, FIELD_RETRANSMITS, i < 2);
@@ -502,8 +505,120 @@ static void test_outliers(void **state) {
   stop(f);
 }
 
+/* --- Sums ----------------------------------------------------------------- */
+
+struct every {
+  size_t count;
+  double value[1024];
+};
+
+static void on_every(const struct cell_value *v, void *data) {
+  struct every *all = data;
+  assert_true(all->count < 1024);
+  all->value[all->count++] = v->derive ? (double)v->counter : v->gauge;
+}
+
+static struct every emit_every(struct cell *c) {
+  struct every all = {0};
+  cell_emit(c, INFO_SIZE, CELL_ALL, on_every, &all);
+  return all;
+}
+
+static void random_socket(struct fixture *f, struct reading *r) {
+  static const char *const algorithm[] = {"cubic", "bbr", "reno"};
+  for (int i = 0; i < INFO_SIZE; i++)
+    f->info[i] = (uint8_t)(rand() % 3 == 0 ? rand() : 0);
+  for (int id = 0; id < FIELD_COUNT; id++)
+    f->delta[id] = (uint64_t)rand() % 5;
+  strcpy(f->sample.subject.congestion, algorithm[rand() % 3]);
+  f->sample.recv_queue = (uint32_t)rand() % 3;
+  f->sample.send_queue = (uint32_t)rand() % 3;
+  f->sample.timer = (uint8_t)(rand() % 5);
+  *r = (struct reading){.sample = &f->sample,
+                        .delta = f->delta,
+                        .changed = true,
+                        .active = rand() % 2,
+                        .window_us = 1000000};
+}
+
+/* With every metric: what goes to two cells by turns, over several dumps, some
+ * of them not committed, is in their sum what one cell makes of it. */
+static void test_sum(void **state) {
+  (void)state;
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
+  struct fixture *f = start(METRIC_CONNECTIONS);
+  for (int id = 0; id < METRIC_COUNT; id++) {
+    enum metric_id metric = (enum metric_id)id;
+    assert_int_equal(metric_list_add(&f->list, metric, NULL), 0);
+    if (metric_table[id].kind == METRIC_KIND_DISTRIBUTION)
+      assert_int_equal(metric_list_add(&f->list, metric, &histogram), 0);
+  }
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  struct report *report = report_new(&f->list);
+  struct cell *whole = cell_new(report), *sum = cell_new(report);
+  struct cell *part[] = {cell_new(report), cell_new(report)};
+  srand(8);
+  for (int dump = 0; dump < 12; dump++) {
+    bool complete = dump % 3 != 1;
+    cell_begin(whole);
+    cell_begin(sum);
+    cell_begin(part[0]);
+    cell_begin(part[1]);
+    for (int i = 0; i < 40; i++) {
+      struct reading r;
+      random_socket(f, &r);
+      cell_add(whole, &r);
+      cell_add(part[i % 2], &r);
+      f->sample.state = i % 2 ? TCP_STATE_LISTEN : TCP_STATE_TIME_WAIT;
+      cell_add_other(whole, &f->sample);
+      cell_add_other(part[i % 3 == 0], &f->sample);
+      f->sample.state = TCP_STATE_ESTABLISHED;
+    }
+    cell_add_rest(whole, f->delta);
+    cell_add_rest(part[1], f->delta);
+    if (!complete)
+      continue;
+    cell_sum(sum, part[0]);
+    cell_sum(sum, part[1]);
+    struct every a = emit_every(whole), b = emit_every(sum);
+    assert_true(a.count > 100);
+    assert_int_equal(a.count, b.count);
+    for (size_t i = 0; i < a.count; i++)
+      assert_true(a.value[i] == b.value[i]);
+    cell_commit(whole);
+    cell_commit(sum);
+    cell_commit(part[0]);
+    cell_commit(part[1]);
+  }
+  cell_free(whole);
+  cell_free(sum);
+  cell_free(part[0]);
+  cell_free(part[1]);
+  report_free(report);
+  stop(f);
+}
+
+/* Nothing grew, and the caller said so: only the time passed. */
+static void test_unchanged(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_LIMITED);
+  struct reading r = {
+      .sample = &f->sample, .delta = f->delta, .window_us = 1000000};
+  cell_begin(f->cell);
+  cell_add(f->cell, &r);
+  is(f, "limited-idle", 100);
+  f->delta[FIELD_BUSY_TIME] = 1000000;
+  r.changed = true;
+  cell_add(f->cell, &r);
+  is(f, "limited-idle", 50);
+  is(f, "limited-network", 50);
+  stop(f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sum),
+      cmocka_unit_test(test_unchanged),
       cmocka_unit_test(test_limited_adds_up),
       cmocka_unit_test(test_limited_unknown),
       cmocka_unit_test(test_percent_is_capped),

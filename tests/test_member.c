@@ -92,7 +92,7 @@ static int find(const struct shown *s, const char *name) {
 static void move(struct fixture *f, uint32_t member, uint64_t bytes) {
   static const uint64_t delta[FIELD_COUNT];
   struct sample sample = {.state = TCP_STATE_ESTABLISHED};
-  struct reading r = {.sample = &sample, .delta = delta};
+  struct reading r = {.sample = &sample, .delta = delta, .changed = true};
   cell_add(members_cell(f->members, member), &r);
   members_busy(f->members, member, bytes);
 }

@@ -20,7 +20,8 @@ static void add_as(struct outliers *o, uint32_t member, uint32_t rtt_us,
   uint64_t delta[FIELD_COUNT] = {
       [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
   struct sample s = {.info = info, .info_size = sizeof(info)};
-  struct reading r = {.sample = &s, .delta = delta, .active = active};
+  struct reading r = {
+      .sample = &s, .delta = delta, .changed = true, .active = active};
   memcpy(info + field_table[FIELD_RTT].offset, &rtt_us, sizeof(rtt_us));
   outliers_add(o, member, &r);
 }

@@ -53,6 +53,7 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
     } else if (seen.event != TRACK_REPEAT) {
       struct reading r = {.sample = &s,
                           .delta = seen.delta,
+                          .changed = seen.changed,
                           .active = s.timer & 1,
                           .window_us = seen.dumps_ago * 1000};
       cell_add(p->cell, &r);
