@@ -35,7 +35,7 @@ struct lines {
   size_t names_size, values_size; /* allocated */
 };
 
-enum { TEXT_MAX = 65536 }; /* some 1,500 bytes are there */
+enum { TEXT_USUAL = 4096 }; /* some 1,500 bytes are there */
 
 /* /proc/net leads to self/net, the namespace of the main thread, which need not
  * be that of the caller (linux: fs/proc/proc_net.c, get_proc_task_net()). */
@@ -50,18 +50,20 @@ static int file_open(const char **path) {
   return open(*path, O_RDONLY | O_CLOEXEC);
 }
 
-/* From its start, as much as fits: the length, or -1. */
-static ssize_t text_read(int fd, char *text) {
-  size_t length = 0;
-  while (length < TEXT_MAX) {
-    ssize_t n = pread(fd, text + length, TEXT_MAX - length, (off_t)length);
-    if (n < 0)
+/* All of it, from its start, to be freed; -1: it could not be read. What does
+ * not fill the room is whole: to ask for more would have the kernel write it
+ * all again. */
+static ssize_t text_read(int fd, char **text) {
+  size_t room = TEXT_USUAL;
+  for (;; room *= 2) {
+    char *grown = realloc(*text, room);
+    if (grown == NULL)
       return -1;
-    if (n == 0)
-      break;
-    length += (size_t)n;
+    *text = grown;
+    ssize_t length = pread(fd, *text, room, 0);
+    if (length < (ssize_t)room)
+      return length;
   }
-  return (ssize_t)length;
 }
 
 static int line_read(FILE *f, const char *path, char **line, size_t *size,
@@ -145,13 +147,17 @@ static int text_parse(char *text, size_t length, const char *path,
 
 static int file_read(int fd, const char *path, struct host_tcp *out,
                      struct error *error) {
-  char text[TEXT_MAX];
-  ssize_t length = text_read(fd, text);
+  char *text = NULL;
+  int result;
+  ssize_t length = text_read(fd, &text);
   if (length < 0)
-    return error_set(error, "%s: %s", path, strerror(errno));
-  if (length == 0)
-    return error_set(error, "%s: ends before the TCP values", path);
-  return text_parse(text, (size_t)length, path, out, error);
+    result = error_set(error, "%s: %s", path, strerror(errno));
+  else if (length == 0)
+    result = error_set(error, "%s: ends before the TCP values", path);
+  else
+    result = text_parse(text, (size_t)length, path, out, error);
+  free(text);
+  return result;
 }
 
 int host_tcp_read_again(int *fd, const char *path, struct host_tcp *out,

@@ -12,6 +12,7 @@
  * Each connection sends a request, is open for a moment, gets its answer and is
  * closed by both ends, the client or the server first. Their lengths differ
  * from one to the next, so that a sum tells whether one is missing. */
+#include "bench_fail.h"
 #include "layout.h"
 #include "pairs.h"
 #include "workers.h"

@@ -1,5 +1,5 @@
 /* What following the kernel's destroy events costs, and whether all are there:
- * the plugin's core, or the floor (floor.h).
+ * the plugin's core, or the floor (event_floor.h).
  *
  *      follow floor|default|by SECONDS
  *
@@ -15,7 +15,7 @@
  *
  * The load (churn.c) is to begin after "ready". */
 #include "configure.h"
-#include "floor.h"
+#include "event_floor.h"
 #include "scan.h"
 
 #include <dirent.h>
@@ -172,18 +172,19 @@ static void read_once(struct follower *f) {
 }
 
 static uint64_t received(const struct follower *f) {
-  return f->scan == NULL ? floor_events()
+  return f->scan == NULL ? event_floor_count()
                          : scan_health(f->scan)->closes.received;
 }
 
 static uint64_t lost(const struct follower *f) {
-  return f->scan == NULL ? floor_lost() : scan_health(f->scan)->closes.lost;
+  return f->scan == NULL ? event_floor_lost()
+                         : scan_health(f->scan)->closes.lost;
 }
 
 static void start(struct follower *f, unsigned seconds) {
   struct error error = {.text = "no thread"};
   if (f->scenario->text == NULL) {
-    f->thread = floor_start();
+    f->thread = event_floor_start();
     return;
   }
   if (configure(&f->settings, f->scenario->text, &error) != 0)

@@ -5,7 +5,9 @@
  * IPv4 or a /64 of IPv6:
  *
  *      server  10.64.N.1   or fd64:0:0:N::1    (N above 255: 10.65.N-256.1)
- *      client  10.64.N.10  or fd64:0:0:N::a, and 19 more
+ *      client  10.64.N.10  or fd64:0:0:N::a
+ *
+ * So there are 1,000 addresses, and each is the remote one of as many sockets.
  */
 #ifndef BENCH_LAYOUT_H
 #define BENCH_LAYOUT_H
@@ -16,8 +18,7 @@
 enum {
   LAYOUT_NETWORKS = 500, /* of both families together */
   LAYOUT_SERVER = 1,     /* the server's host number */
-  LAYOUT_CLIENT = 10,    /* the first client's */
-  LAYOUT_CLIENTS = 20,   /* in a network */
+  LAYOUT_CLIENT = 10,    /* the client's */
 
   /* Listening ports, plus the worker's number; `run` has clients' ports begin
    * at 10000. */

@@ -3,18 +3,25 @@
  *
  *      load CONNECTIONS IPV6_PERCENT
  *
- * Says "ready" on stdout when all are open. For every line on stdin, a byte
- * goes over each connection, both ends get an ACK, and then it says "done". It
- * ends with its stdin, and with its parent.
+ * Does what the lines of its stdin say, and answers each with "done":
  *
- * The connections are reset when a worker ends, so that no TIME_WAIT is left.
- */
+ *      open             opens all of them
+ *      send PERCENT     over so many a byte goes and comes back, so that both
+ *                       ends get an ACK
+ *      replace PERCENT  closes so many and opens others like them
+ *      close            closes all of them
+ *
+ * Each time it is the turn of others. It ends with its stdin, and with its
+ * parent. */
+#include "bench_fail.h"
 #include "layout.h"
 #include "pairs.h"
 #include "workers.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -23,70 +30,133 @@ struct part {
   unsigned first, count, ipv6_percent;
 };
 
-static void pulse(const struct pair *p, unsigned count) {
-  char byte = 0;
-  for (unsigned i = 0; i < count; i++)
-    if (write(p[i].client, &byte, 1) != 1 || read(p[i].server, &byte, 1) != 1 ||
-        write(p[i].server, &byte, 1) != 1 || read(p[i].client, &byte, 1) != 1)
-      bench_fail("a byte");
+enum verb { OPEN, SEND, REPLACE, CLOSE, VERBS };
+
+static const char *const verb_name[VERBS] = {"open", "send", "replace",
+                                             "close"};
+
+/* What a worker is told: for those in a hundred from `from` on, around. */
+struct order {
+  uint8_t verb, percent, from;
+};
+
+struct worker {
+  const struct part *part;
+  unsigned number;
+  struct pairs pairs;
+  struct pair *pair;
+};
+
+static void pair_open(struct worker *w, unsigned i) {
+  w->pair[i] = pairs_open(&w->pairs, w->part->first + i, w->number);
 }
 
-/* Opens its part, and then lets a byte over it for every byte of `control`. */
-static void work(unsigned worker, int control, void *data) {
-  const struct part *part = data;
-  struct pair *p = calloc(part->count, sizeof(*p));
-  struct pairs pairs = {.ipv6_percent = part->ipv6_percent, .reset = true};
+static void pair_close(struct worker *w, unsigned i) {
+  close(w->pair[i].client);
+  close(w->pair[i].server);
+}
+
+static void pair_send(const struct pair *p) {
   char byte = 0;
-  if (p == NULL)
+  if (write(p->client, &byte, 1) != 1 || read(p->server, &byte, 1) != 1 ||
+      write(p->server, &byte, 1) != 1 || read(p->client, &byte, 1) != 1)
+    bench_fail("a byte");
+}
+
+static void pair_do(struct worker *w, unsigned i, uint8_t verb) {
+  if (verb == SEND)
+    pair_send(&w->pair[i]);
+  if (verb == REPLACE || verb == CLOSE)
+    pair_close(w, i);
+  if (verb == REPLACE || verb == OPEN)
+    pair_open(w, i);
+}
+
+static void order_follow(struct worker *w, struct order o) {
+  for (unsigned i = 0; i < w->part->count; i++)
+    if ((i + 100u - o.from) % 100 < o.percent)
+      pair_do(w, i, o.verb);
+}
+
+/* Follows its orders, and says when it has. */
+static void work(unsigned number, int control, void *data) {
+  struct worker w = {.part = data, .number = number};
+  struct order o;
+  w.pairs.ipv6_percent = w.part->ipv6_percent;
+  w.pair = calloc(w.part->count, sizeof(*w.pair));
+  if (w.pair == NULL)
     bench_fail("memory");
-  pairs_listen(&pairs, worker);
-  for (unsigned i = 0; i < part->count; i++)
-    p[i] = pairs_open(&pairs, part->first + i, worker);
-  while (write(control, &byte, 1) == 1 && read(control, &byte, 1) == 1)
-    pulse(p, part->count);
-  free(p);
+  pairs_listen(&w.pairs, number);
+  while (write(control, "", 1) == 1 && read(control, &o, sizeof(o)) > 0)
+    order_follow(&w, o);
+  free(w.pair);
 }
 
-static void say_when_all_did(const char *what, const int *control,
-                             unsigned workers) {
+static unsigned workers_make(int *control, unsigned count, unsigned percent) {
+  unsigned share = workers_files() / 2, workers = 0;
+  for (unsigned first = 0; first < count; first += share, workers++) {
+    if (workers == LAYOUT_WORKERS) {
+      fputs("load: too many connections for the limit of open files\n", stderr);
+      exit(1);
+    }
+    struct part part = {.first = first,
+                        .count = count - first < share ? count - first : share,
+                        .ipv6_percent = percent};
+    workers_start(control, workers, work, &part);
+  }
+  return workers;
+}
+
+static void wait_for(const int *control, unsigned workers) {
   char byte;
   for (unsigned i = 0; i < workers; i++)
     if (read(control[i], &byte, 1) != 1)
       exit(1); /* the worker has said why */
-  puts(what);
-  fflush(stdout);
+}
+
+static bool order_parse(const char *line, struct order *o) {
+  char verb[16];
+  unsigned percent = 100;
+  if (sscanf(line, "%15s %u", verb, &percent) < 1 || percent > 100)
+    return false;
+  o->percent = (uint8_t)percent;
+  for (o->verb = 0; o->verb < VERBS; o->verb++)
+    if (strcmp(verb, verb_name[o->verb]) == 0)
+      return true;
+  return false;
+}
+
+static int serve(const int *control, unsigned workers) {
+  struct order o = {.from = 0};
+  char line[32];
+  wait_for(control, workers);
+  while (fgets(line, sizeof(line), stdin) != NULL) {
+    if (!order_parse(line, &o)) {
+      fprintf(stderr, "load: what is '%s'?\n", line);
+      return 2;
+    }
+    for (unsigned i = 0; i < workers; i++)
+      if (write(control[i], &o, sizeof(o)) != sizeof(o))
+        return 1;
+    wait_for(control, workers);
+    o.from = (uint8_t)((o.from + o.percent) % 100);
+    puts("done");
+    fflush(stdout);
+  }
+  return 0;
 }
 
 int main(int argc, char **argv) {
   static int control[LAYOUT_WORKERS];
-  int total = argc == 3 ? atoi(argv[1]) : 0;
+  int count = argc == 3 ? atoi(argv[1]) : 0;
   int percent = argc == 3 ? atoi(argv[2]) : -1;
-  if (total < 1 || percent < 0 || percent > 100) {
+  if (count < 1 || percent < 0 || percent > 100) {
     fputs("load CONNECTIONS IPV6_PERCENT\n", stderr);
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  unsigned count = (unsigned)total, share = workers_files() / 2;
-  unsigned workers = 0;
-  for (unsigned first = 0; first < count; first += share, workers++) {
-    if (workers == LAYOUT_WORKERS) {
-      fputs("load: too many connections for the limit of open files\n", stderr);
-      return 1;
-    }
-    struct part part = {.first = first,
-                        .count = count - first < share ? count - first : share,
-                        .ipv6_percent = (unsigned)percent};
-    workers_start(control, workers, work, &part);
-  }
-  say_when_all_did("ready", control, workers);
-  for (int c; (c = getchar()) != EOF;) {
-    if (c != '\n')
-      continue;
-    for (unsigned i = 0; i < workers; i++)
-      if (write(control[i], "", 1) != 1)
-        return 1;
-    say_when_all_did("done", control, workers);
-  }
+  unsigned workers = workers_make(control, (unsigned)count, (unsigned)percent);
+  int code = serve(control, workers);
   workers_end(control, workers);
-  return 0;
+  return code;
 }

@@ -1,35 +1,24 @@
 #include "pairs.h"
 
+#include "bench_fail.h"
 #include "layout.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-void bench_fail(const char *what) {
-  fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what,
-          strerror(errno));
-  exit(1);
-}
-
 static void set(int fd, int level, int name, int value) {
   if (setsockopt(fd, level, name, &value, sizeof(value)) != 0)
     bench_fail("setsockopt");
 }
 
-/* Accepted sockets have it from the listening one. */
-static int socket_new(int family, bool reset) {
+static int socket_new(int family) {
   int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     bench_fail("socket");
-  struct linger linger = {.l_onoff = 1};
-  if (reset &&
-      setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) != 0)
-    bench_fail("SO_LINGER");
   return fd;
 }
 
@@ -54,10 +43,10 @@ static socklen_t address_make(union any_address *a, bool ipv6, const char *text,
   return ipv6 ? sizeof(a->ipv6) : sizeof(a->ipv4);
 }
 
-static int listener_new(bool ipv6, unsigned port, bool reset) {
+static int listener_new(bool ipv6, unsigned port) {
   union any_address a;
   socklen_t size = address_make(&a, ipv6, NULL, port);
-  int fd = socket_new(a.any.sa_family, reset);
+  int fd = socket_new(a.any.sa_family);
   if (ipv6)
     set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
   if (bind(fd, &a.any, size) != 0 || listen(fd, 16) != 0)
@@ -67,10 +56,8 @@ static int listener_new(bool ipv6, unsigned port, bool reset) {
 
 void pairs_listen(struct pairs *p, unsigned worker) {
   for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-    p->listener[0][ipv6] =
-        listener_new(ipv6, LAYOUT_PORT_USUAL + worker, p->reset);
-    p->listener[1][ipv6] =
-        listener_new(ipv6, LAYOUT_PORT_RARE + worker, p->reset);
+    p->listener[0][ipv6] = listener_new(ipv6, LAYOUT_PORT_USUAL + worker);
+    p->listener[1][ipv6] = listener_new(ipv6, LAYOUT_PORT_RARE + worker);
   }
 }
 
@@ -78,17 +65,16 @@ struct pair pairs_open(const struct pairs *p, unsigned i, unsigned worker) {
   unsigned network = i % LAYOUT_NETWORKS;
   bool ipv6 = layout_is_ipv6(network, p->ipv6_percent);
   bool rare = i % LAYOUT_RARE == LAYOUT_RARE / 2;
-  unsigned host = LAYOUT_CLIENT + i / LAYOUT_NETWORKS % LAYOUT_CLIENTS;
   char text[LAYOUT_TEXT_MAX];
   union any_address from, to;
 
-  layout_address(network, ipv6, host, text);
+  layout_address(network, ipv6, LAYOUT_CLIENT, text);
   socklen_t size = address_make(&from, ipv6, text, 0);
   layout_address(network, ipv6, LAYOUT_SERVER, text);
   address_make(&to, ipv6, text,
                (rare ? LAYOUT_PORT_RARE : LAYOUT_PORT_USUAL) + worker);
 
-  struct pair c = {.client = socket_new(from.any.sa_family, p->reset)};
+  struct pair c = {.client = socket_new(from.any.sa_family)};
   set(c.client, IPPROTO_TCP, TCP_NODELAY, 1);
   /* Otherwise each port would do for one connection only. */
   set(c.client, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);

@@ -11,7 +11,6 @@ struct pair {
 
 struct pairs {
   unsigned ipv6_percent;
-  bool reset;         /* they are reset when closed, so that no TIME_WAIT is */
   int listener[2][2]; /* usual and rare port; IPv4 and IPv6 */
 };
 
@@ -20,8 +19,5 @@ void pairs_listen(struct pairs *p, unsigned worker);
 
 /* The i-th connection of all: its network, hosts and port follow from `i`. */
 struct pair pairs_open(const struct pairs *p, unsigned i, unsigned worker);
-
-/* Says what failed, and why by errno. */
-_Noreturn void bench_fail(const char *what);
 
 #endif

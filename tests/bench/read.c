@@ -1,111 +1,157 @@
-/* What a read costs, against the floor: a program that sends the same request
- * and throws the replies away. Both in this process, by turns, so that both
- * meet the same machine.
+/* What a read costs, against the floor (dump_floor.h). Both in this process, so
+ * that both meet the same machine.
  *
- *      read SCENARIO IPV6_PERCENT PAIRS
+ *      read SCENARIO IPV6_PERCENT
  *
- * The load (load.c) is already there. Where a scenario wants traffic before
- * each pair, it says "pulse" on stdout and waits for a line on stdin. At last
- * it prints one line, separated by commas:
+ * Says "ready", then does what the lines of its stdin say, and answers each
+ * with one line of figures, separated by commas. COUNT times:
  *
- *      scenario, sockets in a dump, connections in the group, series, pairs,
- *      CPU seconds of the floor and of the read (medians), the ratio of a pair
- *      (median, lower and upper quartile), CPU seconds of the very first
- *      read, highest resident memory in MB
+ *      floor COUNT      the dump that the scenario asks the kernel for, thrown
+ *                       away
+ *      two-walks COUNT  the same, asked for in one dump for each family
+ *      read COUNT       a read of the plugin, up to where values would be
+ *                       dispatched
  *
- * The ratio is that of pairs, because a machine that gets slower meanwhile
- * moves the medians of both sides, and not by the same amount.
+ * these tell the CPU seconds that one took, of them user and system, the
+ * sockets in the dump, and of a read the connections in the groups and the
+ * series.
+ *
+ *      memory           tells the resident memory: now, and the most so far,
+ *                       KiB
  */
+#include "bench_fail.h"
 #include "configure.h"
+#include "dump_floor.h"
 #include "layout.h"
 #include "scan.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
-enum { PAIRS_MAX = 1000, TEXT_MAX = 1 << 16, INTERVAL_MS = 10000 };
+enum { TEXT_MAX = 1 << 16, INTERVAL_MS = 10000, COUNT_MAX = 100000 };
 
 /* --- scenarios ------------------------------------------------------------ */
 
-struct scenario {
-  const char *name;
-  const char *options; /* of the one group */
-  bool one_prefix, all_prefixes, pulse;
-};
+/* Writes the groups. */
+typedef void scenario_fn(FILE *out, unsigned ipv6_percent);
 
-static const struct scenario scenario_table[] = {
-    {.name = "default", .options = "IgnoreLoopback true"},
-    {.name = "active", .options = "IgnoreLoopback true", .pulse = true},
-    {.name = "by", .options = "By \"remote-address\"\nMaxMembers 1000"},
-    {.name = "prefix-1", .options = "", .one_prefix = true},
-    {.name = "prefix-500", .options = "", .all_prefixes = true},
-    {.name = "one-percent", .options = "RemotePort \"4000-4999\""},
-};
-_Static_assert(LAYOUT_PORT_RARE == 4000 && LAYOUT_WORKERS == 1000,
-               "the ports of one-percent");
-
-static const struct scenario *scenario_find(const char *name) {
-  size_t count = sizeof(scenario_table) / sizeof(scenario_table[0]);
-  for (size_t i = 0; i < count; i++)
-    if (strcmp(scenario_table[i].name, name) == 0)
-      return &scenario_table[i];
-  return NULL;
+static void group(FILE *out, const char *name, const char *options) {
+  fprintf(out, "<Group \"%s\">\n%s\n</Group>\n", name, options);
 }
 
-static void prefixes_write(FILE *out, const struct scenario *c,
-                           unsigned percent) {
-  if (c->one_prefix && percent < 100)
+static void one_group(FILE *out, unsigned percent) {
+  (void)percent;
+  group(out, "g", "IgnoreLoopback true");
+}
+
+static void by_address(FILE *out, unsigned percent) {
+  (void)percent;
+  group(out, "g", "By \"remote-address\"\nMaxMembers 1000");
+}
+
+/* One of all connections, and nine that hold some ports each. */
+static void ten_groups(FILE *out, unsigned percent) {
+  one_group(out, percent);
+  for (unsigned i = 0; i < 9; i++)
+    fprintf(out,
+            "<Group \"g%u\">\nFilter \"sport >= :%u and sport <= :%u or "
+            "dport >= :%u and dport <= :%u\"\n</Group>\n",
+            i, LAYOUT_PORT_USUAL + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5,
+            LAYOUT_PORT_USUAL + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5);
+}
+
+/* Percentiles of each distribution. Outliers are of members. */
+static void all_metrics(FILE *out, unsigned percent) {
+  (void)percent;
+  fputs("<Group \"g\">\n", out);
+  for (int id = 0; id < METRIC_COUNT; id++)
+    if (id != METRIC_OUTLIERS)
+      fprintf(out, "Metric \"%s\"\n", metric_table[id].name);
+  fputs("</Group>\n", out);
+}
+
+static void one_percent(FILE *out, unsigned percent) {
+  (void)percent;
+  group(out, "g", "RemotePort \"4000-4999\"");
+}
+_Static_assert(LAYOUT_PORT_RARE == 4000 && LAYOUT_WORKERS == 1000,
+               "the ports of one_percent");
+
+static void one_prefix(FILE *out, unsigned percent) {
+  fputs("<Group \"g\">\n", out);
+  if (percent < 100)
     fputs("RemoteAddress \"" LAYOUT_IPV4 "\"\n", out);
-  if (c->one_prefix && percent > 0)
+  if (percent > 0)
     fputs("RemoteAddress \"" LAYOUT_IPV6 "\"\n", out);
-  for (unsigned n = 0; c->all_prefixes && n < LAYOUT_NETWORKS; n++) {
+  fputs("</Group>\n", out);
+}
+
+static void all_prefixes(FILE *out, unsigned percent) {
+  fputs("<Group \"g\">\n", out);
+  for (unsigned n = 0; n < LAYOUT_NETWORKS; n++) {
     char text[LAYOUT_TEXT_MAX];
     bool ipv6 = layout_is_ipv6(n, percent);
     layout_address(n, ipv6, 0, text);
     fprintf(out, "RemoteAddress \"%s/%d\"\n", text, ipv6 ? 64 : 24);
   }
+  fputs("</Group>\n", out);
 }
 
-static int scenario_configure(struct settings *s, const struct scenario *c,
+/* What happens between the reads is up to `run`: see SCENARIOS there. */
+static const struct {
+  const char *name;
+  scenario_fn *write;
+} scenario_table[] = {
+    {"default", one_group},       {"active", one_group},
+    {"by", by_address},           {"ten-groups", ten_groups},
+    {"all-metrics", all_metrics}, {"one-percent", one_percent},
+    {"prefix-1", one_prefix},     {"prefix-500", all_prefixes},
+    {"churn", one_group},         {"memory", one_group},
+};
+
+static scenario_fn *scenario_find(const char *name) {
+  size_t count = sizeof(scenario_table) / sizeof(scenario_table[0]);
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(scenario_table[i].name, name) == 0)
+      return scenario_table[i].write;
+  return NULL;
+}
+
+static int scenario_configure(struct settings *s, scenario_fn *write,
                               unsigned percent, struct error *error) {
   static char text[TEXT_MAX];
   FILE *out = fmemopen(text, sizeof(text), "w");
   if (out == NULL)
     return error_set(error, "out of memory");
-  fprintf(out, "<Group g>\n%s\n", c->options);
-  prefixes_write(out, c, percent);
-  fputs("</Group>\n", out);
+  write(out, percent);
   fclose(out);
   return configure(s, text, error);
 }
 
 /* --- what is measured ----------------------------------------------------- */
 
-static double cpu_seconds(void) { /* user and system */
-  struct timespec t;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
+struct measured {
+  struct scan *scan;
+  int floor;
+};
+
+struct figures {
+  size_t sockets, matched, series;
+};
 
 static void fail(const char *what, const struct error *error) {
   fprintf(stderr, "read: %s: %s\n", what, error->text);
   exit(1);
 }
 
-static void throw_away(const struct nlmsghdr *nlh, void *data) {
-  (void)nlh;
-  ++*(size_t *)data;
+static void floor_run(struct measured *m, struct figures *f) {
+  f->sockets = floor_dump(m->floor, scan_request(m->scan), FLOOR_ONE_WALK);
 }
 
-static double floor_run(struct diag *d, const struct source_request *request,
-                        size_t *sockets) {
-  struct error error;
-  double begin = cpu_seconds();
-  *sockets = 0;
-  if (diag_dump(d, request, throw_away, sockets, &error) != SOURCE_COMPLETE)
-    fail("the floor", &error);
-  return cpu_seconds() - begin;
+static void two_walks_run(struct measured *m, struct figures *f) {
+  f->sockets = floor_dump(m->floor, scan_request(m->scan), FLOOR_TWO_WALKS);
 }
 
 struct emitted {
@@ -126,98 +172,108 @@ static void on_series(const char *member, struct cell *cell, bool chosen,
   cell_emit(cell, e->info_size, chosen ? CELL_COUNTERS : CELL_ALL, on_value, e);
 }
 
-static double read_run(struct scan *s, struct emitted *e) {
+static void read_run(struct measured *m, struct figures *f) {
   struct error error;
-  double begin = cpu_seconds();
-  if (scan_read(s, &error) != SOURCE_COMPLETE)
+  if (scan_read(m->scan, &error) != SOURCE_COMPLETE)
     fail("the read", &error);
-  *e = (struct emitted){.info_size = scan_health(s)->info_size};
-  for (size_t i = 0; i < scan_group_count(s); i++)
-    group_each(scan_group(s, i), on_series, e);
-  scan_commit(s);
-  return cpu_seconds() - begin;
-}
-
-static void wait_for_traffic(void) {
-  char line[8];
-  puts("pulse");
-  fflush(stdout);
-  if (fgets(line, sizeof(line), stdin) == NULL)
-    exit(1);
+  const struct scan_health *health = scan_health(m->scan);
+  struct emitted e = {.info_size = health->info_size};
+  for (size_t i = 0; i < scan_group_count(m->scan); i++)
+    group_each(scan_group(m->scan, i), on_series, &e);
+  scan_commit(m->scan);
+  *f = (struct figures){.sockets = health->dumped,
+                        .matched = health->matched,
+                        .series = e.series};
 }
 
 /* --- figures -------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
+static double cpu_seconds(void) { /* user and system, exact */
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static double median(double *value, size_t count) {
-  qsort(value, count, sizeof(*value), compare);
-  return (value[(count - 1) / 2] + value[count / 2]) / 2;
+static double seconds_of(struct timeval t) {
+  return (double)t.tv_sec + (double)t.tv_usec * 1e-6;
 }
 
-/* The highest so far. What getrusage() says is also that of the program which
- * was in this process before. */
-static double resident_mb(void) {
+static void repeat(struct measured *m,
+                   void (*run)(struct measured *, struct figures *),
+                   unsigned count) {
+  struct figures f = {0};
+  struct rusage before, after;
+  getrusage(RUSAGE_SELF, &before);
+  double begin = cpu_seconds();
+  for (unsigned i = 0; i < count; i++)
+    run(m, &f);
+  double cpu = cpu_seconds() - begin;
+  getrusage(RUSAGE_SELF, &after);
+  double user = seconds_of(after.ru_utime) - seconds_of(before.ru_utime);
+  double system = seconds_of(after.ru_stime) - seconds_of(before.ru_stime);
+  printf("%.9f,%.9f,%.9f,%zu,%zu,%zu\n", cpu / count, user / count,
+         system / count, f.sockets, f.matched, f.series);
+}
+
+static void memory_tell(void) {
   char line[128];
-  unsigned long kb = 0;
+  unsigned long now = 0, most = 0;
   FILE *f = fopen("/proc/self/status", "r");
-  while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-    if (sscanf(line, "VmHWM: %lu", &kb) == 1)
-      break;
-  if (f != NULL)
-    fclose(f);
-  return (double)kb / 1024;
+  if (f == NULL)
+    bench_fail("/proc/self/status");
+  while (fgets(line, sizeof(line), f) != NULL) {
+    sscanf(line, "VmHWM: %lu", &most);
+    sscanf(line, "VmRSS: %lu", &now);
+  }
+  fclose(f);
+  printf("%lu,%lu\n", now, most);
 }
 
-static void measure(struct scan *s, struct diag *d, const struct scenario *c,
-                    size_t pairs) {
-  static double floor[PAIRS_MAX], read[PAIRS_MAX], ratio[PAIRS_MAX];
-  struct emitted e;
-  size_t sockets;
-  double first = read_run(s, &e);
-  floor_run(d, scan_request(s), &sockets);
-  read_run(s, &e);
-  for (size_t i = 0; i < pairs; i++) {
-    if (c->pulse)
-      wait_for_traffic();
-    if (i % 2 == 0)
-      floor[i] = floor_run(d, scan_request(s), &sockets);
-    read[i] = read_run(s, &e);
-    if (i % 2 != 0)
-      floor[i] = floor_run(d, scan_request(s), &sockets);
-    ratio[i] = read[i] / floor[i];
+static int serve(struct measured *m) {
+  static const struct {
+    const char *verb;
+    void (*run)(struct measured *, struct figures *);
+  } verb_table[] = {
+      {"floor", floor_run}, {"two-walks", two_walks_run}, {"read", read_run}};
+  char line[64], verb[16];
+  while (fgets(line, sizeof(line), stdin) != NULL) {
+    unsigned count = 1, known = 0;
+    if (sscanf(line, "%15s %u", verb, &count) < 1 || count < 1 ||
+        count > COUNT_MAX)
+      return 2;
+    for (size_t i = 0; i < sizeof(verb_table) / sizeof(verb_table[0]); i++)
+      if (strcmp(verb, verb_table[i].verb) == 0 && ++known)
+        repeat(m, verb_table[i].run, count);
+    if (strcmp(verb, "memory") == 0 && ++known)
+      memory_tell();
+    if (!known) {
+      fprintf(stderr, "read: what is '%s'?\n", verb);
+      return 2;
+    }
+    fflush(stdout);
   }
-  double floor_median = median(floor, pairs), read_median = median(read, pairs);
-  double ratio_median = median(ratio, pairs); /* which sorts */
-  printf("%s,%zu,%llu,%zu,%zu,%.6f,%.6f,%.4f,%.4f,%.4f,%.6f,%.1f\n", c->name,
-         sockets, (unsigned long long)scan_health(s)->matched, e.series, pairs,
-         floor_median, read_median, ratio_median, ratio[pairs / 4],
-         ratio[pairs - 1 - pairs / 4], first, resident_mb());
+  return 0;
 }
 
 int main(int argc, char **argv) {
-  const struct scenario *c = argc == 4 ? scenario_find(argv[1]) : NULL;
-  int percent = argc == 4 ? atoi(argv[2]) : 0;
-  int pairs = argc == 4 ? atoi(argv[3]) : 0;
-  if (c == NULL || percent < 0 || percent > 100 || pairs < 1 ||
-      pairs > PAIRS_MAX) {
-    fputs("read SCENARIO IPV6_PERCENT PAIRS\n", stderr);
+  scenario_fn *write = argc == 3 ? scenario_find(argv[1]) : NULL;
+  int percent = argc == 3 ? atoi(argv[2]) : -1;
+  if (write == NULL || percent < 0 || percent > 100) {
+    fputs("read SCENARIO IPV6_PERCENT\n", stderr);
     return 2;
   }
   struct settings settings;
   struct error error;
-  if (scenario_configure(&settings, c, (unsigned)percent, &error) != 0)
-    fail(c->name, &error);
-  struct scan *s = scan_new(&settings, INTERVAL_MS, NULL, &error);
-  struct diag *d = diag_new(NULL, NULL);
-  if (s == NULL || d == NULL)
-    fail("out of memory", &error);
-  measure(s, d, c, (size_t)pairs);
-  diag_free(d);
-  scan_free(s);
+  if (scenario_configure(&settings, write, (unsigned)percent, &error) != 0)
+    fail(argv[1], &error);
+  struct measured m = {.scan = scan_new(&settings, INTERVAL_MS, NULL, &error),
+                       .floor = floor_open()};
+  if (m.scan == NULL)
+    fail(argv[1], &error);
+  puts("ready");
+  fflush(stdout);
+  int code = serve(&m);
+  scan_free(m.scan);
   settings_free(&settings);
-  return 0;
+  return code;
 }

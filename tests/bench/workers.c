@@ -1,6 +1,6 @@
 #include "workers.h"
 
-#include "pairs.h"
+#include "bench_fail.h"
 
 #include <signal.h>
 #include <stdlib.h>

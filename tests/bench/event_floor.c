@@ -1,4 +1,4 @@
-#include "floor.h"
+#include "event_floor.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -50,7 +50,7 @@ static void subscribe(void) {
       fail("a subscription");
 }
 
-pid_t floor_start(void) {
+pid_t event_floor_start(void) {
   pthread_t thread;
   subscribe();
   errno = pthread_create(&thread, NULL, run, NULL);
@@ -62,9 +62,9 @@ pid_t floor_start(void) {
   return thread_id;
 }
 
-uint64_t floor_events(void) { return events; }
+uint64_t event_floor_count(void) { return events; }
 
-uint64_t floor_lost(void) {
+uint64_t event_floor_lost(void) {
   uint32_t info[SK_MEMINFO_VARS];
   socklen_t size = sizeof(info);
   if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size) != 0 ||

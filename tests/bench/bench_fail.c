@@ -1,0 +1,12 @@
+#include "bench_fail.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void bench_fail(const char *what) {
+  fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what,
+          strerror(errno));
+  exit(1);
+}
