@@ -111,10 +111,12 @@ static bool queue_room(struct queue *q) {
   return needed <= q->size || (needed <= QUEUE_MAX && queue_grow(q));
 }
 
+/* What was hardly needed goes back, too. */
 static void queue_empty(struct queue *q) {
-  q->used = 0;
-  if (q->size > QUEUE_KEPT)
+  bool needed = q->size <= QUEUE_FIRST || q->used >= q->size / 4;
+  if (q->size > QUEUE_KEPT || !needed)
     queue_free(q);
+  q->used = 0;
 }
 
 enum outcome {
