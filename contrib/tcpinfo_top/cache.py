@@ -12,7 +12,7 @@ from .unixsock import Connection
 
 PLUGIN = "tcpinfo-"
 SELF = "self"
-TRIES, PAUSE = 20, 0.02 # until a read is whole
+PAUSES = 0.02, 0.04, 0.08, 0.16, 0.32, 0 # seconds, until a read is whole
 
 # `instance` is GROUP, GROUP-MEMBER or SELF.
 Name = collections.namedtuple("Name", "host instance series")
@@ -75,22 +75,22 @@ class Cache:
         return hosts(self.times, self.values)
 
     def _settle(self, connection):
-        """A host whose values move while they are fetched is in the midst of a
-        read: it is looked at again."""
-        moving = None
-        for _ in range(TRIES):
+        """A host whose values move while they are fetched, or that has not
+        said all yet, is in the midst of a read: it is looked at again."""
+        reading = None
+        for pause in PAUSES:
             listed = self._listed(connection)
-            if moving is None:
+            if reading is None:
                 self._forget(listed)
             moved = [n for n, when in listed.items()
                      if self.times.get(n) != when
-                     and (moving is None or n.host in moving)]
-            if not moved:
-                return
+                     and (reading is None or n.host in reading)]
             self._fetch(connection, moved)
             self.times.update((n, listed[n]) for n in moved)
-            moving = {n.host for n in moved}
-            time.sleep(PAUSE)
+            reading = {n.host for n in moved} | unfinished(self.times)
+            if not reading:
+                return
+            time.sleep(pause)
 
     @staticmethod
     def _listed(connection):
@@ -117,8 +117,8 @@ class Cache:
                 self.values[name] = value
 
 
-def hosts(times, values):
-    """{host: Host} out of {Name: time} and {Name: value}."""
+def last_reads(times):
+    """{host: Host}, empty but for their times, out of {Name: time}."""
     out = {}
     for name, when in times.items():
         host = out.setdefault(name.host, Host(name.host))
@@ -126,6 +126,19 @@ def hosts(times, values):
             host.own_time = max(host.own_time, when)
         else:
             host.time = max(host.time, when)
+    return out
+
+
+def unfinished(times):
+    """The hosts whose plugin has yet to say how it is itself, which it does
+    last."""
+    return {h.name for h in last_reads(times).values()
+            if 0 < h.own_time < h.time}
+
+
+def hosts(times, values):
+    """{host: Host} out of {Name: time} and {Name: value}."""
+    out = last_reads(times)
     instances = {}
     for name, when in times.items():
         host = out[name.host]

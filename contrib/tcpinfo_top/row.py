@@ -8,8 +8,7 @@ OTHER = "other"
 
 
 class Row:
-    """`member` None: the group's total. `kind`: what the row is called where
-    that is not its member's name."""
+    """`member` None: the group's total."""
 
     def __init__(self, host, group, member, values, verdict):
         self.host, self.group, self.member = host, group, member
@@ -22,8 +21,9 @@ class Row:
 
 def natural(name):
     """10.0.0.9 comes before 10.0.0.10."""
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part)
-            for part in re.split(r"([0-9]+)", name or "")]
+    # Every second part is a number.
+    return [(part, 0) if i % 2 == 0 else ("", int(part))
+            for i, part in enumerate(re.split(r"([0-9]+)", name or ""))]
 
 
 def key(sort):

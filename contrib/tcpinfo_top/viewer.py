@@ -35,6 +35,8 @@ class Viewer:
         hosts = [h for h in found.values()
                  if not self.o.host or h.name in self.o.host]
         choose({g for h in hosts for g in h.groups}, "group", self.o.group)
+        if self.o.group: # hosts without it are of no interest
+            hosts = [h for h in hosts if h.groups.keys() & self.o.group]
         hosts.sort(key=lambda h: row.natural(h.name))
         self.gone.update((h.name, h.time) for h in self.hosts)
         for h in hosts:

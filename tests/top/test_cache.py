@@ -126,6 +126,22 @@ class WholeReads(unittest.TestCase):
         self.assertEqual([m["count-connections"]
                           for m in group.members.values()], [2] * 10)
 
+    def test_read_that_pauses(self):
+        """The plugin's own values come last."""
+        names = ["h/tcpinfo-web/count-connections",
+                 "h/tcpinfo-web/count-active", "h/tcpinfo-self/count-members"]
+        values = Values({name: (10, 1) for name in names})
+        steps = iter([names[:1], (), (), names[1:]])
+
+        def go_on():
+            for name in next(steps, ()):
+                values.known[name] = (20, 2)
+        values.before_list = go_on
+        host = read(values)["h"]
+        self.assertEqual(host.groups["web"].total,
+                         {"count-connections": 2, "count-active": 2})
+        self.assertEqual(host.own, {"count-members": 2})
+
     def test_host_that_never_rests(self):
         """Does not keep the others, or this program."""
         values = Values({"a/tcpinfo-web/count-connections": (10, 1),

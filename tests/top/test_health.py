@@ -129,6 +129,11 @@ class Order(unittest.TestCase):
                          ["10.0.0.9", "10.0.0.10", "bad", "unknown",
                           "warning", "worse"])
 
+    def test_natural(self):
+        names = ["a9", "a10", "a10b", "b", "2", "10", "a²", ""]
+        self.assertEqual(sorted(names, key=row.natural),
+                         ["", "2", "10", "a9", "a10", "a10b", "a²", "b"])
+
     def test_by_column(self):
         """Largest first, without a value last."""
         self.assertEqual(order("rtt", self.MEMBERS),

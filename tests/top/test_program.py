@@ -78,6 +78,9 @@ class Json(unittest.TestCase):
                          ["a9", "a10", "b"])
         self.assertEqual([h["host"] for h in document(values, "--host", "b")],
                          ["b"])
+        values.known["b/tcpinfo-only/count-connections"] = (5, 1)
+        self.assertEqual([h["host"] for h in document(values, "--group",
+                                                      "only")], ["b"])
 
     def test_dropped_dump(self):
         host, = document(Values({
