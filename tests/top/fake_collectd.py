@@ -2,10 +2,12 @@
 recorded of one, or from values of the test."""
 
 import os
+import re
 import socketserver
 import sys
 import tempfile
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "contrib"))
@@ -29,18 +31,18 @@ class Values:
     for. `before_list` is called before each LISTVAL."""
 
     def __init__(self, known):
-        self.known, self.asked = known, []
+        self.known, self.asked, self.looks = known, [], 0
         self.before_list = lambda: None
 
     def __call__(self, request):
         if request == "LISTVAL":
+            self.looks += 1
             self.before_list()
             return "%d Value%s found\n" % (
                 len(self.known), "" if len(self.known) == 1 else "s") + "".join(
                     "%.3f %s\n" % (when, name)
                     for name, (when, _) in sorted(self.known.items()))
-        name = request[len('GETVAL "'):-1].replace('\\"', '"').replace(
-            "\\\\", "\\")
+        name = re.sub(r"\\(.)", r"\1", request[len('GETVAL "'):-1])
         self.asked.append(name)
         value = self.known.get(name, (0, None))[1]
         if value is None:
@@ -49,6 +51,13 @@ class Values:
             return "-1 Type `x' is unknown.\n\n"
         return "1 Value found\nvalue=%s\n" % (
             "NaN" if value != value else "%e" % value)
+
+
+    def wait(self, looks):
+        """Until it was looked at so many times more."""
+        end = self.looks + looks
+        while self.looks < end:
+            time.sleep(0.01)
 
 
 class Handler(socketserver.StreamRequestHandler):

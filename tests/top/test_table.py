@@ -101,6 +101,8 @@ class Columns(unittest.TestCase):
                  for line in lines}
         self.assertIn(("3.23", "warning"), style["10.99.0.3"])
         self.assertIn(("10.99.0.3", "warning"), style["10.99.0.3"])
+        self.assertEqual([p for p, s in style["10.99.0.3"] if s],
+                         ["10.99.0.3", "warning", "3.23"])
         self.assertEqual({s for _, s in style["10.99.0.2"]}, {""})
 
 
