@@ -74,7 +74,8 @@ class FakeCollectd(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, answer):
         self.answer = answer
-        self.folder = tempfile.TemporaryDirectory(prefix="tcpinfo-test-")
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="tcpinfo-test-%d-" % os.getpid())
         self.path = os.path.join(self.folder.name, "socket")
         super().__init__(self.path, Handler)
         threading.Thread(target=self.serve_forever, daemon=True,
