@@ -126,7 +126,8 @@ def on_a_terminal(namespace, folder):
                    any(x.startswith("Stopped. ") for x in lines) and
                    not any("B/s out" in x for x in lines), lines)
         tmux.keys("echo code $?", "Enter")
-        check.true("exit code 0", "code 0" in tmux.until("code 0"))
+        check.true("exit code 0", any(x.endswith("code 0")
+                                      for x in tmux.until("code 0")))
     check.equal("processes left", left_behind(folder), [])
 
 

@@ -318,7 +318,9 @@ def check_end(tmux, settings):
                lines[:4])
     tmux.keys("c=$?; stty -g; echo code $c", "Enter")
     lines = tmux.until("code 0")
-    check.equal("and is set as before", lines.count(settings), 2)
+    # Behind a prompt, where the keys were faster than it.
+    check.true("and is set as before", sum(x.endswith(settings) for x in lines)
+               == 2 and "code 0" in lines, lines[3:6])
 
 
 def check_restart(tmux, daemon, start):
