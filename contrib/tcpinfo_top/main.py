@@ -45,14 +45,24 @@ def run(o):
         live(viewer, o.interval)
 
 
-def terminate(number, _):
+ENDING = signal.SIGINT, signal.SIGTERM
+
+
+def end(number, _):
+    """Once: what follows would disturb the end, which leaves the terminal as it
+    was."""
+    for s in ENDING:
+        signal.signal(s, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     sys.exit(128 + number)
 
 
 def main():
     o = options.parse(sys.argv[1:])
-    # So that the terminal is left as it was.
-    signal.signal(signal.SIGTERM, terminate)
+    for s in ENDING:
+        if signal.getsignal(s) != signal.SIG_IGN:
+            signal.signal(s, end)
     try:
         run(o)
     except Problem as problem:

@@ -124,7 +124,8 @@ def on_a_terminal(namespace, folder):
         check.true("Ctrl-C: what was there before is back, and where the "
                    "values are", any("Look at" in x for x in lines) and
                    any(x.startswith("Stopped. ") for x in lines) and
-                   not any("B/s out" in x for x in lines), lines)
+                   not any("B/s out" in x or "Traceback" in x
+                           for x in lines), lines)
         tmux.keys("echo code $?", "Enter")
         check.true("exit code 0", any(x.endswith("code 0")
                                       for x in tmux.until("code 0")))

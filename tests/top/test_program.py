@@ -168,6 +168,13 @@ class Live(unittest.TestCase):
         with FakeCollectd(Values(connections(web=11))) as fake:
             p = self.start(fake.path)
             self.until(p, " 11")
+            for _ in range(20): # from a terminal and from a shell, say
+                p.send_signal(2)
+            p.terminate()
+            self.assertIn(p.wait(), (0, 143))
+            self.assertEqual(p.stderr.read(), "")
+            p = self.start(fake.path)
+            self.until(p, " 11")
             p.send_signal(2)
             self.assertEqual((p.wait(), p.stderr.read()), (0, ""))
 
