@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from live import check, netns
+from live import check, netns, terminal
 from live.traffic import Agents
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -67,13 +67,12 @@ def check_table(text, port_connections):
     check.true("says what to look at", "Look at" in text)
     heading = [l for l in text.splitlines() if l.split()[:1] == ["group"]]
     check.true("a heading", heading, heading[:1])
-    rows = [l.split() for l in text.splitlines() if " all " in l]
+    rows = [l for l in text.splitlines() if l.startswith("all ")]
     check.true("rows of the group all", len(rows) >= 3, len(rows))
-    conns = [r[r.index("all") + 1] for r in rows]
-    check.equal("connections in the last row", conns[-1],
+    check.equal("connections in the last row", rows[-1].split()[2],
                 str(port_connections))
     check.true("round trips and rates shown", any(
-        " us " in l or " ms " in l for l in text.splitlines() if " all " in l))
+        " us " in l or " ms " in l for l in rows))
 
 
 def by_itself(namespace, folder, connections):
@@ -96,7 +95,7 @@ def interrupted(namespace, folder):
                 'By "remote-address"\n</Group>\n</Plugin>\n' % PORT)
     p = start(namespace, folder, "--interval", "1", "--config", conf)
     text, end = "", time.time() + 300
-    while "mine-10.99" not in text and time.time() < end:
+    while "\n  10.99" not in text and time.time() < end:
         line = p.stdout.readline()
         if not line:
             break
@@ -106,9 +105,30 @@ def interrupted(namespace, folder):
     os.unlink(conf)
     check.say(text)
     check.true("group and members of an own configuration",
-               " mine " in text and "mine-10.99.0.2" in text)
+               "\nmine " in text and "\n  10.99.0.2 " in text)
     check.equal("exit code at SIGINT", p.returncode, 0)
     check.true("says where the values are", "Stopped." in text)
+    check.equal("processes left", left_behind(folder), [])
+
+
+def on_a_terminal(namespace, folder):
+    with terminal.Tmux(140, 30, TERM="xterm-256color") as tmux:
+        tmux.line("ip", "netns", "exec", namespace, os.path.join(
+            folder, "contrib", "quickstart"), "--interval", "1")
+        lines = tmux.until("B/s out", 170)
+        check.say("\n".join(lines))
+        check.true("the table has the whole terminal", lines[1].startswith(
+            "group") and lines[2].startswith("all "))
+        tmux.keys("C-c")
+        lines = tmux.until("Stopped. ", 60)
+        check.true("Ctrl-C: what was there before is back, and where the "
+                   "values are", any("Look at" in x for x in lines) and
+                   any(x.startswith("Stopped. ") for x in lines) and
+                   not any("B/s out" in x or "Traceback" in x
+                           for x in lines), lines)
+        tmux.keys("echo code $?", "Enter")
+        check.true("exit code 0", any(x.endswith("code 0")
+                                      for x in tmux.until("code 0")))
     check.equal("processes left", left_behind(folder), [])
 
 
@@ -149,6 +169,7 @@ def run(link, client, server):
         outside = {p: tree(p) for p in ELSEWHERE}
         by_itself(link.client, folder, len(numbers))
         interrupted(link.client, folder)
+        on_a_terminal(link.client, folder)
         mistakes(link.client, folder)
         own = os.path.join(folder, "quickstart")
         after = {k: v for k, v in tree(folder).items()
@@ -163,7 +184,7 @@ def run(link, client, server):
 
 
 def main():
-    check.need("ip", "ethtool", "collectd", "cmake", "gcc", "make",
+    check.need("ip", "ethtool", "collectd", "cmake", "gcc", "make", "tmux",
                module=False)
     if not installed():
         check.skip("quickstart would have to install packages here")

@@ -7,12 +7,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 
 from live import check, netns
-from live.daemon import Collectd
+from live.daemon import Collectd, own_modules
 from live.delay import DEVICE, Delay
 from live.observe import Observer, poll
 from live.traffic import Agents
@@ -53,15 +52,6 @@ notification=$(cat)
 printf '%s\\n\\n\\n' "$notification" >> "$1"
 """
 VALUES = re.compile(r"write_log values:\s*(\[.*?\}\])", re.S)
-
-
-def own_modules():
-    """Where collectd's own modules are."""
-    text = subprocess.run(["collectd", "-h"], check=False, text=True,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout
-    found = re.search(r"Plugin directory\s+(\S+)", text)
-    return found.group(1) if found else "/usr/lib/collectd"
 
 
 def peer(number):

@@ -56,6 +56,15 @@ def module_dir():
     return os.environ.get("TCPINFO_MODULE_DIR", "")
 
 
+def own_modules():
+    """Where collectd's own modules are: to load one behind the built one."""
+    text = subprocess.run(["collectd", "-h"], check=False, text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout
+    found = re.search(r"Plugin directory\s+(\S+)", text)
+    return found.group(1) if found else "/usr/lib/collectd"
+
+
 class Collectd:
     """`block`: the <Plugin tcpinfo> block as text. `namespace` None: ours."""
 

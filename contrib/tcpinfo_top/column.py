@@ -1,0 +1,83 @@
+"""The columns of the table: which series, how it reads, and from which value on
+it is wrong."""
+
+import collections
+
+from . import metric
+
+
+def number(value):
+    """Three digits and a unit: 1234567 -> 1.23M."""
+    for sign in ("", "k", "M", "G"):
+        if abs(value) < 999.5:
+            break
+        value /= 1000
+    else:
+        sign = "T"
+    return ("%.3g" if abs(value) < 100 else "%.0f") % value + sign
+
+
+def latency(seconds):
+    if seconds >= 1:
+        return "%.3g s" % seconds
+    if seconds >= 1e-3:
+        return "%.3g ms" % (seconds * 1e3)
+    return "%.0f us" % (seconds * 1e6)
+
+
+def percent(value):
+    return ("%.2f" if 0 < value < 10 else "%.0f") % value
+
+
+# `name` is what options call it. Of a distribution, `series` lacks the
+# statistic. `warning` and `bad` are in the unit of the series, or, where there
+# is one, in percent of `share_of`; None: nothing is wrong with any value.
+Column = collections.namedtuple(
+    "Column", "name heading width series distribution text warning bad "
+    "share_of", defaults=(False, number, None, None, None))
+
+# The most important ones first: a narrow terminal cuts the last ones.
+COLUMNS = (
+    Column("connections", "conns", 6, "count-connections"),
+    Column("active", "active", 7, "count-active"),
+    Column("rtt", "rtt", 9, "latency-rtt", True, latency, 0.5, 2),
+    Column("queue_delay", "queue", 10, "latency-queue_delay", True, latency,
+           0.1, 0.5),
+    Column("retrans", "retr/s", 7, "packets-retrans"),
+    Column("retrans_percent", "retr %", 7, "percent-retrans_percent", False,
+           percent, 1, 5),
+    Column("stalled", "stalled", 8, "count-stalled", False, number, 5, 50,
+           "count-connections"),
+    Column("failed", "failed/s", 9, "total_connections-failed", False, number,
+           0.1, 1),
+    Column("accept_percent", "accept %", 9, "percent-accept_percent", True,
+           percent, 50, 100),
+    Column("outliers", "outliers", 9, "count-outliers", False, number, 1),
+    Column("network", "net %", 7, "percent-limited-network", False, percent),
+    Column("receiver", "rcv %", 6, "percent-limited-receiver", False, percent),
+    Column("sender", "snd %", 6, "percent-limited-sender", False, percent),
+    Column("idle", "idle %", 7, "percent-limited-idle", False, percent),
+    Column("bytes_received", "B/s in", 7, "total_bytes-bytes_received"),
+    Column("bytes_sent", "B/s out", 8, "total_bytes-bytes_sent"),
+)
+BY_NAME = {c.name: c for c in COLUMNS}
+
+
+def series(column, values):
+    """Which of {series: value} the column shows, or None."""
+    if column.distribution:
+        return metric.best(values, column.series)
+    return column.series if column.series in values else None
+
+
+def shows(column, name):
+    """Whether the column may show the series of this name."""
+    return (name.startswith(column.series + "-") if column.distribution
+            else name == column.series)
+
+
+def heading(column, name):
+    """"rtt p95": of a distribution with the statistic that the series has."""
+    statistic = name[len(column.series) + 1:]
+    return "%s %s" % (column.heading, statistic) if statistic else \
+        column.heading

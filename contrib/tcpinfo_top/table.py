@@ -1,0 +1,200 @@
+"""Rows as lines of text. A line is a list of (text, style); styles are "",
+"heading", "warning" and "bad"."""
+
+import time
+
+from . import column, health, metric
+
+STYLES = ("", "warning", "bad") # by level
+GAP = 2
+SHORTEST_NAME = 12 # columns are left out before names are cut to this
+FOOTERS = 5
+LEGEND = """\
+queue: what queues and ACKs that are held back add to the round trip.
+retr: segments sent again. net, rcv, snd, idle: the share of the connections'
+time in which the network, the peer's window or the own send buffer held them
+back, or there was nothing to send."""
+
+
+class Report:
+    """What is to be shown, before it is known how much room there is."""
+
+    def __init__(self, hosts, groups, members, sort):
+        self.hosts = hosts
+        self.rows = [r for g in groups
+                     for r in (g.all() if members else [g.total])]
+        self.sort = sort
+        self.notes = [] # lines below the title
+
+    def heads(self):
+        return [[(title(self.hosts), "heading")]] + self.notes
+
+    def feet(self):
+        return footers(self.hosts) + hints(self.rows)
+
+    def table(self, width=None):
+        """The heading and a line for each row."""
+        return Grid(self.rows, len(self.hosts) > 1, self.sort).lines(width)
+
+
+def printable(text):
+    """Names come from elsewhere, and may hold what a terminal obeys."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def clock(when):
+    return time.strftime("%H:%M:%S", time.localtime(when))
+
+
+def ago(when):
+    age = time.time() - when
+    return "" if age < 0 else ", %d s ago" % age
+
+
+def title(hosts):
+    times = [h.time for h in hosts]
+    if len(hosts) == 1:
+        return "%s  %s%s" % (printable(hosts[0].name), clock(times[0]),
+                             ago(times[0]))
+    return "%d hosts  %s%s" % (len(hosts), clock(max(times)), ago(max(times))) \
+        + ("" if min(times) == max(times) else
+           ", the oldest of %s" % clock(min(times)))
+
+
+class Grid:
+    """Rows with the columns for which any of them has a value."""
+
+    def __init__(self, rows, with_host, sort):
+        self.rows, self.sort = rows, sort
+        self.names = [("group", [printable(r.label) for r in rows])]
+        if with_host:
+            self.names.insert(0, ("host", [printable(r.host) for r in rows]))
+        self.columns = [(c, series) for c in column.COLUMNS
+                        for series in shown(c, rows)]
+
+    def lines(self, width):
+        names = [(text, max([SHORTEST_NAME] + [len(c) for c in cells]), cells)
+                 for text, cells in self.names]
+        verdicts = [health.VERDICTS[r.verdict.level] for r in self.rows]
+        names.append(("health", len("warning"), verdicts))
+        columns = [self._column(c, series) for c, series in self.columns]
+        if width is not None:
+            columns = self._fit(columns, width - SHORTEST_NAME * len(self.names)
+                                - len("warning") - GAP * len(names))
+            room = width - sum(c[1] for c in columns)
+            names = shorten(names, room)
+        out = [[("".join(left(text, size) for text, size, _ in names) +
+                 "".join("%*s" % (size, text) for text, size, _, _ in columns),
+                 "heading")]]
+        for i, row in enumerate(self.rows):
+            style = STYLES[row.verdict.level]
+            out.append([(left(cells[i], size), style)
+                        for _, size, cells in names] +
+                       [("%*s" % (size, cells[i][0]), cells[i][1])
+                        for _, size, cells, _ in columns])
+        return out
+
+    def _column(self, c, series):
+        """(heading, width, [(text, style)], name)"""
+        cells = [cell(c, series, r) for r in self.rows]
+        text = column.heading(c, series)
+        size = max([c.width, len(text) + GAP] +
+                   [len(t) + GAP for t, _ in cells])
+        return text, size, cells, c.name
+
+    def _fit(self, columns, room):
+        """Leaves out the last ones, but not the one that rows are sorted by."""
+        columns = list(columns)
+        while sum(c[1] for c in columns) > room:
+            spare = [c for c in columns if c[3] != self.sort]
+            if not spare:
+                break
+            columns.remove(spare[-1])
+        return columns
+
+
+def shown(c, rows):
+    """The series of the column that any row has, the best statistic first."""
+    found = {column.series(c, r.values) for r in rows} - {None}
+    return sorted(found, key=lambda s: metric.rank(
+        s[len(c.series) + 1:]) if c.distribution else 0)
+
+
+def cell(c, series, row):
+    value = row.values.get(series)
+    level = max((f.level for f in row.verdict.findings if f.series == series),
+                default=0)
+    return ("-" if value is None else c.text(value)), STYLES[level]
+
+
+def left(text, size):
+    if len(text) > size:
+        text = text[:size - 1] + "~"
+    return "%-*s" % (size + GAP, text)
+
+
+def shorten(names, room):
+    """Cuts host and group to what is left, the longer one first."""
+    sizes = [size for _, size, _ in names]
+    while sum(sizes) + GAP * len(sizes) > room:
+        longest = max(range(len(sizes) - 1), key=lambda i: sizes[i])
+        if sizes[longest] <= 4:
+            break
+        sizes[longest] -= 1
+    return [(text, size, cells)
+            for (text, _, cells), size in zip(names, sizes)]
+
+
+def footers(hosts):
+    """The plugin's own health, that of hosts with trouble first."""
+    lines = [footer(h, len(hosts) > 1) for h in hosts if h.own]
+    lines.sort(key=lambda line: all(not style for _, style in line))
+    more = len(lines) - FOOTERS
+    if more <= 0:
+        return lines
+    rest = lines[FOOTERS:]
+    bad = sum(any(style for _, style in line) for line in rest)
+    return lines[:FOOTERS] + [[("self of %d more hosts: %s" % (
+        more, "%d of them with trouble" % bad if bad else "all is well"),
+        "warning" if bad else "")]]
+
+
+def footer(host, with_name):
+    own = host.own
+    parts = []
+    if host.dropped:
+        parts.append(("the dump of %s was dropped" % clock(host.own_time),
+                      "bad"))
+    for series, form, wrong in (
+            ("count-sockets_dumped", "sockets %s", None),
+            ("count-sockets_matched", "in groups %s", None),
+            ("latency-dump_time", "dump %s", None),
+            ("latency-cpu_time", "CPU %s", None),
+            ("total_events-dump_errors", "dump errors %s/s", "bad"),
+            ("total_events-malformed", "malformed %s/s", "warning"),
+            ("total_events-close_events_lost", "close events lost %s/s",
+             "warning"),
+            ("total_time_in_ms-close_events_suspended", "suspended %s ms/s",
+             "warning")):
+        value = own.get(series)
+        if value is not None:
+            text = column.latency if series.startswith("latency") else \
+                column.number
+            parts.append((form % text(value), wrong if wrong and value else ""))
+    name = "self of %s: " % printable(host.name) if with_name else "self: "
+    out = [(name, "")]
+    for i, part in enumerate(parts):
+        out += [(", ", ""), part] if i else [part]
+    return out
+
+
+def hints(rows):
+    counts = [r.values.get("count-connections") for r in rows]
+    if counts and all(n == 0 for n in counts):
+        return [[("No connection in any group. Loopback is not in the group "
+                  "`all` that there is without any <Group>.", "")]]
+    return []
+
+
+def legend():
+    return [[(line, "")] for line in LEGEND.splitlines()]

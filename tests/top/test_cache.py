@@ -1,0 +1,229 @@
+"""What is made of collectd's answers."""
+
+import math
+import unittest
+
+from fake_collectd import FakeCollectd, Values, recorded
+from tcpinfo_top import cache, unixsock
+from tcpinfo_top.problem import NO_ANSWER, NO_VALUES, Problem
+
+
+def read(answer, want=lambda name: True):
+    with FakeCollectd(answer) as fake:
+        return cache.Cache(fake.path, want).read()
+
+
+class Recorded(unittest.TestCase):
+    """A group with members and Worst, one without, of a real collectd."""
+
+    def setUp(self):
+        self.host = read(recorded())["h1"]
+
+    def test_groups_and_members(self):
+        self.assertEqual(set(self.host.groups), {"api", "backup"})
+        api = self.host.groups["api"]
+        self.assertEqual(set(api.members), {"10.99.0.2", "10.99.0.3"})
+        self.assertEqual(api.total["count-connections"], 30)
+        self.assertEqual(api.members["10.99.0.3"]["count-connections"], 10)
+        self.assertEqual(api.other["count-connections"], 0)
+        self.assertEqual(self.host.groups["backup"].members, {})
+        self.assertIsNone(self.host.groups["backup"].other)
+
+    def test_worst_are_no_members(self):
+        worst = self.host.groups["api"].worst
+        self.assertEqual(set(worst), {1, 2})
+        self.assertAlmostEqual(worst[1]["percent-retrans_percent"], 3.231939)
+
+    def test_own_values(self):
+        self.assertEqual(self.host.own["total_events-dump_errors"], 0)
+        self.assertFalse(self.host.dropped)
+
+    def test_time(self):
+        self.assertEqual(self.host.time, self.host.own_time)
+        self.assertGreater(self.host.time, 1e9)
+
+
+class Names(unittest.TestCase):
+    def test_both_ways(self):
+        for text in ("h/tcpinfo-web/latency-rtt-p95",
+                     "h/tcpinfo-web-nginx.service-www-data/count-connections",
+                     "a-b.example/tcpinfo-self/latency-dump_time"):
+            self.assertEqual(cache.text(cache.parse(text)), text)
+
+    def test_member_with_dashes(self):
+        host = read(Values({"h/tcpinfo-web-a-b-c/count-connections": (5, 1)}))
+        self.assertEqual(list(host["h"].groups["web"].members), ["a-b-c"])
+
+    def test_other_plugins(self):
+        for text in ("h/tcpconns-80-local/tcp_connections-LISTEN",
+                     "h/tcpinfo/count-x", "h/load/load", "nonsense"):
+            self.assertIsNone(cache.parse(text))
+
+    def test_what_needs_quotes(self):
+        name = 'a "b\\c\udcff/tcpinfo-web/count-connections'
+        host = read(Values({name: (5, 7)}))
+        self.assertEqual(next(iter(host.values())).groups["web"].total,
+                         {"count-connections": 7})
+
+    def test_member_that_is_called_worst(self):
+        """Not one of the worst: it has other values."""
+        group = read(Values({
+            "h/tcpinfo-web-worst1/count-connections": (5, 1),
+            "h/tcpinfo-web-worst2/latency-rtt-p95": (5, 1)}))["h"].groups["web"]
+        self.assertEqual((list(group.members), list(group.worst)),
+                         (["worst1"], [2]))
+
+
+class Current(unittest.TestCase):
+    """Only what the last read of a host has said counts."""
+
+    def test_left_out(self):
+        group = read(Values({
+            "h/tcpinfo-web/count-connections": (20, 3),
+            "h/tcpinfo-web/percent-retrans_percent": (10, 50),
+            "h/tcpinfo-web-gone/count-connections": (10, 9)}))["h"].groups["web"]
+        self.assertEqual(group.total, {"count-connections": 3})
+        self.assertEqual(group.members, {})
+
+    def test_hosts_have_their_own_times(self):
+        hosts = read(Values({"a/tcpinfo-web/count-connections": (10, 1),
+                             "b/tcpinfo-web/count-connections": (99, 2)}))
+        self.assertEqual([hosts[h].groups["web"].total["count-connections"]
+                          for h in "ab"], [1, 2])
+
+    def test_dropped_dump(self):
+        host = read(Values({
+            "h/tcpinfo-web/count-connections": (10, 1),
+            "h/tcpinfo-self/count-sockets_dumped": (10, 5),
+            "h/tcpinfo-self/total_events-dump_errors": (20, 0.1)}))["h"]
+        self.assertTrue(host.dropped)
+        self.assertEqual(host.groups["web"].total, {"count-connections": 1})
+        self.assertEqual(host.own, {"total_events-dump_errors": 0.1})
+
+    def test_not_a_number(self):
+        """A counter after its first read, a value that went, a type that
+        collectd does not know: whatever comes behind is read all the same."""
+        values = {"h/tcpinfo-web/total_bytes-bytes_sent": (5, math.nan),
+                  "h/tcpinfo-web/count-active": (5, None),
+                  "h/tcpinfo-web/count-odd": (5, "unknown type"),
+                  "h/tcpinfo-web/count-stalled": (5, 4)}
+        self.assertEqual(read(Values(values))["h"].groups["web"].total,
+                         {"count-stalled": 4})
+
+
+class WholeReads(unittest.TestCase):
+    def test_read_that_goes_on_meanwhile(self):
+        """The first look finds the first of ten members in the new read."""
+        members = ["h/tcpinfo-web-m%d/count-connections" % i for i in range(10)]
+        values = Values({name: (10, 1) for name in members})
+        steps = iter([members[:1], members[1:5], members[5:]])
+
+        def go_on():
+            for name in next(steps, ()):
+                values.known[name] = (20, 2)
+        values.before_list = go_on
+        group = read(values)["h"].groups["web"]
+        self.assertEqual([m["count-connections"]
+                          for m in group.members.values()], [2] * 10)
+
+    def test_read_that_pauses(self):
+        """The plugin's own values come last."""
+        names = ["h/tcpinfo-web/count-connections",
+                 "h/tcpinfo-web/count-active", "h/tcpinfo-self/count-members"]
+        values = Values({name: (10, 1) for name in names})
+        steps = iter([names[:1], (), (), names[1:]])
+
+        def go_on():
+            for name in next(steps, ()):
+                values.known[name] = (20, 2)
+        values.before_list = go_on
+        host = read(values)["h"]
+        self.assertEqual(host.groups["web"].total,
+                         {"count-connections": 2, "count-active": 2})
+        self.assertEqual(host.own, {"count-members": 2})
+
+    def test_host_that_never_rests(self):
+        """Does not keep the others, or this program."""
+        values = Values({"a/tcpinfo-web/count-connections": (10, 1),
+                         "b/tcpinfo-web/count-connections": (10, 1)})
+
+        def go_on():
+            if values.looks == 4: # too late for this time
+                values.known["a/tcpinfo-web/count-connections"] = (20, 2)
+            when, value = values.known["b/tcpinfo-web/count-connections"]
+            values.known["b/tcpinfo-web/count-connections"] = (when + 1,
+                                                               value + 1)
+        values.before_list = go_on
+        hosts = read(values)
+        self.assertEqual(hosts["a"].groups["web"].total["count-connections"], 1)
+        self.assertIn("count-connections", hosts["b"].groups["web"].total)
+        self.assertEqual(values.asked.count(
+            "a/tcpinfo-web/count-connections"), 1)
+
+
+class Requests(unittest.TestCase):
+    def test_thousands(self):
+        values = Values({"h/tcpinfo-web-m%d/count-x%d" % (i, j): (5, i * j)
+                         for i in range(200) for j in range(100)})
+        members = read(values)["h"].groups["web"].members
+        self.assertEqual(sum(len(m) for m in members.values()), 20000)
+        self.assertEqual(members["m199"]["count-x99"], 199 * 99)
+
+    def test_only_what_is_wanted(self):
+        values = Values({"h/tcpinfo-web/count-connections": (5, 1),
+                         "h/tcpinfo-web/count-cwnd-p50": (5, 2)})
+        read(values, lambda name: name.series == "count-connections")
+        self.assertEqual(values.asked, ["h/tcpinfo-web/count-connections"])
+
+    def test_only_what_is_new(self):
+        values = Values({"h/tcpinfo-web/count-connections": (5, 1),
+                         "g/tcpinfo-web/count-connections": (5, 1),
+                         "g/tcpinfo-old/count-connections": (5, 1)})
+        with FakeCollectd(values) as fake:
+            known = cache.Cache(fake.path)
+            known.read()
+            del values.asked[:], values.known["g/tcpinfo-old/count-connections"]
+            values.known["h/tcpinfo-web/count-connections"] = (6, 2)
+            hosts = known.read()
+        self.assertEqual(values.asked, ["h/tcpinfo-web/count-connections"])
+        self.assertEqual(hosts["h"].groups["web"].total["count-connections"], 2)
+        self.assertEqual(list(hosts["g"].groups), ["web"])
+
+
+class Failures(unittest.TestCase):
+    def code(self, answer):
+        with self.assertRaises(Problem) as caught:
+            read(answer)
+        self.assertNotIn("\n", str(caught.exception))
+        return caught.exception.code
+
+    def test_no_values(self):
+        self.assertEqual(self.code(Values({})), NO_VALUES)
+        self.assertEqual(self.code(Values({"h/load/load": (5, 1)})), NO_VALUES)
+
+    def test_own_values_only(self):
+        self.assertEqual(self.code(Values({
+            "h/tcpinfo-self/total_events-dump_errors": (5, 1)})), NO_VALUES)
+
+    def test_something_else_answers(self):
+        self.assertEqual(self.code(lambda _: "220 ready\nhello\n" * 300),
+                         NO_ANSWER)
+        self.assertEqual(self.code(lambda _: "hello\n"), NO_ANSWER)
+
+    def test_ends_meanwhile(self):
+        def answer(request):
+            if request != "LISTVAL":
+                raise ConnectionError # closes the connection
+            return "1 Value found\n5 h/tcpinfo-web/count-connections\n"
+        self.assertEqual(self.code(answer), NO_ANSWER)
+
+    def test_never_answers(self):
+        limit, unixsock.TIMEOUT = unixsock.TIMEOUT, 0.2
+        try:
+            self.assertEqual(self.code(lambda _: ""), NO_ANSWER)
+        finally:
+            unixsock.TIMEOUT = limit
+
+
+if __name__ == "__main__":
+    unittest.main()
