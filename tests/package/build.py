@@ -19,7 +19,8 @@ def packages(folder):
     run("cmake", "--build", build, "--parallel", str(os.cpu_count()))
     out = []
     for generator, kind in (("DEB", "deb"), ("RPM", "rpm")):
-        run("cpack", "-G", generator, cwd=build)
+        # A package is open to all, whoever makes it.
+        run("cpack", "-G", generator, cwd=build, umask=0o077)
         made = glob.glob(os.path.join(build, "*." + kind))
         check.equal("cpack -G %s makes one package" % generator, len(made), 1)
         out += made
