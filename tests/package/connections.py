@@ -17,20 +17,28 @@ class Connections:
         self.both = both
         self.numbers = client.open(COUNT, netns.SERVER4, PORT)
 
+    def trips(self, daemon, start):
+        return [v for t, v in daemon.values("all").get(
+            ("all", "latency", "rtt-p50"), ()) if t > start]
+
     def reported(self, daemon):
         """Sends on each, and compares."""
         start, before = daemon.read_after(time.time())
-        self.client.send(self.numbers, SIZE)
-        _, seen = self.both.settle()
-        _, after = daemon.read_after(seen)
+        rounds = 0
+        # All of it may fall into the few ms around the begin of a read, which no
+        # read takes for recent: then once more.
+        while rounds == 0 or rounds < 5 and not self.trips(daemon, start):
+            self.client.send(self.numbers, SIZE)
+            _, seen = self.both.settle()
+            _, after = daemon.read_after(seen)
+            rounds += 1
         sent = ("all", "total_bytes", "bytes_sent")
         check.equal("connections", after.get(("all", "count", "connections")),
                     COUNT)
         check.equal("bytes_sent, more than before",
-                    after.get(sent, 0) - before.get(sent, 0), COUNT * SIZE)
-        # A read without an ACK since the one before has none.
-        trips = [v for t, v in daemon.values("all").get(
-            ("all", "latency", "rtt-p50"), ()) if t > start]
+                    after.get(sent, 0) - before.get(sent, 0),
+                    rounds * COUNT * SIZE)
+        trips = self.trips(daemon, start)
         check.true("round-trip times", trips and min(trips) > 0, trips)
         check.equal("dump_errors", at(daemon.values("self"),
                                       daemon.reads()[-2]).get(
