@@ -30,14 +30,6 @@ RemoteAddress "10.0.0.0/8"
                 "echo": ECHO}
 
 
-def identity(pid):
-    """User and effective capabilities as the kernel has them."""
-    with open("/proc/%d/status" % pid, encoding="ascii") as f:
-        rows = dict(line.rstrip("\n").split(":\t", 1) for line in f
-                    if ":\t" in line)
-    return int(rows["Uid"].split()[1]), int(rows["CapEff"], 16)
-
-
 def reported(values):
     """Without what the plugin says about its own run, which differs."""
     own = ("latency", "total_events")
@@ -72,9 +64,9 @@ def main():
             daemons = (root, nobody)
             for d in daemons:
                 d.wait(lambda r: len(r) >= 2, "read")
-            check.equal("root's user", identity(root.process.pid)[0], 0)
+            check.equal("root's user", root.identity()[0], 0)
             check.equal("nobody's user and capabilities",
-                        identity(nobody.process.pid), (65534, 0))
+                        nobody.identity(), (65534, 0))
             for size in (40000, 70001):
                 client.send(numbers, size)
                 _, seen = both.settle()

@@ -119,6 +119,13 @@ class Collectd:
                 self.code = self.process.wait()
         return self.code
 
+    def identity(self):
+        """User and effective capabilities as the kernel has them."""
+        with open("/proc/%d/status" % self.process.pid, encoding="ascii") as f:
+            rows = dict(line.rstrip("\n").split(":\t", 1) for line in f
+                        if ":\t" in line)
+        return int(rows["Uid"].split()[1]), int(rows["CapEff"], 16)
+
     def log(self):
         text = ""
         for name in ("stderr", "log"):
