@@ -5,7 +5,7 @@ The configuration is that of conf/, as it stands."""
 
 import sys
 
-from ends import fill, truth, values
+from ends import alarms, fill, truth, values
 from live import check
 
 PROGRAMS = ("ip", "nft", "ethtool", "tc", "collectd", "setpriv", "unshare")
@@ -24,6 +24,12 @@ def run(filled):
     for end in filled.ends:
         check.say("--- " + end.name)
         values.check_end(end, daemon, when, programs)
+    fill.storm(filled)
+    alarms.thresholds(filled)
+    prometheus = filled.end("Prometheus")
+    if prometheus:
+        alarms.alerts(filled, prometheus)
+        alarms.records(prometheus)
 
 
 def main():

@@ -16,7 +16,7 @@ from .traffic import OTHERS, Traffic
 # What CountClosed "auto" gives up at, for the phase that shows it.
 BEFORE = """\
 <Plugin tcpinfo>
-  MaxCloseRate 100
+  MaxCloseRate 300
 </Plugin>
 PluginDir "{modules}"
 LoadPlugin unixsock
@@ -131,7 +131,7 @@ def troubles(filled):
         t.flow(3)
     with filled.phase("nobody reads, nobody answers"), t.deaf_reader(), \
             t.unread(), t.silence():
-        t.refused(5)
+        t.refused(60)
         t.flow(5, exchanges=False)
     with filled.phase("settling"):
         t.settle()
@@ -144,3 +144,14 @@ def still(filled, seconds):
         when, _ = filled.daemon.read_after(time.time())
         time.sleep(seconds)
     return when
+
+
+def storm(filled):
+    """More connections that close than are followed; the last phase, because
+    then their bytes are not counted."""
+    with filled.phase("storm"):
+        filled.traffic.storm(3)
+    end = time.time() + 30
+    while time.time() < end and "followed again" not in filled.daemon.log():
+        time.sleep(0.5)
+    filled.daemon.read_after(time.time())
