@@ -5,17 +5,15 @@ The configuration is that of conf/, as it stands."""
 
 import sys
 
-from ends import alarms, fill, truth, values
+from ends import alarms, boards, fill, truth, values
 from live import check
 
 PROGRAMS = ("ip", "nft", "ethtool", "tc", "collectd", "setpriv", "unshare")
-# InfluxDB's listener holds points back for 10 s.
-HELD_BACK = 11
 
 
 def run(filled):
     fill.troubles(filled)
-    when = fill.still(filled, HELD_BACK)
+    when = fill.still(filled)
     daemon = filled.daemon
     written = truth.of_collectd(daemon)
     programs = truth.of_programs(filled.traffic)
@@ -24,12 +22,14 @@ def run(filled):
     for end in filled.ends:
         check.say("--- " + end.name)
         values.check_end(end, daemon, when, programs)
-    fill.storm(filled)
+    when = fill.storm(filled)
     alarms.thresholds(filled)
     prometheus = filled.end("Prometheus")
     if prometheus:
         alarms.alerts(filled, prometheus)
         alarms.records(prometheus)
+    with filled.phase("dashboards"):
+        boards.check_all(filled, when)
 
 
 def main():

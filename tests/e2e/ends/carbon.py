@@ -2,7 +2,6 @@
 
 import json
 import os
-import urllib.parse
 
 from . import place
 
@@ -73,7 +72,7 @@ class Graphite:
     def begun(self):
         return True
 
-    def settle(self):
+    def settle(self, when):
         pass
 
     def end(self):
@@ -107,7 +106,16 @@ class Graphite:
         return self.render("collectd.*.tcpinfo-%s-*.%s-%s" % (group, kind,
                                                               what))
 
-    def picture(self, **query):
+    def find(self, pattern):
+        """What a variable of a dashboard may be."""
+        return json.loads(self.place.get(PORT, "/metrics/find", query=pattern))
+
+    def get(self, path):
+        return json.loads(self.place.get(PORT, path))
+
+    def post(self, path, **form):
+        return json.loads(self.place.get(PORT, path, form=form))
+
+    def picture(self, url):
         """A PNG."""
-        return self.place.get(PORT, "/render?" + urllib.parse.urlencode(
-            query, doseq=True))
+        return self.place.get(PORT, url)

@@ -4,14 +4,16 @@ had, and the traffic of traffic.py through it: what the tests then ask about."""
 import contextlib
 import os
 import shutil
+import subprocess
 import time
 
 from live import check, netns
+from live.delay import Delay
 from live.observe import poll
 from live.traffic import Agents
 
 from . import carbon, influx, place, prometheus, rrd
-from .traffic import OTHERS, Traffic
+from .traffic import FAR_AWAY, OTHERS, Traffic
 
 # What CountClosed "auto" gives up at, for the phase that shows it.
 BEFORE = """\
@@ -28,12 +30,13 @@ LoadPlugin unixsock
 # (class, programs, files of conf/, library of collectd's plugin)
 ENDS = (
     (carbon.Graphite, carbon.PROGRAMS, carbon.CONF, "write_graphite"),
-    (influx.InfluxDB, influx.PROGRAMS, influx.CONF, "network"),
     (prometheus.Prometheus, prometheus.PROGRAMS, prometheus.CONF,
      "write_prometheus"),
     (prometheus.VictoriaMetrics, ("victoria-metrics",), prometheus.CONF,
      "write_prometheus"),
     (rrd.RRD, rrd.PROGRAMS, rrd.CONF, "rrdtool"),
+    # Last, as it takes its time.
+    (influx.InfluxDB, influx.PROGRAMS, influx.CONF, "network"),
 )
 
 
@@ -69,11 +72,23 @@ class Filled:
         self.phases[name] = (start, time.time())
 
 
-def available():
+def library_lacks(modules, plugin):
+    """Libraries of a plugin of collectd that are not installed."""
+    text = subprocess.run(["ldd", os.path.join(modules, plugin + ".so")],
+                          check=False, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout
+    if "not a dynamic" in text or "No such file" in text:
+        return ["collectd's plugin " + plugin]
+    return [line.split()[0] for line in text.splitlines()
+            if "not found" in line]
+
+
+def available(modules):
     """The rows of ENDS that this machine can run; says what is missing."""
     out = []
     for row in ENDS:
         missing = [p for p in row[1] if shutil.which(p) is None]
+        missing += library_lacks(modules, row[3])
         if missing:
             check.say("not here: %s, for want of %s" % (row[0].name,
                                                         ", ".join(missing)))
@@ -86,13 +101,13 @@ def available():
 def ready(modules):
     """A Filled that waits for traffic: all is started, a read is done."""
     began = time.time()
-    rows = available()
+    rows = available(modules)
     if not rows:
         check.skip("no back end at all")
     files = ["groups.conf", "thresholds.conf"]
     files += sorted({f for row in rows for f in row[2]})
-    with netns.Link(more=OTHERS) as link, place.Place(link.client) as at, \
-            contextlib.ExitStack() as stack:
+    with netns.Link(more=OTHERS) as link, Delay(link, FAR_AWAY), \
+            place.Place(link.client) as at, contextlib.ExitStack() as stack:
         ends = []
         for row in rows:
             ends.append(row[0](at))
@@ -137,12 +152,11 @@ def troubles(filled):
         t.settle()
 
 
-def still(filled, seconds):
-    """Nothing goes on for so long, so that what back ends hold back arrives;
-    the time of a read in it."""
+def still(filled):
+    """Nothing goes on for some seconds; the time of a read in it."""
     with filled.phase("standstill"):
         when, _ = filled.daemon.read_after(time.time())
-        time.sleep(seconds)
+        filled.daemon.read_after(when + 4)
     return when
 
 
@@ -151,7 +165,5 @@ def storm(filled):
     then their bytes are not counted."""
     with filled.phase("storm"):
         filled.traffic.storm(3)
-    end = time.time() + 30
-    while time.time() < end and "followed again" not in filled.daemon.log():
-        time.sleep(0.5)
-    filled.daemon.read_after(time.time())
+        poll(lambda: "followed again" in filled.daemon.log(), "end of it", 40)
+        return filled.daemon.read_after(time.time())[0]

@@ -1,6 +1,7 @@
 """InfluxDB 1.x: its collectd listener takes the values, InfluxQL asks."""
 
 import json
+import time
 
 from . import place
 
@@ -16,6 +17,7 @@ bind-address = "127.0.0.1:8088"
   bind-address = "127.0.0.1:8086"
 """
 PORT = 8086
+HELD_BACK = 12 # its batches, and collectd's packets
 PROGRAMS = ("influxd",)
 CONF = ("influxdb.conf",)
 
@@ -40,8 +42,9 @@ class InfluxDB:
     def begun(self):
         return True
 
-    def settle(self):
-        pass
+    def settle(self, when):
+        """Waits until what was sent at that time is there."""
+        time.sleep(max(0, when + HELD_BACK - time.time()))
 
     def end(self):
         self.service.end()

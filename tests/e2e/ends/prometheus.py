@@ -23,7 +23,7 @@ class Scraper:
     # A scrape now and then comes between two reads, or finds one twice.
     within, share = 0.0015, 0.9
 
-    def settle(self):
+    def settle(self, when):
         pass
 
     def end(self):

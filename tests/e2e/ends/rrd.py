@@ -30,7 +30,7 @@ class RRD:
     def begun(self):
         return True
 
-    def settle(self):
+    def settle(self, when):
         """As a person would, through collectd's unixsock."""
         truth.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
         time.sleep(2) # it is queued

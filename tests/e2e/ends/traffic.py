@@ -6,13 +6,18 @@ import socket
 import time
 
 from live import netns, ss
+from live.delay import FAR
 from live.traffic import Agent
 
 SINK, ECHO, WEB, SLOW, SHUT = 9000, 9001, 8000, 8001, 9999
 LOSSY, DEAF, DEAD = "10.99.0.3", "10.99.0.4", "10.99.0.7"
 OTHERS = 5 # addresses of the server besides its own
 SIZE = 120000 # to each peer in an interval: some 80 segments
-QUEUE = ("tbf", "rate", "16mbit", "burst", "32k", "latency", "150ms")
+# Longer than all buffers of the connections through it: what a host drops itself
+# counts in bytes_sent each time it is tried, but is not sent again.
+QUEUE = ("tbf", "rate", "16mbit", "burst", "32k", "limit", "4mb")
+BULK, NARROW = 131072, 65536 # send buffers
+FAR_AWAY = 0.02 # seconds one way
 
 
 class Traffic:
@@ -20,6 +25,7 @@ class Traffic:
         self.link, self.client, self.server = link, client, server
         self.peers = [netns.SERVER4, *link.more]
         self.sink, self.echo, self.inbound = {}, [], []
+        self.bulk, self.narrow = [], []
 
     def open(self):
         """A connection to each peer for data, others for exchanges, also over
@@ -31,6 +37,11 @@ class Traffic:
             self.sink[peer] = self.client.open(1, peer, SINK)[0]
         self.echo = (self.client.open(2, netns.SERVER4, ECHO) +
                      self.client.open(1, netns.SERVER6, ECHO))
+        # One that fills a queue up to its send buffer, one whose send buffer
+        # is too small for the distance.
+        self.bulk, self.narrow = (self.client.open(1, peer, SINK, (
+            "SOL_SOCKET", "SO_SNDBUF", size)) for peer, size in (
+                (netns.SERVER4, BULK), (FAR, NARROW)))
         self.inbound = self.server.open(3, netns.CLIENT4, WEB)
 
     def flow(self, seconds, exchanges=True):
@@ -67,9 +78,10 @@ class Traffic:
 
     @contextlib.contextmanager
     def queue(self):
-        """A narrow link with a long queue, kept full by data to one peer."""
+        """A narrow link with a long queue, filled by data to one peer."""
         self._qdisc("add", "dev", "veth", "root", *QUEUE)
-        self.client.send([self.sink[netns.SERVER4]], 10 ** 7)
+        self.client.send(self.bulk, 10 ** 7)
+        self.client.send(self.narrow, 5 * 10 ** 6)
         yield
         self._qdisc("del", "dev", "veth", "root")
 

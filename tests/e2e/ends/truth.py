@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 from live import check
+from live.delay import FAR
 
 from . import compare
 
@@ -66,9 +67,11 @@ def of_programs(traffic):
     of all their connections so far, of which none has closed."""
     out = {}
     mine = {n: "outbound-" + peer for peer, n in traffic.sink.items()}
+    mine[traffic.narrow[0]] = "outbound-" + FAR
     for n, r in traffic.client.report().items():
         member = mine.get(n)
-        group = "outbound" if member or n in traffic.echo else "inbound"
+        others = traffic.echo + traffic.bulk
+        group = "outbound" if member or n in others else "inbound"
         for who in filter(None, ("all", group, member)):
             wrote, read = out.get(who, (0, 0))
             out[who] = wrote + r["sent"], read + r["received"]

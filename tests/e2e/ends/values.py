@@ -11,7 +11,7 @@ ROUGH = 0.03
 
 
 def check_end(end, daemon, when, programs):
-    end.settle()
+    end.settle(when)
     got = end.series()
     truth = true_values.of_collectd(daemon)
     compare.names(end, truth, got)
