@@ -16,7 +16,9 @@ SIZE = 120000 # to each peer in an interval: some 80 segments
 # Longer than all buffers of the connections through it: what a host drops itself
 # counts in bytes_sent each time it is tried, but is not sent again.
 QUEUE = ("tbf", "rate", "16mbit", "burst", "32k", "limit", "4mb")
-BULK, NARROW = 131072, 65536 # send buffers
+BULK = ("SOL_SOCKET", "SO_SNDBUF", 131072)
+NARROW = ("SOL_SOCKET", "SO_SNDBUF", 65536)
+PACED = ("SOL_SOCKET", 47, 20000000) # SO_MAX_PACING_RATE
 FAR_AWAY = 0.02 # seconds one way
 
 
@@ -39,9 +41,8 @@ class Traffic:
                      self.client.open(1, netns.SERVER6, ECHO))
         # One that fills a queue up to its send buffer, one whose send buffer
         # is too small for the distance.
-        self.bulk, self.narrow = (self.client.open(1, peer, SINK, (
-            "SOL_SOCKET", "SO_SNDBUF", size)) for peer, size in (
-                (netns.SERVER4, BULK), (FAR, NARROW)))
+        self.bulk = self.client.open(1, netns.SERVER4, SINK, BULK)
+        self.narrow = self.client.open(1, FAR, SINK, NARROW, PACED)
         self.inbound = self.server.open(3, netns.CLIENT4, WEB)
 
     def flow(self, seconds, exchanges=True):
