@@ -78,10 +78,10 @@ class Traffic:
                   *words)
 
     @contextlib.contextmanager
-    def queue(self):
+    def queue(self, size=10 ** 7):
         """A narrow link with a long queue, filled by data to one peer."""
         self._qdisc("add", "dev", "veth", "root", *QUEUE)
-        self.client.send(self.bulk, 10 ** 7)
+        self.client.send(self.bulk, size)
         self.client.send(self.narrow, 5 * 10 ** 6)
         yield
         self._qdisc("del", "dev", "veth", "root")
