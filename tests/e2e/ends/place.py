@@ -34,11 +34,13 @@ def json_of(path):
 
 
 class Place:
-    """`address`: where the names of the configuration are."""
+    """`elsewhere`: {name: address} of the names of the configuration that are
+    not on loopback."""
 
-    def __init__(self, namespace, address="127.0.0.1"):
+    def __init__(self, namespace, elsewhere=()):
         self.namespace = namespace
-        self.address = address
+        self.addresses = {**dict.fromkeys(NAMES, "127.0.0.1"),
+                          **dict(elsewhere)}
         self.folder = None
 
     def __enter__(self):
@@ -47,8 +49,9 @@ class Place:
                                                          os.getpid()))
         os.chmod(self.folder, 0o755)
         with open(self.path("hosts"), "w", encoding="ascii") as out:
-            out.write("127.0.0.1 localhost\n%s %s\n" % (self.address,
-                                                        " ".join(NAMES)))
+            out.write("127.0.0.1 localhost\n")
+            for name, address in self.addresses.items():
+                out.write("%s %s\n" % (address, name))
         return self
 
     def __exit__(self, *_):
