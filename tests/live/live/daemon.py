@@ -137,11 +137,11 @@ class Collectd:
                 pass
         return text
 
-    def values(self, only=""):
+    def values(self, only="", host="h"):
         """{(plugin_instance, type, type_instance): [(time, value) ...]}, of
         one plugin_instance or of all."""
         out = {}
-        top = os.path.join(self.folder, "csv", "h")
+        top = os.path.join(self.folder, "csv", host)
         for folder in sorted(os.listdir(top) if os.path.isdir(top) else ()):
             name, _, instance = folder.partition("-")
             if name != self.plugin or only not in ("", instance):

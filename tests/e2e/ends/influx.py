@@ -1,0 +1,100 @@
+"""InfluxDB 1.x: its collectd listener takes the values, InfluxQL asks."""
+
+import json
+import time
+
+from . import place
+
+CONFIGURATION = """\
+reporting-disabled = true
+bind-address = "127.0.0.1:8088"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+[http]
+  bind-address = "127.0.0.1:8086"
+"""
+PORT = 8086
+HELD_BACK = 12 # its batches, and collectd's packets
+PROGRAMS = ("influxd",)
+CONF = ("influxdb.conf",)
+
+
+class InfluxDB:
+    name = "InfluxDB"
+    raw = True
+    within, share = 0.0015, 0.99 # csv writes milliseconds
+    rough = 0
+
+    def __init__(self, at):
+        self.place = at
+        file = at.write("influxdb.conf", CONFIGURATION.format(
+            folder=at.make("influxdb")) + place.conf_text(
+                "influxdb-listener.conf"))
+        self.service = place.Service(at, "influxd", ["influxd", "run",
+                                                     "-config", file])
+
+    def ready(self):
+        self.service.wait(lambda: self.query("SHOW DATABASES"))
+
+    def begun(self):
+        return True
+
+    def settle(self, when):
+        """Waits until what was sent at that time is there."""
+        time.sleep(max(0, when + HELD_BACK - time.time()))
+
+    def end(self):
+        self.service.end()
+
+    @staticmethod
+    def encode(key):
+        return key
+
+    def query(self, text, **more):
+        """The series of the first statement."""
+        answer = json.loads(self.place.get(
+            PORT, "/query", db="collectd", epoch="ns", q=text, **more))
+        result = answer["results"][0]
+        if "error" in result:
+            raise RuntimeError("%s: %s" % (text, result["error"]))
+        return result.get("series", [])
+
+    def select(self, condition):
+        """{(instance, type, type_instance): [(time, value)]}"""
+        out = {}
+        for s in self.query("SELECT value FROM tcpinfo_value WHERE host = 'h'"
+                            " AND %s GROUP BY instance, type, type_instance" %
+                            condition):
+            tags = s["tags"]
+            out[tags["instance"], tags["type"], tags["type_instance"]] = [
+                (t / 1e9, v) for t, v in s["values"]]
+        return out
+
+    def series(self):
+        return self.select("time > 0")
+
+    def of_group(self, group, kind, what):
+        return self.select("instance = '%s' AND type = '%s' AND"
+                           " type_instance = '%s'" % (group, kind, what))
+
+    def of_members(self, group, kind, what):
+        return self.select("instance =~ /^%s-/ AND type = '%s' AND"
+                           " type_instance = '%s'" % (group, kind, what))
+
+    def of_key(self, what, key):
+        """[(time, value)] of an expression of one series."""
+        for s in self.query("SELECT %s FROM tcpinfo_value WHERE host = 'h' AND"
+                            " instance = '%s' AND type = '%s' AND"
+                            " type_instance = '%s'" % (what, *key)):
+            return [(t / 1e9, v) for t, v in s["values"]]
+        return []
+
+    def rates(self, key, start, end):
+        """[(time, a second)] in the query language's own words."""
+        return self.of_key("non_negative_derivative(value, 1s)", key)
+
+    def increase(self, key, start, end):
+        return self.of_key("last(value) - first(value)", key)[0][1]

@@ -1,0 +1,152 @@
+"""Where the back ends run: the client's network namespace of a netns.Link, so
+that every port is free, in a folder of their own; and the configuration of this
+project as it stands: the host names in it are those of loopback there."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+from live import daemon, netns
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+NAMES = ("graphite.example.org", "influxdb.example.org", "host.example.org",
+         "central.example.org", "kafka.example.org")
+
+
+def conf(name):
+    return os.path.join(TOP, "conf", name)
+
+
+def conf_text(name):
+    with open(conf(name), encoding="utf-8") as f:
+        return f.read()
+
+
+def json_of(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+class Place:
+    """`elsewhere`: {name: address} of the names of the configuration that are
+    not on loopback."""
+
+    def __init__(self, namespace, elsewhere=()):
+        self.namespace = namespace
+        self.addresses = {**dict.fromkeys(NAMES, "127.0.0.1"),
+                          **dict(elsewhere)}
+        self.folder = None
+
+    def __enter__(self):
+        daemon.sweep()
+        self.folder = tempfile.mkdtemp(prefix="%s%d-" % (netns.PREFIX,
+                                                         os.getpid()))
+        os.chmod(self.folder, 0o755)
+        with open(self.path("hosts"), "w", encoding="ascii") as out:
+            out.write("127.0.0.1 localhost\n")
+            for name, address in self.addresses.items():
+                out.write("%s %s\n" % (address, name))
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def make(self, *names):
+        """A folder in it."""
+        os.makedirs(self.path(*names), exist_ok=True)
+        return self.path(*names)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as out:
+            out.write(text)
+        return self.path(name)
+
+    def within(self):
+        """A command's words before it runs there and ends with this process."""
+        return [*netns.enter(self.namespace), "setpriv", "--pdeathsig", "KILL",
+                "unshare", "--mount", "sh", "-ec",
+                'mount --bind "$0" /etc/hosts; exec "$@"', self.path("hosts")]
+
+    def get(self, port, path, **query):
+        """The body of the answer to a GET, or to a POST of what is in `form`."""
+        form = query.pop("form", None)
+        body = urllib.parse.urlencode(form, doseq=True) if form else None
+        if query:
+            path += "?" + urllib.parse.urlencode(query, doseq=True)
+        with netns.inside(self.namespace):
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            c.connect()
+        try:
+            c.request("POST" if form else "GET", path, body, {
+                "Content-Type": "application/x-www-form-urlencoded"}
+                if form else {})
+            answer = c.getresponse()
+            data = answer.read()
+            if answer.status >= 300:
+                raise RuntimeError("%d %s: %s" % (answer.status, path,
+                                                  data[:300]))
+            return data
+        finally:
+            c.close()
+
+
+class Service:
+    """A program in the foreground, its output in a file."""
+
+    def __init__(self, place, name, command, env=None):
+        self.name = name
+        self.output = place.path(name + ".output")
+        with open(self.output, "wb") as out:
+            self.process = subprocess.Popen(
+                [*place.within(), *command], stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, env={**os.environ, **(env or {})})
+
+    def text(self):
+        with open(self.output, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def wait(self, ready, limit=60):
+        """Until ready() neither fails nor is false."""
+        end = time.monotonic() + limit
+        while True:
+            why = None
+            try:
+                if ready():
+                    return
+            except (OSError, RuntimeError, http.client.HTTPException) as e:
+                why = e
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("%s is not there: %s\n%s" % (
+                    self.name, why, self.text()[-3000:]))
+            time.sleep(0.1)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Collectd(daemon.Collectd):
+    """The real collectd in a Place, with files of conf/ as they stand.
+    `before`: more text ahead of them. Own modules are looked for where collectd
+    has them, but for tcpinfo, which is loaded already."""
+
+    def __init__(self, place, files, before="", modules="/usr/lib/collectd",
+                 **more):
+        block = before + '\nPluginDir "%s"\n' % modules
+        block += "".join('Include "%s"\n' % conf(f) for f in files)
+        super().__init__(block, None, **more)
+        self.command = place.within() + self.command

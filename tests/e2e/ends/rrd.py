@@ -1,0 +1,77 @@
+"""RRD files that collectd's rrdtool plugin writes, read by `rrdtool fetch`."""
+
+import os
+import subprocess
+import time
+
+from . import truth
+
+PROGRAMS = ("rrdtool",)
+CONF = ("rrdtool.conf",)
+
+
+class RRD:
+    name = "rrdtool"
+    raw = False
+
+    def __init__(self, at):
+        self.daemon = None
+
+    def ready(self):
+        pass
+
+    def end(self):
+        pass
+
+    @staticmethod
+    def encode(key):
+        return key
+
+    def begun(self):
+        return True
+
+    def settle(self, when):
+        """As a person would, through collectd's unixsock."""
+        truth.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
+        time.sleep(2) # it is queued
+
+    def folder(self):
+        return os.path.join(self.daemon.folder, "rrd", "h")
+
+    @staticmethod
+    def fetch(file):
+        """[(time, value)]; a value that is not known is left out."""
+        text = subprocess.run(
+            ["rrdtool", "fetch", file, "AVERAGE", "-s", "-20min"], check=True,
+            stdout=subprocess.PIPE, text=True, env={
+                **os.environ, "LC_ALL": "C"}).stdout
+        rows = []
+        for line in text.splitlines()[2:]:
+            when, value = line.split(":")
+            if "nan" not in value:
+                rows.append((float(when), float(value)))
+        return rows
+
+    def files(self):
+        """{key: path}"""
+        out = {}
+        for folder in os.listdir(self.folder()):
+            name, _, instance = folder.partition("-")
+            if name != "tcpinfo":
+                continue
+            for file in os.listdir(os.path.join(self.folder(), folder)):
+                kind, _, what = file[:-len(".rrd")].partition("-")
+                out[instance, kind, what] = os.path.join(self.folder(), folder,
+                                                         file)
+        return out
+
+    def series(self):
+        return {key: self.fetch(path) for key, path in self.files().items()}
+
+    def of_group(self, group, kind, what):
+        return {k: self.fetch(p) for k, p in self.files().items()
+                if k == (group, kind, what)}
+
+    def of_members(self, group, kind, what):
+        return {k: self.fetch(p) for k, p in self.files().items()
+                if k[0].startswith(group + "-") and k[1:] == (kind, what)}

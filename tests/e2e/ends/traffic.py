@@ -1,0 +1,149 @@
+"""The traffic that fills the back ends, in phases with one trouble each, which
+is set in and taken away again. The interval of collectd is 1 s."""
+
+import contextlib
+import socket
+import time
+
+from live import netns, ss
+from live.delay import FAR
+from live.traffic import Agent
+
+SINK, ECHO, WEB, SLOW, SHUT = 9000, 9001, 8000, 8001, 9999
+LOSSY, DEAF, DEAD = "10.99.0.3", "10.99.0.4", "10.99.0.7"
+OTHERS = 5 # addresses of the server besides its own
+SIZE = 120000 # to each peer in an interval: some 80 segments
+# Longer than all buffers of the connections through it: what a host drops itself
+# counts in bytes_sent each time it is tried, but is not sent again.
+QUEUE = ("tbf", "rate", "16mbit", "burst", "32k", "limit", "4mb")
+BULK = ("SOL_SOCKET", "SO_SNDBUF", 131072)
+NARROW = ("SOL_SOCKET", "SO_SNDBUF", 65536)
+PACED = ("SOL_SOCKET", 47, 20000000) # SO_MAX_PACING_RATE
+FAR_AWAY = 0.02 # seconds one way
+
+
+class Traffic:
+    def __init__(self, link, client, server):
+        self.link, self.client, self.server = link, client, server
+        self.peers = [netns.SERVER4, *link.more]
+        self.sink, self.echo, self.inbound = {}, [], []
+        self.bulk, self.narrow = [], []
+
+    def open(self):
+        """A connection to each peer for data, others for exchanges, also over
+        IPv6, and clients from outside."""
+        for port, echo in ((SINK, False), (ECHO, True)):
+            self.server.listen(port, echo=echo)
+        self.client.listen(WEB, echo=True)
+        for peer in self.peers:
+            self.sink[peer] = self.client.open(1, peer, SINK)[0]
+        self.echo = (self.client.open(2, netns.SERVER4, ECHO) +
+                     self.client.open(1, netns.SERVER6, ECHO))
+        # One that fills a queue up to its send buffer, one whose send buffer
+        # is too small for the distance.
+        self.bulk = self.client.open(1, netns.SERVER4, SINK, BULK)
+        self.narrow = self.client.open(1, FAR, SINK, NARROW, PACED)
+        self.inbound = self.server.open(3, netns.CLIENT4, WEB)
+
+    def flow(self, seconds, exchanges=True):
+        """Pieces from outside and to all peers, ten times an interval, but to
+        none that has not taken the last ones yet."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            reports = self.client.report()
+            self.client.send([n for n in self.sink.values()
+                              if reports[n]["pending"] < SIZE], SIZE // 10)
+            if exchanges:
+                self.server.pingpong(self.inbound, 1, 2000)
+                self.client.pingpong(self.echo, 1, 1000)
+            time.sleep(0.1)
+
+    @contextlib.contextmanager
+    def loss(self):
+        """A fifth of what goes to one peer."""
+        self.link.drop(["ip daddr %s tcp dport %d numgen inc mod 5 0" %
+                        (LOSSY, SINK)])
+        yield
+        self.link.drop([])
+
+    @contextlib.contextmanager
+    def silence(self):
+        """Nothing reaches one peer."""
+        self.link.drop(["ip daddr %s" % DEAD])
+        yield
+        self.link.drop([])
+
+    def _qdisc(self, *words):
+        netns.run("ip", "netns", "exec", self.link.client, "tc", "qdisc",
+                  *words)
+
+    @contextlib.contextmanager
+    def queue(self, size=10 ** 7):
+        """A narrow link with a long queue, filled by data to one peer."""
+        self._qdisc("add", "dev", "veth", "root", *QUEUE)
+        self.client.send(self.bulk, size)
+        self.client.send(self.narrow, 5 * 10 ** 6)
+        yield
+        self._qdisc("del", "dev", "veth", "root")
+
+    @contextlib.contextmanager
+    def slow_program(self):
+        """One that does not accept, with as many waiting as may wait."""
+        program = Agent(self.link.client)
+        try:
+            program.listen(SLOW, backlog=4, accept=False)
+            self.server.open(4, netns.CLIENT4, SLOW)
+            yield
+        finally:
+            program.end()
+
+    @contextlib.contextmanager
+    def deaf_reader(self):
+        """The server reads nothing, with more to it than buffers take."""
+        self.server.pause(True)
+        self.client.send([self.sink[DEAF]], 8 * 10 ** 6)
+        yield
+        self.server.pause(False)
+
+    @contextlib.contextmanager
+    def unread(self):
+        """This host's program reads nothing of what comes."""
+        self.client.pause(True)
+        self.server.pingpong(self.inbound, 1, 3000)
+        yield
+        self.client.pause(False)
+
+    def refused(self, count):
+        """Connects to a port on which nobody listens."""
+        for _ in range(count):
+            with contextlib.suppress(OSError), netns.inside(self.link.client):
+                socket.create_connection((netns.SERVER4, SHUT), 1).close()
+
+    def storm(self, seconds, each=100):
+        """Connections that come and go, `each` ten times a second."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.client.close(self.client.open(each, netns.SERVER4, ECHO))
+            time.sleep(0.1)
+
+    def busy(self):
+        """Whether anything is under way; the back ends, over loopback, always
+        are."""
+        reports = [*self.client.report().values(),
+                   *self.server.report().values()]
+        if any(r["pending"] or r["rounds"] for r in reports):
+            return True
+        listed = ss.sockets(self.link.client) + ss.sockets(self.link.server)
+        return any(s["send_queue"] or s["recv_queue"] or s.get("unacked")
+                   for s in ss.connections(listed)
+                   if s["local"] != "127.0.0.1")
+
+    def settle(self, limit=60):
+        """Waits until all that was sent has arrived, and nothing is for longer
+        than an ACK is held back."""
+        end, idle = time.monotonic() + limit, 0
+        while idle < 3:
+            idle = 0 if self.busy() else idle + 1
+            if time.monotonic() > end:
+                raise TimeoutError("traffic has not settled")
+            time.sleep(0.2)

@@ -1,0 +1,92 @@
+"""What a back end should have: what collectd's csv plugin wrote, what its
+unixsock says, and what the programs at both ends of the connections counted."""
+
+import re
+import socket
+import subprocess
+
+from live import check
+from live.delay import FAR
+
+from . import compare
+
+
+def own_modules():
+    """Where collectd's own modules are."""
+    text = subprocess.run(["collectd", "-h"], check=False, text=True,
+                          stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT).stdout
+    found = re.search(r"Plugin directory\s+(\S+)", text)
+    return found.group(1) if found else "/usr/lib/collectd"
+
+
+def ask(daemon, *lines):
+    """The answers of collectd's unixsock, each a list of lines."""
+    out = []
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(30)
+        s.connect(daemon.folder + "/socket")
+        with s.makefile("rw", encoding="utf-8") as f:
+            for line in lines:
+                f.write(line + "\n")
+                f.flush()
+                count = int(f.readline().split()[0])
+                out.append([f.readline().strip() for _ in range(count)])
+    return out
+
+
+def name(key):
+    return "h/tcpinfo-%s/%s" % (key[0], "-".join(p for p in key[1:] if p))
+
+
+def of_collectd(daemon):
+    """{key: [(time, value)]} of csv."""
+    return {k: rows for k, rows in daemon.values().items() if rows}
+
+
+def rates(rows):
+    """What they grew by a second, as collectd reckons it."""
+    return [(b[0], (b[1] - a[1]) / (b[0] - a[0]))
+            for a, b in zip(rows, rows[1:])]
+
+
+def check_unixsock(daemon, truth, when):
+    """GETVAL says what csv wrote, of what does not change in a standstill."""
+    keys = [k for k, rows in truth.items() if k[1] not in compare.DERIVES
+            and k[0] != "self" and rows[-1][0] >= when]
+    answers = ask(daemon, *('GETVAL "%s"' % name(k) for k in keys))
+    wrong = [(k, a) for k, a in zip(keys, answers) if len(a) != 1 or
+             not compare.close(float(a[0].partition("=")[2]),
+                               truth[k][-1][1])]
+    check.true("unixsock and csv say the same of %d series" % len(keys),
+               keys and not wrong, wrong[:3] or "")
+
+
+def of_programs(traffic):
+    """{group or member: (bytes written, bytes read)} as the programs counted,
+    of all their connections so far, of which none has closed."""
+    out = {}
+    mine = {n: "outbound-" + peer for peer, n in traffic.sink.items()}
+    mine[traffic.narrow[0]] = "outbound-" + FAR
+    for n, r in traffic.client.report().items():
+        member = mine.get(n)
+        others = traffic.echo + traffic.bulk
+        group = "outbound" if member or n in others else "inbound"
+        for who in filter(None, ("all", group, member)):
+            wrote, read = out.get(who, (0, 0))
+            out[who] = wrote + r["sent"], read + r["received"]
+    # The exchanges go to the same peer as some of the data.
+    return {k: v for k, v in out.items()
+            if k != "outbound-" + traffic.peers[0]}
+
+
+def check_programs(truth, programs):
+    """collectd's counters and the programs' own: to the byte."""
+    for who, (wrote, read) in sorted(programs.items()):
+        total = {m: compare.growth(truth[who, "total_bytes", m]) for m in (
+            "bytes_sent", "bytes_retrans", "bytes_received")}
+        check.equal("collectd: %s bytes_sent less %d again" % (
+            who, total["bytes_retrans"]),
+                    total["bytes_sent"] - total["bytes_retrans"], wrote)
+        check.equal("collectd: %s bytes_received" % who,
+                    total["bytes_received"], read)

@@ -1,0 +1,116 @@
+"""What a back end says of all series, and of single ones when it is asked for
+them by name, group and member as a person would."""
+
+from live import check
+
+from . import compare, truth as true_values
+from .traffic import LOSSY
+
+# Of rates that a back end reckons over seconds, of what they add up to.
+ROUGH = 0.03
+
+
+def check_end(end, daemon, when, programs):
+    end.settle(when)
+    got = end.series()
+    truth = true_values.of_collectd(daemon)
+    compare.names(end, truth, got)
+    compare.sane(end, got)
+    # What is on its way yet is a read's worth.
+    samples(end, truth, got, when - 2)
+    separable(end, truth)
+    bytes_of_programs(end, got, programs)
+    own_rates(end, truth)
+
+
+def samples(end, truth, got, when):
+    """Each of them, but where RRD files have made averages of them."""
+    if end.name == "rrdtool":
+        standing(end, truth, got)
+        return
+    gauges = {k: r for k, r in truth.items() if k[1] not in compare.DERIVES}
+    compare.every_sample(end, gauges, got, "gauges", when)
+    derives = {k: r for k, r in truth.items() if k not in gauges}
+    if end.raw:
+        compare.every_sample(end, derives, got, "counters", when)
+    else:
+        compare.every_sample(end, {k: true_values.rates(r) for k, r in
+                                   derives.items()}, got, "rates",
+                             when)
+
+
+def standing(end, truth, got):
+    """What did not change for the last seconds is the same on average."""
+    wrong, seen = [], 0
+    for key, rows in truth.items():
+        last = {v for _, v in rows[-8:]}
+        if key[1] not in compare.DERIVES and len(last) == 1:
+            seen += 1
+            mine = got.get(key)
+            if not mine or not compare.close(mine[-1][1], rows[-1][1]):
+                wrong.append((key, mine and mine[-1], rows[-1]))
+    check.true("%s: %d gauges that stand are what collectd wrote last" % (
+        end.name, seen), seen > 50 and not wrong, wrong[:3] or "")
+
+
+def separable(end, truth):
+    """A group without its members, and its members without it, by the query
+    that says so."""
+    for group, kind, what in (("outbound", "latency", "rtt-p95"),
+                              ("inbound", "total_bytes", "bytes_sent"),
+                              ("outbound", "percent", "retrans_percent")):
+        total = end.of_group(group, kind, what)
+        check.equal("%s: %s of the group %s alone" % (end.name, what, group),
+                    sorted(total), [end.encode((group, kind, what))])
+        members = end.of_members(group, kind, what)
+        expected = sorted(end.encode(k) for k in truth if k[1:] == (kind, what)
+                          and k[0].startswith(group + "-"))
+        check.true("%s: %s of its %d members alone" % (end.name, what,
+                                                       len(expected)),
+                   sorted(members) == expected and len(expected) >= 2,
+                   sorted(members) if sorted(members) != expected else "")
+    lossy = end.of_group("outbound-" + LOSSY if end.name != "Graphite" else
+                         "outbound-" + LOSSY.replace(".", "_"), "percent",
+                         "retrans_percent")
+    worst = max((v for rows in lossy.values() for _, v in rows), default=0)
+    check.true("%s: the peer with loss, by its name: retrans_percent" %
+               end.name, worst > 10, "up to %.1f %%" % worst)
+
+
+def grown(end, rows):
+    """What a counter grew by, of its values or its rates there."""
+    if end.raw:
+        return compare.growth(rows)
+    return sum(seconds * v for seconds, v in compare.spans(rows))
+
+
+def bytes_of_programs(end, got, programs):
+    """What the programs wrote and read, exactly where counters are kept, and by
+    the sum of the rates where those are."""
+    for who, (wrote, read) in sorted(programs.items()):
+        value = {m: grown(end, got.get(end.encode((who, "total_bytes", m)), []))
+                 for m in ("bytes_sent", "bytes_retrans", "bytes_received")}
+        for what, number, expected in (
+                ("bytes_sent less bytes_retrans",
+                 value["bytes_sent"] - value["bytes_retrans"], wrote),
+                ("bytes_received", value["bytes_received"], read)):
+            check.equal("%s: %s %s" % (end.name, who, what), number, expected,
+                        0 if end.raw else ROUGH * expected)
+
+
+def own_rates(end, truth):
+    """Rates and growth that the query language makes of counters."""
+    if not end.raw:
+        return
+    for key in (("outbound", "total_bytes", "bytes_sent"),
+                ("outbound-" + LOSSY, "packets", "retrans"),
+                ("inbound", "total_bytes", "bytes_received")):
+        rows = truth[key]
+        got = end.rates(key, rows[0][0], rows[-1][0])
+        bad = [r for r in got if not compare.is_number(r[1]) or r[1] < 0]
+        check.true("%s: rate of %s %s: %d points, none NaN or negative" % (
+            end.name, key[0], key[2], len(got)), len(got) > 20 and not bad,
+                   bad[:3] or "up to %.9g" % max(v for _, v in got))
+        check.equal("%s: growth of %s %s" % (end.name, key[0], key[2]),
+                    end.increase(key, rows[0][0], rows[-1][0]),
+                    compare.growth(rows), end.rough * compare.growth(rows))
