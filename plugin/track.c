@@ -51,8 +51,11 @@ struct track {
   size_t counter_count;
   size_t plain[KEPT_KINDS];
   size_t plain_size; /* so long a struct tcp_info has all plain ones */
+  bool all_plain;    /* there are no others */
   size_t tag_count;
-  uint32_t *no_tag; /* the tags of a socket that is not known */
+  uint32_t *no_tag;            /* the tags of a socket that is not known */
+  uint64_t delta[FIELD_COUNT]; /* as track_seen has it */
+  bool still;                  /* all of that is 0 */
   struct rows *rows;
 
   uint32_t dump;     /* number of this dump */
@@ -101,6 +104,7 @@ static size_t counters_make(struct track *t, const enum field_id *field,
   for (size_t i = 0; i < field_count; i++)
     if (!is_plain(&field_table[field[i]]))
       counter_add(t, field[i], &at);
+  t->all_plain = t->counter_count == t->plain[KEPT_32];
   return (at + 7) & ~(size_t)7;
 }
 
@@ -218,9 +222,9 @@ static inline uint64_t keep_32(uint8_t *kept, uint32_t now, unsigned bits) {
 /* Any counter, if the message has it. */
 static void counter_update(const struct counter *c, struct entry *e,
                            const struct sample *s, bool anew, bool *reset,
-                           struct track_seen *out) {
+                           uint64_t *delta) {
   uint8_t *kept = (uint8_t *)e + c->in_row;
-  uint64_t now, *delta = &out->delta[c->field];
+  uint64_t now;
   *delta = 0;
   if (!counter_get(c, s, &now) && (!anew || c->lasting))
     return;
@@ -232,64 +236,101 @@ static void counter_update(const struct counter *c, struct entry *e,
     *delta = keep_32(kept, (uint32_t)now, 8u * c->width);
 }
 
-/* The plain ones, which stand first, of a message that has all of them: whether
- * one that counts bytes fell. */
-static bool plain_update(const struct track *t, uint8_t *kept,
-                         const uint8_t *info, struct track_seen *out) {
+/* Whether a message that has all of the plain ones, which stand first, says
+ * what is kept of them. */
+static bool plain_same(const struct track *t, const uint8_t *kept,
+                       const uint8_t *info) {
   const struct counter *c = t->counter;
   const struct counter *end = c + t->plain[KEPT_64];
-  uint64_t delta, changed = 0;
-  bool reset = false;
-  for (; c < end; c++, kept += sizeof(uint64_t)) {
-    delta = keep_64(c, kept, load_64(info + c->at), &reset);
-    changed |= out->delta[c->field] = delta;
-  }
+  uint64_t differ = 0;
+  for (; c < end; c++, kept += sizeof(uint64_t))
+    differ |= load_64(kept) ^ load_64(info + c->at);
   end = t->counter + t->plain[KEPT_MS];
-  for (; c < end; c++, kept += sizeof(uint32_t)) {
-    delta = keep_ms(kept, load_64(info + c->at));
-    changed |= out->delta[c->field] = delta;
-  }
+  for (; c < end; c++, kept += sizeof(uint32_t))
+    differ |= load_32(kept) ^ (uint32_t)(load_64(info + c->at) / 1000);
   end = t->counter + t->plain[KEPT_32];
-  for (; c < end; c++, kept += sizeof(uint32_t)) {
-    delta = keep_32(kept, load_32(info + c->at), 32);
-    changed |= out->delta[c->field] = delta;
-  }
-  out->changed = changed != 0;
+  for (; c < end; c++, kept += sizeof(uint32_t))
+    differ |= load_32(kept) ^ load_32(info + c->at);
+  return differ == 0;
+}
+
+/* Keeps the plain ones of such a message: whether one that counts bytes fell.
+ */
+static bool plain_update(struct track *t, uint8_t *kept, const uint8_t *info) {
+  const struct counter *c = t->counter;
+  const struct counter *end = c + t->plain[KEPT_64];
+  bool reset = false;
+  for (; c < end; c++, kept += sizeof(uint64_t))
+    t->delta[c->field] = keep_64(c, kept, load_64(info + c->at), &reset);
+  end = t->counter + t->plain[KEPT_MS];
+  for (; c < end; c++, kept += sizeof(uint32_t))
+    t->delta[c->field] = keep_ms(kept, load_64(info + c->at));
+  end = t->counter + t->plain[KEPT_32];
+  for (; c < end; c++, kept += sizeof(uint32_t))
+    t->delta[c->field] = keep_32(kept, load_32(info + c->at), 32);
   return reset;
 }
 
 /* All of the counters, but for the lasting ones where those are known. */
-static void deltas_whole(const struct track *t, const struct sample *s,
-                         bool lasting, struct track_seen *out) {
+static void deltas_whole(struct track *t, const struct sample *s,
+                         bool lasting) {
+  t->still = false;
   for (size_t i = 0; i < t->counter_count; i++)
     if (lasting || !t->counter[i].lasting)
-      counter_get(&t->counter[i], s, &out->delta[t->counter[i].field]);
+      counter_get(&t->counter[i], s, &t->delta[t->counter[i].field]);
 }
 
-static void deltas_clear(const struct track *t, struct track_seen *out) {
+static void deltas_clear(struct track *t) {
+  t->still = true;
   for (size_t i = 0; i < t->counter_count; i++)
-    out->delta[t->counter[i].field] = 0;
+    t->delta[t->counter[i].field] = 0;
 }
 
-/* Keeps the counters as they are now. `anew`: the row is new, or its socket was
- * connected anew, which a fall of a byte counter says, too. */
-static void counters_update(const struct track *t, struct entry *e,
-                            const struct sample *s, bool anew,
-                            struct track_seen *out) {
+static bool deltas_are_zero(const struct track *t) {
+  uint64_t any = 0;
+  for (size_t i = 0; i < t->counter_count; i++)
+    any |= t->delta[t->counter[i].field];
+  return any == 0;
+}
+
+/* Whether the message has all of the plain ones. */
+static bool is_whole(const struct track *t, const struct sample *s) {
+  return s->info != NULL && s->info_size >= t->plain_size;
+}
+
+static uint8_t *kept_at(const struct track *t, struct entry *e) {
+  return (uint8_t *)&e->tag[t->tag_count];
+}
+
+/* Apart from counters_update(), which is short without it. */
+__attribute__((noinline)) static bool counters_keep(struct track *t,
+                                                    struct entry *e,
+                                                    const struct sample *s,
+                                                    bool anew) {
   bool reset = anew;
   size_t i = 0;
-  out->changed = false;
-  if (s->info != NULL && s->info_size >= t->plain_size) {
-    reset |= plain_update(t, (uint8_t *)&e->tag[t->tag_count], s->info, out);
+  if (is_whole(t, s)) {
+    reset |= plain_update(t, kept_at(t, e), s->info);
     i = t->plain[KEPT_32];
   }
-  for (; i < t->counter_count; i++) {
-    counter_update(&t->counter[i], e, s, anew, &reset, out);
-    out->changed |= out->delta[t->counter[i].field] != 0;
-  }
-  out->changed |= reset;
+  for (; i < t->counter_count; i++)
+    counter_update(&t->counter[i], e, s, anew, &reset,
+                   &t->delta[t->counter[i].field]);
   if (reset)
-    deltas_whole(t, s, false, out);
+    deltas_whole(t, s, false);
+  t->still = deltas_are_zero(t);
+  return reset || !t->still;
+}
+
+/* Keeps the counters as they are now: whether something is new. `anew`: the row
+ * is new, or its socket was connected anew, which a fall of a byte counter
+ * says, too. Most sockets do nothing most of the time. */
+static bool counters_update(struct track *t, struct entry *e,
+                            const struct sample *s, bool anew) {
+  if (!anew && t->still && t->all_plain && is_whole(t, s) &&
+      plain_same(t, kept_at(t, e), s->info))
+    return false;
+  return counters_keep(t, e, s, anew);
 }
 
 /* --- Sockets -------------------------------------------------------------- */
@@ -324,11 +365,12 @@ void track_see(struct track *t, const struct sample *s,
   bool baseline =
       out->event == TRACK_BASELINE || (known && (e->ends & ENDS_NO_INFO));
   bool waits = baseline && s->info == NULL && s->state != TCP_STATE_SYN_RECV;
-  counters_update(t, e, s, !known, out);
+  out->changed = counters_update(t, e, s, !known);
   if (baseline)
-    deltas_clear(t, out);
+    deltas_clear(t);
   e->ends = ends | (waits ? ENDS_NO_INFO : 0);
   e->row.mark = t->dump;
+  out->delta = t->delta;
   out->tag = e->tag;
   t->seen++;
 }
@@ -342,23 +384,24 @@ void track_close(struct track *t, const struct sample *s, bool blank,
                  struct track_seen *out) {
   struct entry *e = (struct entry *)rows_find(t->rows, s->cookie);
   out->dumps_ago = 0;
+  out->delta = t->delta;
   if (e == NULL) {
     memset(t->no_tag, 0, t->tag_count * sizeof(*t->no_tag));
     out->event = TRACK_NEW;
     out->tag = t->no_tag;
     if (blank)
-      deltas_clear(t, out);
+      deltas_clear(t);
     else
-      deltas_whole(t, s, true, out);
+      deltas_whole(t, s, true);
     return;
   }
   bool same = blank || same_ends(e, ends_of(&s->subject));
   out->event = same ? TRACK_KNOWN : TRACK_REUSED;
   out->tag = e->tag; /* stays readable until the row is used again */
   if (!blank)
-    counters_update(t, e, s, !same, out);
+    out->changed = counters_update(t, e, s, !same);
   if (blank || (same && (e->ends & ENDS_NO_INFO)))
-    deltas_clear(t, out);
+    deltas_clear(t);
   rows_remove(t->rows, &e->row);
 }
 

@@ -30,13 +30,13 @@ struct track_seen {
   /* Of a known socket: so many dumps ago it was seen last. 0: that was before
    * the last complete one, or never. */
   uint32_t dumps_ago;
-  bool changed;  /* some counter grew */
+  bool changed;  /* false: no counter grew */
   uint32_t *tag; /* zeroes for a new socket; until the next call of track */
-  /* What is new, by field; set for the tracked fields, 0 where the message had
-   * no such field. Wrapped u32 and u16 counters are unwrapped. Times come in
+  /* What is new, by field, until the next call of track; set for the tracked
+   * fields, 0 where the message had no such field. Wrapped u32 and u16 counters are unwrapped. Times come in
    * whole milliseconds once a socket is known; the sum is off by less than one
    * for each. */
-  uint64_t delta[FIELD_COUNT];
+  const uint64_t *delta;
 };
 
 /* Called for each socket that is about to be forgotten. True: it is to be
