@@ -12,8 +12,12 @@
 enum { INFO_SIZE = 280 };
 
 static const enum field_id followed[] = {FIELD_TOTAL_RETRANS, FIELD_BYTES_SENT,
-                                         FIELD_TOTAL_RTO, FIELD_BUSY_TIME};
-enum { FOLLOWED = sizeof(followed) / sizeof(followed[0]) };
+                                         FIELD_BUSY_TIME, FIELD_TOTAL_RTO};
+/* Without the last one a message can be compared as a whole. */
+enum {
+  FOLLOWED = sizeof(followed) / sizeof(followed[0]),
+  PLAIN = FOLLOWED - 1
+};
 
 struct fake_socket {
   uint64_t cookie;
@@ -74,8 +78,8 @@ static bool gone_count(uint32_t *tag, void *data) {
 static void test_rules(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .count = {5, 1000, 1, 77}};
-  struct fake_socket b = {.cookie = 2, .count = {3, 50, 0, 1}};
+  struct fake_socket a = {.cookie = 1, .count = {5, 1000, 77, 1}};
+  struct fake_socket b = {.cookie = 2, .count = {3, 50, 1, 0}};
 
   track_begin(t);
   assert_int_equal(see(t, &a).event, TRACK_BASELINE);
@@ -115,8 +119,8 @@ static void test_rules(void **state) {
 static void test_first_dump_fails(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .count = {5, 1000, 1, 77}};
-  struct fake_socket b = {.cookie = 2, .count = {3, 50, 0, 1}};
+  struct fake_socket a = {.cookie = 1, .count = {5, 1000, 77, 1}};
+  struct fake_socket b = {.cookie = 2, .count = {3, 50, 1, 0}};
   track_begin(t);
   assert_int_equal(see(t, &a).event, TRACK_BASELINE);
   a.count[1] += 10; /* no track_end(): it failed before it came to b */
@@ -137,7 +141,7 @@ static void test_wrap(void **state) {
   see(t, &a);
   track_end(t, gone_none, NULL);
   a.count[0] += 0x20;
-  a.count[2] += 5;
+  a.count[3] += 5;
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0x20);
@@ -150,18 +154,18 @@ static void test_wrap(void **state) {
 static void test_time_starts_again(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 1000000000}};
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1000000000, 1}};
   track_begin(t);
   see(t, &a);
   track_end(t, gone_none, NULL);
   a.count[1] += 3;
-  a.count[3] = 4000;
+  a.count[2] = 4000;
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 3);
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
   track_end(t, gone_none, NULL);
-  a.count[3] = 10000;
+  a.count[2] = 10000;
   track_begin(t);
   assert_int_equal(see(t, &a).delta[FIELD_BUSY_TIME], 6000);
   track_end(t, gone_none, NULL);
@@ -176,15 +180,15 @@ static void test_time_in_jiffies(void **state) {
   struct fake_socket a = {.cookie = 1, .count = {0, 0, 0, 0}};
   uint64_t sum = 0, step = 3333;
   for (int i = 0; i < 3000; i++) {
-    a.count[3] += step;
+    a.count[2] += step;
     step = i == 1000 ? 4000000000u : i == 2500 ? 3333 : step;
     track_begin(t);
     sum += see(t, &a).delta[FIELD_BUSY_TIME];
     track_end(t, gone_none, NULL);
     if (i > 0)
-      assert_in_range(a.count[3] - 3333 + 999 - sum, 0, 2 * 999);
+      assert_in_range(a.count[2] - 3333 + 999 - sum, 0, 2 * 999);
   }
-  assert_true(a.count[3] / 1000 > UINT32_MAX);
+  assert_true(a.count[2] / 1000 > UINT32_MAX);
   track_free(t);
 }
 
@@ -192,12 +196,12 @@ static void test_disconnect(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
   struct fake_socket a = {
-      .cookie = 1, .port = 80, .count = {9, 5000, 1, 10000}};
+      .cookie = 1, .port = 80, .count = {9, 5000, 10000, 1}};
   track_begin(t);
   see(t, &a).tag[0] = 4711;
   track_end(t, gone_none, NULL);
   /* The same ends: seen by the byte counter. */
-  memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 0, 3000}, sizeof(a.count));
+  memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 3000, 0}, sizeof(a.count));
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_int_equal(seen.event, TRACK_KNOWN);
@@ -206,7 +210,7 @@ static void test_disconnect(void **state) {
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
   track_end(t, gone_none, NULL);
   /* Other ends: seen even where every counter is higher than before. */
-  memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 2, 30000}, sizeof(a.count));
+  memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 30000, 2}, sizeof(a.count));
   a.port = 81;
   track_begin(t);
   seen = see(t, &a);
@@ -224,7 +228,7 @@ static void test_disconnect(void **state) {
 static void test_no_info(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 10}};
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 10, 1}};
   uint8_t info[INFO_SIZE];
   struct sample sample = sample_of(&a, info);
   struct track_seen seen;
@@ -257,7 +261,7 @@ static void test_no_info(void **state) {
 static void test_baseline_without_info(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1, 10}};
+  struct fake_socket a = {.cookie = 1, .count = {9, 5000, 10, 1}};
   struct fake_socket b = {.cookie = 2, .count = {1, 60, 0, 0}};
   uint8_t info[INFO_SIZE];
   struct track_seen seen;
@@ -293,6 +297,7 @@ struct model {
   size_t count;
   bool complete_once;
   unsigned dump, complete; /* number of this one, of the last complete one */
+  size_t followed;         /* so many */
   uint64_t total[FOLLOWED], expected[FOLLOWED];
 };
 
@@ -304,7 +309,7 @@ static void model_live(struct model *m) {
       struct fake_socket *s = &m->socket[m->count];
       s->cookie = (uint64_t)m->count * 0x100000001u;
       s->count[0] = chance(4) == 0 ? 0xffffff00u : chance(9);
-      s->count[2] = chance(4) == 0 ? 0xfff0 : 0;
+      s->count[3] = chance(4) == 0 ? 0xfff0 : 0;
       m->alive[m->count++] = true;
     }
   for (size_t i = 0; i < m->count; i++) {
@@ -319,10 +324,13 @@ static void model_live(struct model *m) {
         if (!field_table[followed[k]].lasting)
           s->count[k] = s->handed_out[k] = 0;
     }
+    if (chance(2) == 0) /* does nothing */
+      continue;
     s->count[0] += chance(3) == 0 ? chance(0x8000000) : chance(5);
-    s->count[1] += (uint64_t)chance(1000000) * chance(1000000);
-    s->count[2] += chance(50) == 0 ? chance(0x800) : 0;
-    s->count[3] += 1000 * (uint64_t)chance(1000); /* jiffies, of HZ=1000 */
+    s->count[1] += (uint64_t)chance(2) * chance(1000000) * chance(1000000);
+    s->count[3] += chance(50) == 0 ? chance(0x800) : 0;
+    s->count[2] +=
+        1000 * (uint64_t)(chance(2) * chance(1000)); /* jiffies, of HZ=1000 */
   }
 }
 
@@ -341,7 +349,8 @@ static void model_see(struct model *m, struct track *t, size_t i) {
                      seen.event == TRACK_KNOWN && s->last >= m->complete
                          ? m->dump - s->last
                          : 0);
-  for (size_t k = 0; k < FOLLOWED; k++) {
+  bool grew = false;
+  for (size_t k = 0; k < m->followed; k++) {
     unsigned width = field_table[followed[k]].width;
     if (!s->known && width < 8) /* who wrapped before we looked */
       s->handed_out[k] = s->count[k] >> 8 * width << 8 * width;
@@ -350,7 +359,9 @@ static void model_see(struct model *m, struct track *t, size_t i) {
     s->handed_out[k] = s->count[k];
     m->total[k] += seen.delta[followed[k]];
     assert_int_equal(m->total[k], m->expected[k]);
+    grew |= seen.delta[followed[k]] != 0;
   }
+  assert_true(seen.changed || !grew);
   seen.tag[0] = (uint32_t)i;
   s->known = s->seen = true;
   s->last = m->dump;
@@ -397,9 +408,10 @@ static void model_dump(struct model *m, struct track *t) {
 static void test_histories(void **state) {
   (void)state;
   static struct model m;
-  for (unsigned seed = 0; seed < 60; seed++) {
-    struct track *t = track_new(followed, FOLLOWED, 1);
+  for (unsigned seed = 0; seed < 120; seed++) {
     memset(&m, 0, sizeof(m));
+    m.followed = seed % 2 == 0 ? FOLLOWED : PLAIN;
+    struct track *t = track_new(followed, m.followed, 1);
     srand(seed);
     for (int i = 0; i < MODEL_DUMPS; i++) {
       model_live(&m);
@@ -424,10 +436,10 @@ static struct track_seen close_socket(struct track *t,
 static void test_close(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 2);
-  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 2, 3}};
-  struct fake_socket b = {.cookie = 2, .port = 80, .count = {1, 500, 2, 3}};
-  struct fake_socket c = {.cookie = 3, .port = 80, .count = {1, 700, 2, 3}};
-  struct fake_socket d = {.cookie = 4, .port = 80, .count = {9, 40, 8, 7}};
+  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 3, 2}};
+  struct fake_socket b = {.cookie = 2, .port = 80, .count = {1, 500, 3, 2}};
+  struct fake_socket c = {.cookie = 3, .port = 80, .count = {1, 700, 3, 2}};
+  struct fake_socket d = {.cookie = 4, .port = 80, .count = {9, 40, 7, 8}};
   track_begin(t);
   see(t, &a).tag[0] = 11;
   see(t, &b).tag[0] = 22;
@@ -473,7 +485,7 @@ static void test_close(void **state) {
 static void test_close_baseline(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 1);
-  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 2, 3}};
+  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 3, 2}};
   uint8_t info[INFO_SIZE];
   struct sample sample = sample_of(&a, info);
   struct track_seen seen;
@@ -562,6 +574,35 @@ static void new_is(const struct block_fixture *f, enum track_event event,
   assert_int_equal(f->seen.delta[FIELD_DROPS], drops);
 }
 
+/* What one socket did is not another's, which did nothing; and a socket may
+ * have done the same before and after it was connected anew. */
+static void test_still(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, PLAIN, 1);
+  struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 10, 1000, 0}};
+  struct fake_socket b = {.cookie = 2, .port = 80, .count = {2, 20, 2000, 0}};
+  for (int dump = 0; dump < 2; dump++) {
+    track_begin(t);
+    see(t, &a);
+    track_end(t, gone_none, NULL);
+  }
+  close_socket(t, &b, false); /* a stranger */
+  track_begin(t);
+  struct track_seen seen = see(t, &a);
+  assert_false(seen.changed);
+  for (size_t i = 0; i < PLAIN; i++)
+    assert_int_equal(seen.delta[followed[i]], 0);
+  track_end(t, gone_none, NULL);
+  a.port++;
+  track_begin(t);
+  seen = see(t, &a);
+  assert_int_equal(seen.event, TRACK_REUSED);
+  assert_true(seen.changed);
+  assert_int_equal(seen.delta[FIELD_BYTES_SENT], 10);
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
 static void test_other_block(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
@@ -635,6 +676,7 @@ int main(void) {
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_close_baseline),
       cmocka_unit_test(test_many_come_and_go),
+      cmocka_unit_test(test_still),
       cmocka_unit_test(test_other_block),
       cmocka_unit_test(test_lasting_block),
       cmocka_unit_test(test_block_not_there),
