@@ -7,6 +7,7 @@ import sys
 
 from ends import alarms, boards, fill, truth, values
 from live import check
+from live.daemon import own_modules
 
 PROGRAMS = ("ip", "nft", "ethtool", "tc", "collectd", "setpriv", "unshare")
 
@@ -34,7 +35,7 @@ def run(filled):
 
 def main():
     check.need(*PROGRAMS)
-    with fill.ready(truth.own_modules()) as filled:
+    with fill.ready(own_modules()) as filled:
         run(filled)
 
 

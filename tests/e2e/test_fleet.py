@@ -11,6 +11,7 @@ import time
 
 from ends import compare, fill, influx, kafka, place, truth
 from live import check, netns
+from live.daemon import own_modules
 from live.observe import poll
 from live.traffic import Agents
 
@@ -161,7 +162,7 @@ def start(link, modules, stack):
 
 def main():
     check.need(*PROGRAMS, *influx.PROGRAMS)
-    modules = truth.own_modules()
+    modules = own_modules()
     if fill.library_lacks(modules, "network"):
         check.skip("collectd's plugin network cannot be loaded")
     with netns.Link() as link, contextlib.ExitStack() as stack:

@@ -40,7 +40,9 @@ def graph(language, panel, number, x, y):
     for letter, show in zip("ABCDEFGH", panel.shows):
         targets.append({"refId": letter, "datasource": source(language),
                         **language.target(show)})
-    return {"type": "timeseries", "id": number, "title": panel.title,
+    return {"type": "timeseries", "id": number, "title":
+            panel.title if language.ranks else panel.title.replace(
+                "the highest ten", "all"),
             "description": panel.says, "datasource": source(language),
             "gridPos": {"h": HEIGHT, "w": panel.width, "x": x, "y": y},
             "fieldConfig": field_config(panel), "targets": targets,

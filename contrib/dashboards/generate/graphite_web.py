@@ -15,12 +15,9 @@ def targets(language, panel):
     """The totals of groups are those without a "-"."""
     out = []
     for show in panel.shows:
-        text = language.query(show, "*" if show.whose == TOTAL else None)
-        text = text.replace("$host", "*").replace("$group", "*")
-        if show.whose == TOTAL:
-            text = text.replace("collectd.*", "exclude(collectd.*", 1).replace(
-                ", 1, 2)", ", 'tcpinfo-(self\\.|[^.]*-)'), 1, 2)", 1)
-        out.append(text)
+        text = (language.query(show, "*", "tcpinfo-(self\\.|[^.]*-)")
+                if show.whose == TOTAL else language.query(show))
+        out.append(text.replace("$host", "*").replace("$group", "*"))
     return out
 
 

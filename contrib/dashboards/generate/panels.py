@@ -37,7 +37,7 @@ OVERVIEW = [
     Row("Which group is bad", [
         panel("Segments sent again", "percent",
               [Show(TOTAL, "percent", "retrans_percent", "")],
-              "Of the data segments of the interval. A gap: nothing was sent.",
+              "Of the data segments of the interval. Missing where nothing was sent.",
               (1, 5)),
         panel("What queues add to the round trip, p95", "s",
               [Show(TOTAL, "latency", "queue_delay-p95", "")],

@@ -4,8 +4,16 @@ what these variables may be."""
 from panels import COUNTERS, MEMBERS, RANKED, SELF, TOTAL, WORST10
 
 
+def is_peak(show):
+    """Over a longer time the highest says what was: a mean of percentiles, or of
+    percentages of different numbers, says nothing."""
+    return show.kind == "latency" or (show.kind == "percent" and
+                                      not show.what.startswith("limited-"))
+
+
 class Prometheus:
     name, kind, title = "prometheus", "prometheus", "Prometheus"
+    ranks = True # has a word for "the highest ten"
     variables = {
         "host": ('label_values(collectd_tcpinfo_count{type="connections"},'
                  ' instance)', ""),
@@ -43,6 +51,7 @@ class Prometheus:
 
 class InfluxDB:
     name, kind, title = "influxdb", "influxdb", "InfluxDB (InfluxQL)"
+    ranks = False
     variables = {
         "host": ('SHOW TAG VALUES FROM "tcpinfo_value" WITH KEY = "host"', ""),
         "group": ('SHOW TAG VALUES FROM "tcpinfo_value" WITH KEY = "instance"'
@@ -61,7 +70,8 @@ class InfluxDB:
     def query(self, show):
         value = ('non_negative_derivative(last("value"), 1s)'
                  if show.kind in COUNTERS else 'max("value")'
-                 if show.whose == WORST10 else 'mean("value")')
+                 if show.whose == WORST10 or is_peak(show) else
+                 'mean("value")')
         return ('SELECT %s FROM "tcpinfo_value" WHERE "host" =~ /^$host$/ AND'
                 ' %s AND "type" = \'%s\' AND "type_instance" = \'%s\' AND'
                 ' $timeFilter GROUP BY time($__interval), "host", "instance"'
@@ -80,6 +90,7 @@ class InfluxDB:
 
 class Graphite:
     name, kind, title = "graphite", "graphite", "Graphite"
+    ranks = True
     variables = {
         "host": ("collectd.*", ""),
         "group": ("collectd.$host.tcpinfo-*", "/^tcpinfo-(?!self$)([^-]+)$/"),
@@ -89,13 +100,19 @@ class Graphite:
     WHOSE = {TOTAL: "$group", SELF: "self", MEMBERS: "$group-$member",
              WORST10: "$group-*", RANKED: "$group-worst*"}
 
-    def query(self, show, whose=None):
+    def query(self, show, whose=None, without=None):
         """Counters arrive as rates. The plugin's name is cut off the names of
-        the lines."""
+        the lines. `without`: what is left out, as exclude() has it."""
         text = "collectd.$host.tcpinfo-%s.%s-%s" % (
             whose or self.WHOSE[show.whose], show.kind, show.what)
         if show.whose == WORST10:
-            text = "highestMax(exclude(%s, '-worst[0-9]+\\.'), 10)" % text
+            without = "-worst[0-9]+\\."
+        if without:
+            text = "exclude(%s, '%s')" % (text, without)
+        if show.whose == WORST10:
+            text = "highestMax(%s, 10)" % text
+        if is_peak(show):
+            text = "consolidateBy(%s, 'max')" % text
         return "aliasSub(aliasByNode(%s, 1, 2), '\\.tcpinfo-(.*)', ' \\1%s')" % (
             text, " " + show.label if show.label else "")
 

@@ -1,23 +1,12 @@
 """What a back end should have: what collectd's csv plugin wrote, what its
 unixsock says, and what the programs at both ends of the connections counted."""
 
-import re
 import socket
-import subprocess
 
 from live import check
 from live.delay import FAR
 
 from . import compare
-
-
-def own_modules():
-    """Where collectd's own modules are."""
-    text = subprocess.run(["collectd", "-h"], check=False, text=True,
-                          stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT).stdout
-    found = re.search(r"Plugin directory\s+(\S+)", text)
-    return found.group(1) if found else "/usr/lib/collectd"
 
 
 def ask(daemon, *lines):
