@@ -115,6 +115,14 @@ void cell_begin(struct cell *c) {
     stat_reset(&values_of(c)[i]);
 }
 
+void cell_shrink(struct cell *c) {
+  const struct report *r = c->report;
+  for (size_t i = 0; i < r->distribution_count; i++) {
+    stat_free(&values_of(c)[i]);
+    stat_init(&values_of(c)[i], r->distribution[i].keep);
+  }
+}
+
 /* What an idle connection touches, too, and no more: only so much can be under
  * way at a time. */
 void cell_soon(const struct cell *c, const struct report *r,
@@ -124,10 +132,10 @@ void cell_soon(const struct cell *c, const struct report *r,
     __builtin_prefetch(c, 1);
   for (size_t i = 0; i < r->steady_count; i++) {
     const struct stat_values *s = (const void *)(line + r->steady[i] * LINE);
-    __builtin_prefetch(how_soon == SOON_VERY
-                           ? (const void *)s
-                           : (uint32_t *)s->small.at + s->small_count,
-                       1);
+    if (how_soon == SOON_VERY)
+      __builtin_prefetch(s, 1);
+    else if (s->small.at != NULL)
+      __builtin_prefetch((uint32_t *)s->small.at + s->small_count, 1);
   }
 }
 

@@ -26,6 +26,10 @@ void cell_free(struct cell *c);
  * last commit stays, so that a failed dump loses nothing. */
 void cell_begin(struct cell *c);
 
+/* Gives back the memory that this dump's values took, which are lost: the next
+ * dump may be long in coming. */
+void cell_shrink(struct cell *c);
+
 void cell_add(struct cell *c, const struct reading *r);
 
 /* How soon a socket comes: what it touches is anywhere in memory, and each step

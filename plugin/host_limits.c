@@ -15,7 +15,7 @@ void host_limits_clear(struct host_limits *out) {
   *out = (struct host_limits){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 }
 
-enum { LIMITS_EVERY = 16 };
+enum { LIMITS_EVERY_MS = 60000 };
 
 static int file_open(const char *proc, const char *file) {
   char path[PATH_MAX];
@@ -115,17 +115,21 @@ static void limits_of(const char *proc, struct host_limits *out, double page) {
 }
 
 void host_limits_read_again(struct host_limits_files *files, const char *proc,
-                            struct host_limits *out) {
+                            uint64_t now_ms, struct host_limits *out) {
   double page = (double)sysconf(_SC_PAGESIZE);
   proc = proc != NULL ? proc : "/proc";
   sockstat_read(&files->sockstat, proc, out, page);
-  if (files->calls++ % LIMITS_EVERY == 0)
-    limits_of(proc, out, page);
+  if (now_ms < files->due_ms)
+    return;
+  limits_of(proc, out, page);
+  /* Every namespace tells this one: where it is not known, something failed. */
+  if (!isnan(out->time_wait_limit))
+    files->due_ms = now_ms + LIMITS_EVERY_MS;
 }
 
 void host_limits_read(const char *proc, struct host_limits *out) {
   struct host_limits_files files = {.sockstat = -1};
-  host_limits_read_again(&files, proc, out);
+  host_limits_read_again(&files, proc, 0, out);
   if (files.sockstat >= 0)
     close(files.sockstat);
 }

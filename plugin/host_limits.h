@@ -3,6 +3,8 @@
 #ifndef TCPINFO_HOST_LIMITS_H
 #define TCPINFO_HOST_LIMITS_H
 
+#include <stdint.h>
+
 /* NAN: not known. Orphans and memory are of all network namespaces together,
  * and their limits are told in the first one only; TIME_WAIT is of the
  * calling thread's (linux: net/ipv4/proc.c, sockstat_seq_show();
@@ -26,14 +28,15 @@ void host_limits_read(const char *proc, struct host_limits *out);
 
 /* The same, for whoever calls often, with what the call before found in `out`
  * (at first host_limits_clear()): what is in use is read anew, from a file that
- * stays open, of the namespace of the thread that called first; the limits
- * themselves, which only an operator changes, with every 16th call. */
+ * stays open, of the namespace of the thread that opened it; the limits
+ * themselves, which only an operator changes, once a minute, or until there are
+ * some. `now_ms`: of a clock that does not go back. */
 struct host_limits_files {
-  int sockstat; /* -1: not open; the caller's to close */
-  unsigned calls;
+  int sockstat;    /* -1: not open; the caller's to close */
+  uint64_t due_ms; /* when the limits are read; at first 0 */
 };
 void host_limits_read_again(struct host_limits_files *files, const char *proc,
-                            struct host_limits *out);
+                            uint64_t now_ms, struct host_limits *out);
 
 /* `part` in percent of `whole`, at most 100. NAN where one is not known, or
  * `whole` is 0. */

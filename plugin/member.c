@@ -452,6 +452,7 @@ void members_commit(struct members *m) {
     cell_commit(s->cell);
     if (s->state == SERIES_LEAVING) {
       cell_begin(s->cell);
+      cell_shrink(s->cell);
       TAILQ_REMOVE(&m->shown, s, link);
       m->shown_count--;
       TAILQ_INSERT_TAIL(&m->retired, s, link);

@@ -288,7 +288,8 @@ static void read_completed(struct scan *s) {
     closes_take(s->closes, on_destroyed, s);
   coverage_update(s);
   if (s->diag != NULL)
-    host_limits_read_again(&s->limits, s->world.proc, &s->health.limits);
+    host_limits_read_again(&s->limits, s->world.proc, now_ms(),
+                           &s->health.limits);
   s->health.members = 0;
   s->health.folded = 0;
   names_renew(s->names);

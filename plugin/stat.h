@@ -14,8 +14,8 @@
 struct stat_large; /* values above UINT32_MAX, which are few */
 
 struct stat_values {
-  uint64_t count;
-  uint64_t min, max;  /* undefined where count is 0 */
+  _Alignas(64) uint64_t count; /* all of it in one line of the cache */
+  uint64_t min, max;           /* undefined where count is 0 */
   uint64_t sum;       /* wraps never in practice: 2^64 bytes/s of a group */
   struct pages small; /* uint32_t: the values that were kept, in any order */
   struct stat_large *large; /* NULL: none */

@@ -1,6 +1,6 @@
 /* A row a socket (rows.h), 64 bytes of it with the default metrics:
  *
- *   cookie 8 | dump 4 | next 4 | ends 4 | tags 4 x n | counters 8 ... 4 ...
+ *   cookie 8 | dump 4 | place 4 | ends 4 | tags 4 x n | counters 8 ... 4 ...
  *
  * The mark of a row is the dump that saw it last. */
 #include "track.h"
@@ -317,7 +317,7 @@ __attribute__((noinline)) static bool counters_keep(struct track *t,
     counter_update(&t->counter[i], e, s, anew, &reset,
                    &t->delta[t->counter[i].field]);
   if (reset)
-    deltas_whole(t, s, false);
+    deltas_whole(t, s, e->row.mark == MARK_NEW);
   t->still = deltas_are_zero(t);
   return reset || !t->still;
 }

@@ -33,9 +33,9 @@ struct track_seen {
   bool changed;  /* false: no counter grew */
   uint32_t *tag; /* zeroes for a new socket; until the next call of track */
   /* What is new, by field, until the next call of track; set for the tracked
-   * fields, 0 where the message had no such field. Wrapped u32 and u16 counters are unwrapped. Times come in
-   * whole milliseconds once a socket is known; the sum is off by less than one
-   * for each. */
+   * fields, 0 where the message had no such field. Wrapped u32 and u16 counters
+   * are unwrapped. Times come in whole milliseconds once a socket is known; the
+   * sum is off by less than one for each. */
   const uint64_t *delta;
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -75,6 +76,34 @@ static void add(struct fixture *f, uint64_t window_us) {
                       .active = true,
                       .window_us = window_us};
   cell_add(f->cell, &r);
+}
+
+static size_t resident(void) {
+  long all, pages;
+  FILE *file = fopen("/proc/self/statm", "r");
+  assert_non_null(file);
+  assert_int_equal(fscanf(file, "%ld %ld", &all, &pages), 2);
+  fclose(file);
+  return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What a cell that rests does not need goes back, and it works as before. */
+static void test_shrink(void **state) {
+  (void)state;
+  enum { VALUES = 1 << 20 };
+  struct fixture *f = start(METRIC_RTT);
+  uint32_t rtt = 2000;
+  memcpy(f->info + field_table[FIELD_RTT].offset, &rtt, sizeof(rtt));
+  for (int i = 0; i < VALUES; i++)
+    add(f, 0);
+  cell_begin(f->cell);
+  size_t before = resident();
+  cell_shrink(f->cell);
+  assert_true(resident() + 3 * VALUES < before);
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "rtt-p95") == 0.002);
+  stop(f);
 }
 
 /* Times in jiffies may exceed the window: the shares stay shares. */
@@ -619,6 +648,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sum),
       cmocka_unit_test(test_unchanged),
+      cmocka_unit_test(test_shrink),
       cmocka_unit_test(test_limited_adds_up),
       cmocka_unit_test(test_limited_unknown),
       cmocka_unit_test(test_percent_is_capped),

@@ -603,6 +603,24 @@ static void test_still(void **state) {
   track_free(t);
 }
 
+/* A time is all of it where a socket is first seen late, however long. */
+static void test_new_times(void **state) {
+  (void)state;
+  struct track *t = track_new(followed, FOLLOWED, 1);
+  track_begin(t);
+  track_end(t, gone_none, NULL);
+  const uint64_t us[] = {3333, (uint64_t)30 * 86400 * 1000000};
+  track_begin(t);
+  for (uint64_t i = 0; i < 2; i++) {
+    struct fake_socket s = {.cookie = i, .port = 80, .count = {0, 10, us[i]}};
+    struct track_seen seen = see(t, &s);
+    assert_int_equal(seen.event, TRACK_NEW);
+    assert_int_equal(seen.delta[FIELD_BUSY_TIME], us[i]);
+  }
+  track_end(t, gone_none, NULL);
+  track_free(t);
+}
+
 static void test_other_block(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
@@ -677,6 +695,7 @@ int main(void) {
       cmocka_unit_test(test_close_baseline),
       cmocka_unit_test(test_many_come_and_go),
       cmocka_unit_test(test_still),
+      cmocka_unit_test(test_new_times),
       cmocka_unit_test(test_other_block),
       cmocka_unit_test(test_lasting_block),
       cmocka_unit_test(test_block_not_there),
