@@ -21,6 +21,13 @@ WORST = re.compile(r"worst[1-9][0-9]{0,2}$")
 WORST_SERIES = {"percent-retrans_percent", "latency-rtt-p95"}
 
 
+class Values(dict):
+    """{series: value}. `unknown`: series that were reported, but collectd has
+    no number for them: a rate after a first read."""
+
+    unknown = frozenset()
+
+
 class Group:
     """`other`: the member of that name, or None. `worst`: the values of worst1
     and so on, whose names collectd does not tell."""
@@ -63,9 +70,9 @@ class Cache:
         self.path, self.want = path, want
         self.times, self.values = {}, {} # by Name
 
-    def read(self):
-        """{host: Host} as of now; raises Problem."""
-        with Connection(self.path) as connection:
+    def read(self, patience=None):
+        """{host: Host} as of now; raises Problem. `patience`: Connection's."""
+        with Connection(self.path, patience) as connection:
             self._settle(connection)
         if not any(name.instance != SELF for name in self.times):
             raise Problem(NO_VALUES, "collectd has no values of the plugin "
@@ -136,21 +143,53 @@ def unfinished(times):
             if 0 < h.own_time < h.time}
 
 
+def counts(name):
+    """Whether it is a counter, which no read leaves out."""
+    kind = name.series.partition("-")[0]
+    return kind == "packets" or kind.startswith("total_")
+
+
+def on_its_way(times, out):
+    """{host: time of the read before}, of the hosts of which a part of the last
+    read is not here yet: collectd's network plugin sends a packet when it is
+    full, so that the end of a read may come with the next one."""
+    before, alive, late = {}, set(), {}
+    for name, when in times.items():
+        host = out[name.host]
+        if when == max(host.time, host.own_time):
+            alive.add(name[:2])
+        else:
+            before[name.host] = max(before.get(name.host, 0), when)
+    for name, when in times.items():
+        if when == before.get(name.host) and (
+                when == out[name.host].own_time # which comes last
+                or (name[:2] in alive and counts(name))):
+            late[name.host] = when
+    return late
+
+
 def hosts(times, values):
     """{host: Host} out of {Name: time} and {Name: value}."""
     out = last_reads(times)
-    instances = {}
+    late = on_its_way(times, out)
+    instances, alive = {}, set()
     for name, when in times.items():
-        host = out[name.host]
-        if when == (host.own_time if name.instance == SELF else host.time):
+        host, before = out[name.host], late.get(name.host)
+        last = host.own_time if name.instance == SELF else host.time
+        if when in (last, before):
             instances.setdefault(name[:2], {})[name.series] = values.get(name)
+        # What is behind a part that came may not have come at all.
+        if when == last or when == before == host.own_time:
+            alive.add(name[:2])
     for (host, instance), series in instances.items():
-        place(out[host], instance, series)
+        if (host, instance) in alive:
+            place(out[host], instance, series)
     return out
 
 
 def place(host, instance, series):
-    known = {s: v for s, v in series.items() if v is not None}
+    known = Values((s, v) for s, v in series.items() if v is not None)
+    known.unknown = series.keys() - known.keys()
     if instance == SELF:
         host.own = known
         return

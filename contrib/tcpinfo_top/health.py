@@ -51,6 +51,8 @@ class Thresholds:
 
     def _enough(self, values):
         """A single loss is a high percentage of little traffic."""
+        if "packets-retrans" in getattr(values, "unknown", ()):
+            return False # how many, the next read will tell
         retrans = values.get("packets-retrans")
         return retrans is None or retrans >= self.least_retrans
 

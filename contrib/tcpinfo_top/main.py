@@ -5,7 +5,7 @@ import signal
 import sys
 
 from . import document, options, paper
-from .problem import Problem
+from .problem import NO_OUTPUT, Problem
 from .viewer import Viewer
 
 
@@ -48,14 +48,49 @@ def run(o):
 ENDING = signal.SIGINT, signal.SIGTERM
 
 
+def nothing(*_):
+    """Not SIG_IGN: of a signal that came with the first one, Python would then
+    print an OSError."""
+
+
 def end(number, _):
     """Once: what follows would disturb the end, which leaves the terminal as it
     was."""
     for s in ENDING:
-        signal.signal(s, signal.SIG_IGN)
+        signal.signal(s, nothing)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+def no_more_output():
+    """Python would fail to write the rest once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refuse(code, text):
+    print("tcpinfo-top: %s" % text, file=sys.stderr)
+    return code
+
+
+def safely(o):
+    """The exit status."""
+    try:
+        if sys.stdout is None:
+            raise Problem(NO_OUTPUT, "the output is closed")
+        sys.stdout.reconfigure(errors="replace") # names come from elsewhere
+        run(o)
+    except Problem as problem:
+        return refuse(problem.code, problem)
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        no_more_output()
+    except OSError as error: # those of the socket are Problems
+        no_more_output()
+        return refuse(NO_OUTPUT, "cannot write the output: %s" % (
+            error.strerror or error))
+    return 0
 
 
 def main():
@@ -64,13 +99,8 @@ def main():
         if signal.getsignal(s) != signal.SIG_IGN:
             signal.signal(s, end)
     try:
-        run(o)
-    except Problem as problem:
-        print("tcpinfo-top: %s" % problem, file=sys.stderr)
-        return problem.code
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:
-        # Python would say so once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return safely(o)
+    finally:
+        # Python sets the default at its end, but does not touch this.
+        for s in ENDING:
+            signal.signal(s, signal.SIG_IGN)

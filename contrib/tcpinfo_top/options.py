@@ -53,9 +53,9 @@ def parse(words):
     p = argparse.ArgumentParser(
         prog="tcpinfo-top", allow_abbrev=False, description="A live table of what collectd's "
         "plugin tcpinfo reports, worst first; see tcpinfo-top(1).",
-        epilog="Exit status: 0, or 2: wrong options, 3: no answer from "
-        "collectd, 4: it has no values of the plugin, 5: no such group or "
-        "host.")
+        epilog="Exit status: 0, or 1: no output could be written, 2: wrong "
+        "options, 3: no answer from collectd, 4: it has no values of the "
+        "plugin, 5: no such group or host.")
     p.add_argument("--socket", metavar="PATH", default=SOCKET,
                    help="that of collectd's unixsock plugin (%(default)s)")
     p.add_argument("--host", metavar="NAME", action="append",

@@ -8,7 +8,7 @@ import time
 from . import table
 from .paper import cut
 
-QUIT = ("q", "Q", "\x1b")
+QUIT = ("q", "Q") # no Esc: arrows and the wheel begin with it
 
 
 class Screen:

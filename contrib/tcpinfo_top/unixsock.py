@@ -3,6 +3,7 @@ they mean is not known here."""
 
 import errno
 import grp
+import math
 import os
 import pwd
 import socket
@@ -32,7 +33,7 @@ def owner(path):
         st.st_mode & 0o777)
 
 
-def why(error, path):
+def why(error, path, timeout):
     code = getattr(error, "errno", None)
     if code in (errno.ENOENT, errno.ENOTDIR):
         return ("there is no socket %s: does collectd run, with LoadPlugin "
@@ -43,7 +44,7 @@ def why(error, path):
     if code == errno.ECONNREFUSED:
         return "nobody answers at %s: collectd does not run" % path
     if isinstance(error, socket.timeout):
-        return "no answer at %s for %d s" % (path, TIMEOUT)
+        return "no answer at %s for %.0f s" % (path, timeout)
     return "%s: %s" % (path, getattr(error, "strerror", None) or error)
 
 
@@ -52,17 +53,19 @@ def quoted(name):
 
 
 class Connection:
-    """Raises Problem, whatever goes wrong."""
+    """Raises Problem, whatever goes wrong. `patience`: seconds without a byte,
+    where they are less than usual."""
 
-    def __init__(self, path):
+    def __init__(self, path, patience=None):
         self.path = path
+        self.timeout = TIMEOUT if patience is None else min(TIMEOUT, patience)
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(TIMEOUT)
+        self.socket.settimeout(self.timeout)
         try:
             self.socket.connect(path)
         except OSError as error:
             self.socket.close()
-            raise Problem(NO_ANSWER, why(error, path)) from error
+            raise self._problem(error) from error
         self.lines = self.socket.makefile("rb")
 
     def __enter__(self):
@@ -81,16 +84,19 @@ class Connection:
 
     def values(self, names):
         """{name: value}, counters as rates, without those that are gone
-        meanwhile or are not a number."""
+        meanwhile or are not a finite number."""
         out = {}
         for start in range(0, len(names), BATCH):
             part = names[start:start + BATCH]
             self._send("".join("GETVAL %s\n" % quoted(n) for n in part))
             for name in part:
                 value = self._value()
-                if value is not None and value == value:
+                if value is not None and math.isfinite(value):
                     out[name] = value
         return out
+
+    def _problem(self, error):
+        return Problem(NO_ANSWER, why(error, self.path, self.timeout))
 
     def _value(self):
         found = [self._line() for _ in range(self._count())]
@@ -100,13 +106,13 @@ class Connection:
         try:
             self.socket.sendall(text.encode("utf-8", "surrogateescape"))
         except OSError as error:
-            raise Problem(NO_ANSWER, why(error, self.path)) from error
+            raise self._problem(error) from error
 
     def _line(self):
         try:
             line = self.lines.readline()
         except OSError as error:
-            raise Problem(NO_ANSWER, why(error, self.path)) from error
+            raise self._problem(error) from error
         if not line.endswith(b"\n"):
             raise Problem(NO_ANSWER, "%s: the connection was closed: collectd "
                           "has ended" % self.path)

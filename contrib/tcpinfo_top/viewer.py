@@ -5,6 +5,9 @@ import time
 from . import cache, health, options, row, table
 from .problem import NO_SUCH, Problem
 
+GONE = 3 # hosts that are named
+LEAST_PATIENCE = 1 # seconds: a busy collectd is not one that does not answer
+
 
 def choose(hosts, what, names):
     """Refuses a name that is not there."""
@@ -28,9 +31,10 @@ class Viewer:
         self.gone = {} # {host: when it was last read}
         self.trouble = None # the Problem of the last look, or None
 
-    def look(self):
+    def look(self, patience=None):
         """Raises Problem, and then keeps what was read before."""
-        found = {n: h for n, h in self.cache.read().items() if h.groups}
+        found = {n: h for n, h in self.cache.read(patience).items()
+                 if h.groups}
         choose(found, "host", self.o.host)
         hosts = [h for h in found.values()
                  if not self.o.host or h.name in self.o.host]
@@ -47,10 +51,13 @@ class Viewer:
 
     def first(self):
         """look(), with patience."""
-        end = time.monotonic() + (self.o.wait or 0)
+        if self.o.wait is None:
+            return self.look()
+        end = time.monotonic() + self.o.wait
         while True:
+            rest = max(end - time.monotonic(), LEAST_PATIENCE)
             try:
-                return self.look()
+                return self.look(rest)
             except Problem:
                 if time.monotonic() >= end:
                     raise
@@ -70,10 +77,14 @@ class Viewer:
             report.notes.append([("%s was the last read: %s" % (
                 table.clock(max(h.time for h in self.hosts)), self.trouble),
                 "bad")])
-        for name, when in sorted(self.gone.items()):
+        last = sorted(self.gone.items(), key=lambda g: (-g[1], g[0]))
+        for name, when in last[:GONE]:
             report.notes.append([("%s was the last read of %s, which is not "
                                   "there any more" % (table.clock(when),
                                   table.printable(name)), "bad")])
+        if len(last) > GONE:
+            report.notes.append([("and %d more hosts are not there any more" % (
+                len(last) - GONE), "bad")])
         return report
 
     def times(self):

@@ -52,7 +52,6 @@ class Values:
         return "1 Value found\nvalue=%s\n" % (
             "NaN" if value != value else "%e" % value)
 
-
     def wait(self, looks):
         """Until it was looked at so many times more."""
         end = self.looks + looks

@@ -107,8 +107,55 @@ class Current(unittest.TestCase):
                   "h/tcpinfo-web/count-active": (5, None),
                   "h/tcpinfo-web/count-odd": (5, "unknown type"),
                   "h/tcpinfo-web/count-stalled": (5, 4)}
-        self.assertEqual(read(Values(values))["h"].groups["web"].total,
+        total = read(Values(values))["h"].groups["web"].total
+        self.assertEqual(total, {"count-stalled": 4})
+        self.assertIn("total_bytes-bytes_sent", total.unknown)
+
+    def test_infinite(self):
+        self.assertEqual(read(Values({
+            "h/tcpinfo-web/count-active": (5, math.inf),
+            "h/tcpinfo-web/count-stalled": (5, 4)}))["h"].groups["web"].total,
                          {"count-stalled": 4})
+
+
+class OnItsWay(unittest.TestCase):
+    """The end of a read that comes with the next one."""
+
+    VALUES = {
+        "h/tcpinfo-web/count-connections": (20, 3),
+        "h/tcpinfo-web/packets-retrans": (20, 1),
+        "h/tcpinfo-web-a/count-connections": (20, 1),
+        "h/tcpinfo-web-a/packets-retrans": (10, 2),
+        "h/tcpinfo-web-b/packets-retrans": (10, 3),
+        "h/tcpinfo-web-gone/packets-retrans": (0.5, 9),
+        "h/tcpinfo-self/count-members": (10, 2),
+        "h/tcpinfo-self/total_events-malformed": (10, 0)}
+
+    def test_members_and_own_values(self):
+        host = read(Values(self.VALUES))["h"]
+        self.assertEqual(host.groups["web"].members, {
+            "a": {"count-connections": 1, "packets-retrans": 2},
+            "b": {"packets-retrans": 3}})
+        self.assertEqual(host.own, {"count-members": 2,
+                                    "total_events-malformed": 0})
+        self.assertFalse(host.dropped)
+
+    def test_within_own_values(self):
+        host = read(Values({**self.VALUES,
+                            "h/tcpinfo-web-a/packets-retrans": (20, 2),
+                            "h/tcpinfo-self/count-members": (20, 3)}))["h"]
+        self.assertEqual(set(host.groups["web"].members), {"a"})
+        self.assertEqual(host.own, {"count-members": 3,
+                                    "total_events-malformed": 0})
+
+    def test_series_given_out_anew(self):
+        """With its counters only: what else it had is of old."""
+        host = read(Values({
+            "h/tcpinfo-web-a/packets-retrans": (20, 2),
+            "h/tcpinfo-web-a/count-connections": (10, 1),
+            "h/tcpinfo-self/count-members": (20, 1)}))["h"]
+        self.assertEqual(host.groups["web"].members["a"],
+                         {"packets-retrans": 2})
 
 
 class WholeReads(unittest.TestCase):

@@ -52,6 +52,15 @@ class Levels(unittest.TestCase):
         self.assertEqual(level(percent__retrans_percent=5, least_retrans=0,
                                packets__retrans=0.01), "bad")
 
+    def test_retransmissions_after_a_first_read(self):
+        """How many a second is not known yet, which is not "many"."""
+        values = cache.Values(WELL, **{"percent-retrans_percent": 100})
+        del values["packets-retrans"]
+        thresholds = health.Thresholds(health.defaults(), 0.3)
+        self.assertEqual(thresholds.verdict(values).level, health.BAD)
+        values.unknown = {"packets-retrans"}
+        self.assertEqual(thresholds.verdict(values).level, health.OK)
+
     def test_stalled_is_a_share(self):
         for connections, stalled, expected in (
                 (100, 4, "ok"), (100, 5, "warning"), (100, 50, "bad"),

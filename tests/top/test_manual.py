@@ -47,8 +47,9 @@ class Options(unittest.TestCase):
     def test_exit_codes(self):
         from tcpinfo_top import problem
         said = re.findall(r"^\.It (\d)$", self.PAGE, re.M)
-        self.assertEqual(sorted(said), ["0", "2"] + sorted(
-            str(c) for n, c in vars(problem).items() if n.startswith("NO_")))
+        self.assertEqual(sorted(said), sorted(["0", "2"] + [
+            str(c) for n, c in vars(problem).items()
+            if n.startswith("NO_")]))
 
     def test_columns(self):
         def limit(value):

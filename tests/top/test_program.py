@@ -1,23 +1,29 @@
 """The program as a whole: its JSON, its errors, and what it does while collectd
 comes and goes."""
 
+import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
+from unittest import mock
 
 from fake_collectd import HERE, FakeCollectd, Values, recorded
 
 PROGRAM = os.path.join(HERE, "..", "..", "contrib", "tcpinfo-top")
 
 
-def run(path, *options, program=PROGRAM):
-    return subprocess.run([sys.executable, "-E", program, "--socket", path, *options],
-                          check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+def run(path, *options, program=PROGRAM, python=(), stdout=subprocess.PIPE,
+        env=None):
+    return subprocess.run([sys.executable, "-E", *python, program, "--socket",
+                           path, *options], check=False, stdout=stdout,
+                          stderr=subprocess.PIPE, text=True, timeout=60,
+                          env=env)
 
 
 def document(answer, *options):
@@ -92,6 +98,14 @@ class Json(unittest.TestCase):
         host, = document(Values({"\udcff/tcpinfo-web/count-connections": (5, 1)}))
         self.assertEqual(host["host"], "?")
 
+    def test_infinite(self):
+        """JSON has no such number, and what is not there is null for jq."""
+        host, = document(Values({
+            "h/tcpinfo-web/latency-rtt-max": (5, float("inf")),
+            **connections(web=1)}))
+        self.assertEqual(set(host["groups"][0]["metrics"]),
+                         {"count-connections"})
+
 
 class Errors(unittest.TestCase):
     def refused(self, code, part, path, *options):
@@ -121,6 +135,49 @@ class Errors(unittest.TestCase):
             self.refused(5, "no group 'wbe'; there is api, web", fake.path,
                          "--group", "wbe")
             self.refused(5, "no host 'g'; there is h", fake.path, "--host", "g")
+
+
+    def test_stopped_daemon(self):
+        """It has a socket, and does not answer."""
+        with socket.socket(socket.AF_UNIX) as s, \
+                tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "socket")
+            s.bind(path)
+            s.listen(5)
+            began = time.monotonic()
+            done = run(path, "--once", "--wait", "1")
+            self.assertLess(time.monotonic() - began, 8)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("no answer at %s for 1 s" % path, done.stderr)
+
+
+class Output(unittest.TestCase):
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_full(self):
+        for how in ("--once", "--json", "--members"):
+            with self.subTest(how), open("/dev/full", "w") as full, \
+                    FakeCollectd(recorded()) as fake:
+                done = run(fake.path, how, stdout=full)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr,
+                                 "^tcpinfo-top: cannot write .*\n$")
+
+    def test_closed(self):
+        with FakeCollectd(recorded()) as fake:
+            done = subprocess.run(
+                ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-E",
+                 PROGRAM, "--once", "--socket", fake.path], check=False,
+                stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "tcpinfo-top: the output is closed\n"))
+
+    def test_ascii(self):
+        values = Values({"caf\u00e9/tcpinfo-web/count-connections": (5, 1)})
+        with FakeCollectd(values) as fake:
+            done = run(fake.path, "--once", python=("-X", "utf8=0"),
+                       env={**os.environ, "LC_ALL": "C"})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith("caf?  "), done.stdout)
 
 
 class Live(unittest.TestCase):
@@ -216,6 +273,19 @@ class Live(unittest.TestCase):
             lines = self.until(p, " 22")
             self.assertEqual("".join(lines).count("any more"), 0)
 
+    def test_many_hosts_go(self):
+        """The latest are named."""
+        gone = {"g%d/tcpinfo-web/count-connections" % i: (i, 1)
+                for i in range(1, 10)}
+        values = Values({**connections(web=11), **gone})
+        with FakeCollectd(values) as fake:
+            p = self.start(fake.path)
+            self.until(p, " 11")
+            values.known = connections(web=11)
+            lines = self.until(p, "and 6 more hosts are not there any more")
+        self.assertEqual([x.split(",")[0].split()[-1] for x in lines
+                          if "was the last read of" in x], ["g9", "g8", "g7"])
+
     def test_trouble_is_told_once(self):
         values = Values(connections(web=11))
         with FakeCollectd(values) as fake:
@@ -228,6 +298,47 @@ class Live(unittest.TestCase):
             values.known["h/tcpinfo-web/count-connections"] = (6, 22)
             lines = self.until(p, " 22")
         self.assertEqual("".join(lines).count("was the last read"), 1)
+
+
+class Signals(unittest.TestCase):
+    def test_two_at_once(self):
+        """Both are pending when Python looks at them: blocked until then."""
+        code = ("import os, signal, sys; sys.path.insert(0, %r)\n"
+                "from tcpinfo_top import main\n"
+                "def run(_):\n"
+                "    signal.pthread_sigmask(signal.SIG_BLOCK, main.ENDING)\n"
+                "    for s in main.ENDING: os.kill(os.getpid(), s)\n"
+                "    signal.pthread_sigmask(signal.SIG_UNBLOCK, main.ENDING)\n"
+                "main.run = run\n"
+                "sys.argv[1:] = []\n"
+                "sys.exit(main.main())" % os.path.dirname(PROGRAM))
+        done = subprocess.run([sys.executable, "-E", "-B", "-c", code],
+                              check=False, stderr=subprocess.PIPE, text=True,
+                              timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+class Keys(unittest.TestCase):
+    """What the screen makes of them."""
+
+    def ends(self, *keys):
+        try:
+            from tcpinfo_top.screen import Screen
+        except ImportError:
+            self.skipTest("no curses")
+        screen = Screen()
+        screen.window = mock.Mock()
+        screen.window.getch.side_effect = itertools.chain(
+            map(ord, keys), itertools.repeat(-1))
+        return not screen.wait(0.05)
+
+    def test_q(self):
+        self.assertTrue(self.ends("q"))
+        self.assertTrue(self.ends("x", "Q"))
+
+    def test_others(self):
+        self.assertFalse(self.ends("\x1b"))
+        self.assertFalse(self.ends(*"\x1b[A\x1bOB\x1b[<64;1;1M")) # the wheel
 
 
 class Installed(unittest.TestCase):
