@@ -93,8 +93,9 @@ static void sockstat_read(int *fd, const char *proc, struct host_limits *out,
   const char *line = text;
   while (strncmp(line, "TCP:", 4) != 0) {
     line = strchr(line, '\n');
-    if (line++ == NULL)
+    if (line == NULL)
       return;
+    line++;
   }
   out->orphans = sockstat_get(line, "orphan");
   out->time_wait = sockstat_get(line, "tw");
