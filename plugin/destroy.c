@@ -3,6 +3,8 @@
  * messages, not what they say. */
 #include "destroy.h"
 
+#include "pages.h"
+
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -12,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,8 +47,8 @@ struct entry {
 };
 
 struct queue {
-  uint8_t *bytes;
-  size_t used, size;
+  struct pages bytes;
+  size_t used;
 };
 
 struct destroy {
@@ -83,38 +84,25 @@ static void unlock(const struct destroy *d) {
 }
 
 static void queue_free(struct queue *q) {
-  if (q->size > 0)
-    munmap(q->bytes, q->size);
-  *q = (struct queue){.bytes = NULL};
+  pages_resize(&q->bytes, 0);
+  q->used = 0;
 }
 
-/* Mapped, because malloc() keeps what is freed: after the first large block it
- * takes the next ones from its heap (mallopt(3), M_MMAP_THRESHOLD). */
 static bool queue_grow(struct queue *q) {
-  struct queue larger = {.used = q->used,
-                         .size = q->size > 0 ? 2 * q->size : QUEUE_FIRST};
-  void *bytes = mmap(NULL, larger.size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (bytes == MAP_FAILED)
-    return false;
-  larger.bytes = bytes;
-  if (q->used > 0)
-    memcpy(larger.bytes, q->bytes, q->used);
-  queue_free(q);
-  *q = larger;
-  return true;
+  return pages_resize(&q->bytes,
+                      q->bytes.size > 0 ? 2 * q->bytes.size : QUEUE_FIRST);
 }
 
 /* Room for one more entry. False: there is none, or no memory. */
 static bool queue_room(struct queue *q) {
   size_t needed = q->used + sizeof(struct entry) + DATAGRAM_MAX;
-  return needed <= q->size || (needed <= QUEUE_MAX && queue_grow(q));
+  return needed <= q->bytes.size || (needed <= QUEUE_MAX && queue_grow(q));
 }
 
 /* What was hardly needed goes back, too. */
 static void queue_empty(struct queue *q) {
-  bool needed = q->size <= QUEUE_FIRST || q->used >= q->size / 4;
-  if (q->size > QUEUE_KEPT || !needed)
+  bool needed = q->bytes.size <= QUEUE_FIRST || q->used >= q->bytes.size / 4;
+  if (q->bytes.size > QUEUE_KEPT || !needed)
     queue_free(q);
   q->used = 0;
 }
@@ -139,7 +127,7 @@ static enum outcome receive_one(struct destroy *d, size_t *got) {
   struct queue *q = &d->queue;
   if (!queue_room(q))
     return FULL;
-  struct entry *e = (void *)(q->bytes + q->used);
+  struct entry *e = (void *)((uint8_t *)q->bytes.at + q->used);
   struct sockaddr_nl from = {.nl_family = AF_UNSPEC};
   socklen_t from_size = sizeof(from);
   ssize_t n = recvfrom(d->fd, e + 1, DATAGRAM_MAX, MSG_DONTWAIT | MSG_TRUNC,
@@ -386,7 +374,7 @@ static uint64_t queue_walk(const struct queue *q, destroy_event_cb *cb,
                            void *data) {
   uint64_t count = 0;
   for (size_t at = 0; at < q->used;) {
-    const struct entry *e = (const void *)(q->bytes + at);
+    const struct entry *e = (const void *)((uint8_t *)q->bytes.at + at);
     count += walk(e, cb, data);
     at += sizeof(*e) + ((e->size + 7) & ~(uint64_t)7);
   }
