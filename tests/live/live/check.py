@@ -7,36 +7,36 @@ import subprocess
 import sys
 
 SKIP = 77
-failures = 0
 done = 0
+failures = [] # as printed
 
 
 def say(*text):
     print(*text, flush=True)
 
 
-def equal(what, got, expected, tolerance=0.0):
-    """Prints the comparison; counts it when it does not hold."""
-    global failures, done
+def _compared(ok, text):
+    global done
     done += 1
-    ok = (got is not None and expected is not None and
-          abs(got - expected) <= tolerance
-          if isinstance(expected, (int, float)) and
-          isinstance(got, (int, float, type(None))) else got == expected)
+    line = "%-4s %s" % ("ok" if ok else "FAIL", text)
+    say(line)
     if not ok:
-        failures += 1
-    say("%-4s %s: %s, expected %s" % ("ok" if ok else "FAIL", what, number(got),
-                                      number(expected)))
+        failures.append(line)
     return ok
 
 
+def equal(what, got, expected, tolerance=0.0):
+    """Prints the comparison; counts it when it does not hold."""
+    return _compared(
+        got is not None and expected is not None and
+        abs(got - expected) <= tolerance
+        if isinstance(expected, (int, float)) and
+        isinstance(got, (int, float, type(None))) else got == expected,
+        "%s: %s, expected %s" % (what, number(got), number(expected)))
+
+
 def true(what, condition, figures=""):
-    global failures, done
-    done += 1
-    if not condition:
-        failures += 1
-    say("%-4s %s%s" % ("ok" if condition else "FAIL", what,
-                       ": " + str(figures) if figures != "" else ""))
+    _compared(condition, what + (": " + str(figures) if figures != "" else ""))
     return condition
 
 
@@ -79,5 +79,7 @@ def need(*programs, root=True, namespaces=True, module=True):
 def main(test):
     """Runs `test`, prints the sum, ends with 0 or 1."""
     test()
-    say("%d compared, %d failed" % (done, failures))
+    for line in failures: # again: of a long output, often only the end is kept
+        say(line)
+    say("%d compared, %d failed" % (done, len(failures)))
     sys.exit(1 if failures or not done else 0)
