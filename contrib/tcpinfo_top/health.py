@@ -8,6 +8,8 @@ from . import column, metric
 OK, WARNING, BAD = 0, 1, 2
 VERDICTS = ("ok", "warning", "bad")
 
+SENT = "total_bytes-bytes_sent"
+
 Limit = collections.namedtuple("Limit", "warning bad")
 # `value` is what was compared with `limit`, which it reached; both in `unit`.
 Finding = collections.namedtuple("Finding", "column series value unit limit "
@@ -30,7 +32,8 @@ class Thresholds:
         self.least_retrans = least_retrans
 
     def verdict(self, values):
-        """Of the {series: value} of one group or member."""
+        """Of the {series: value} of one group or member. That a peer's window
+        sets the pace is no fault, that it lets nothing through is one."""
         findings, judged = [], []
         for c in column.COLUMNS:
             limit, series = self.limits[c.name], column.series(c, values)
@@ -40,7 +43,8 @@ class Thresholds:
             if value is None:
                 continue
             judged.append(series)
-            if c.name == "retrans_percent" and not self._enough(values):
+            if c.name == "retrans_percent" and not self._enough(values) or \
+                    c.name == "receiver" and values.get(SENT) != 0:
                 continue
             level, reached = compare(value, limit)
             if level:

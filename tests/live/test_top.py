@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """contrib/tcpinfo-top asks the real collectd, while one server of three loses
-packets and another one does not answer any more."""
+packets and another one does not answer any more; and while one does not read."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from live.traffic import Agents
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..",
                                    "contrib", "tcpinfo-top"))
-PORT, QUIET = 9001, 9002
+PORT, QUIET, MUTE = 9001, 9002, 9003
 WELL, LOSSY, DEAD = "10.99.0.2", "10.99.0.3", "10.99.0.4"
 CONNECTIONS = {WELL: 1, LOSSY: 3, DEAD: 2}
 SIZE = 45000 # to each server, ten times a second
@@ -43,6 +43,17 @@ BLOCK = """\
   </Group>
 </Plugin>
 """ % (PORT, QUIET)
+MUTED = """\
+<Plugin tcpinfo>
+  <Group "default">
+    RemotePort %d
+  </Group>
+  <Group "window">
+    RemotePort %d
+    Metric "connections" "zero_window"
+  </Group>
+</Plugin>
+""" % (MUTE, MUTE)
 
 
 def top(path, *options, before=()):
@@ -338,6 +349,40 @@ def check_restart(tmux, daemon, start):
         yield again
 
 
+def reasons(path, wanted):
+    """{group: {metric: (value, verdict)}}, once these are all."""
+    got = {g["group"]: {r["metric"]: (round(r["value"]), r["verdict"])
+                        for r in g["reasons"]}
+           for g in document(path)[0]["groups"]}
+    return got if {n: set(r) for n, r in got.items()} == wanted and all(
+        r == (100, "bad") for g in got.values() for r in g.values()) else None
+
+
+def check_mute(link, client, mute, path):
+    """A peer that does not read, with the default metrics and with the one
+    that tells more."""
+    mute.listen(MUTE)
+    with Collectd(MUTED + UNIXSOCK % (own_modules(), path),
+                  link.client) as daemon:
+        numbers = client.open(1, WELL, MUTE)
+        daemon.wait(lambda r: len(r) >= 2, "read")
+        client.send(numbers, SIZE)
+        for name, paused, expected in (
+                ("it reads", False, {"default": set(), "window": set()}),
+                ("it does not", True, {
+                    "default": {"percent-limited-receiver"},
+                    "window": {"count-zero_window"}}),
+                ("it reads again", False, {"default": set(),
+                                           "window": set()})):
+            mute.pause(paused)
+            if paused:
+                client.send(numbers, 64 << 20)
+            found = poll(lambda: reasons(path, expected), # pylint: disable=W0640
+                         "reasons %s" % expected)
+            check.true(name, found is not None, found)
+        check.equal("exit code", daemon.end(), 0)
+
+
 def run(link, client, server, folder):
     for port in (PORT, QUIET):
         server.listen(port)
@@ -374,6 +419,8 @@ def main():
     try:
         with netns.Link(more=2) as link, Agents(link) as (client, server, _):
             run(link, client, server, folder)
+        with netns.Link() as link, Agents(link) as (client, server, _):
+            check_mute(link, client, server, os.path.join(folder, "muted"))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

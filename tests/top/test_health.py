@@ -71,6 +71,24 @@ class Levels(unittest.TestCase):
                 self.assertEqual(level(count__connections=connections,
                                        count__stalled=stalled), expected)
 
+    def test_closed_window_is_a_share(self):
+        for connections, closed, expected in (
+                (100, 4, "ok"), (100, 5, "warning"), (1, 1, "bad"),
+                (None, 1, "warning")):
+            with self.subTest((connections, closed)):
+                self.assertEqual(level(count__connections=connections,
+                                       count__zero_window=closed), expected)
+
+    def test_receiver_that_takes_nothing(self):
+        """One that takes a little is the path's or the receiver's own pace."""
+        for share, sent, expected in (
+                (100, 0, "bad"), (50, 0, "bad"), (5, 0, "warning"),
+                (4.9, 0, "ok"), (0, 0, "ok"), (100, 1, "ok"),
+                (100, None, "ok")):
+            with self.subTest((share, sent)):
+                self.assertEqual(level(percent__limited__receiver=share,
+                                       total_bytes__bytes_sent=sent), expected)
+
     def test_nothing_known(self):
         v = health.Thresholds(health.defaults(), 0).verdict(
             {"count-connections": 3})
