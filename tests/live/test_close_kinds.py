@@ -148,9 +148,9 @@ def reset_seen(ends):
     both = ("everything", "port", "address", "remote")
     ends.show(
         "%d reset after a read" % n,
-        same(*both, **counted(n, n, bytes_sent=n * REQUEST,
+        same(*both, **counted(n, n, bytes_new=n * REQUEST,
                               bytes_received=n * ANSWER)),
-        same(*both, **counted(n, n, bytes_sent=n * ANSWER,
+        same(*both, **counted(n, n, bytes_new=n * ANSWER,
                               bytes_received=n * REQUEST)))
 
 
@@ -159,14 +159,14 @@ def reset_at_once(ends):
     n = 200
     for _ in range(n // 20):
         Pair(ends, 20).reset()
-    ours = {"bytes_sent": (0, n * REQUEST), "bytes_received": (0, n * ANSWER)}
+    ours = {"bytes_new": (0, n * REQUEST), "bytes_received": (0, n * ANSWER)}
     ends.show(
         "%d reset at once" % n,
         {**same("everything", "address", "remote", **counted(n, n, **ours)),
          "port": counted((0, n), (0, n), **ours),
-         "others": counted(0, 0, bytes_sent=0, bytes_received=0)},
+         "others": counted(0, 0, bytes_new=0, bytes_received=0)},
         same("everything", "port", **counted(
-            n, n, bytes_sent=n * ANSWER, bytes_received=n * REQUEST)))
+            n, n, bytes_new=n * ANSWER, bytes_received=n * REQUEST)))
     w = ends.watches[0]
     check.equal("client port closed, as many as opened (in all)",
                 w.value("port", "closed"), w.value("port", "opened"))
@@ -194,10 +194,10 @@ def connected_anew(ends):
     ends.show(
         "%d reset and connected anew" % n,
         same("everything", "port", "address", **numbers,
-             bytes_sent=2 * n * REQUEST, bytes_received=(
+             bytes_new=2 * n * REQUEST, bytes_received=(
                  2 * n * ANSWER, 2 * n * ANSWER + n)),
         same("everything", "port", "address", **numbers,
-             bytes_sent=2 * n * ANSWER, bytes_received=2 * n * REQUEST + n))
+             bytes_new=2 * n * ANSWER, bytes_received=2 * n * REQUEST + n))
 
 
 # --- connects that fail ------------------------------------------------------
@@ -214,7 +214,7 @@ def refused(ends):
     ends.show(
         "%d refused, half of them in a blocking connect()" % n,
         {**same("everything", "address", "remote", **counted(
-            0, 0, n, bytes_sent=0, bytes_received=0)),
+            0, 0, n, bytes_new=0, bytes_received=0)),
          "refused": counted(0, 0, (n // 2, n)),
          "port": counted(0, 0, 0)},
         same("everything", **counted(0, 0, 0)))
@@ -250,7 +250,7 @@ def unanswered(ends):
     ends.show(
         "%d without an answer" % (2 * n + 1),
         {**same("everything", "address", "remote", **counted(
-            0, 0, 2 * n + 1, bytes_sent=0, bytes_received=0, connections=0)),
+            0, 0, 2 * n + 1, bytes_new=0, bytes_received=0, connections=0)),
          "black": counted(0, 0, (2 * n, 2 * n + 1))},
         same("everything", **counted(0, 0, 0)))
 
@@ -296,9 +296,9 @@ def queue(ends, seen):
         "a listener with %d connections in its queue, %s" % (
             n, "after a read" if seen else "at once"),
         same("everything", "address", "remote", **counted(
-            n, n, bytes_sent=n * REQUEST, bytes_received=0)),
+            n, n, bytes_new=n * REQUEST, bytes_received=0)),
         same("everything", "address", "remote", **counted(
-            n, n, bytes_sent=0, bytes_received=(least, n * REQUEST))))
+            n, n, bytes_new=0, bytes_received=(least, n * REQUEST))))
 
 
 # --- halves that stay --------------------------------------------------------
@@ -313,8 +313,8 @@ def remainder(ends, seen):
     close(p.client)
     ended(p.server)
     both = ("everything", "port", "address", "remote")
-    client = counted(n, n, bytes_sent=n * REQUEST, bytes_received=n * ANSWER)
-    server = counted(n, 0, bytes_sent=n * ANSWER,
+    client = counted(n, n, bytes_new=n * REQUEST, bytes_received=n * ANSWER)
+    server = counted(n, 0, bytes_new=n * ANSWER,
                      bytes_received=n * (REQUEST + 1), connections=n)
     ends.reads(3)
     ends.show("%d closed by the client, %s" % (
@@ -323,8 +323,8 @@ def remainder(ends, seen):
     close(p.server)
     ends.show(
         "and by the server, some reads later",
-        same(*both, **counted(0, 0, bytes_sent=0, bytes_received=0)),
-        same(*both, **counted(0, n, bytes_sent=0, bytes_received=0,
+        same(*both, **counted(0, 0, bytes_new=0, bytes_received=0)),
+        same(*both, **counted(0, n, bytes_new=0, bytes_received=0,
                               connections=-n)))
     ends.reads(2)
     ends.show("and later", same(*both, **counted(0, 0)),
@@ -348,14 +348,14 @@ def half_closed(ends):
         same("everything", "port", **counted(
             n, 0, bytes_received=2 * n * ANSWER, connections=n)),
         same("everything", "port", **counted(
-            n, 0, bytes_sent=2 * n * ANSWER, connections=n)))
+            n, 0, bytes_new=2 * n * ANSWER, connections=n)))
     close(p.server)
     ended(p.client)
     close(p.client)
     ends.show(
         "and closed",
         same("everything", "port", **counted(
-            0, n, bytes_sent=0, bytes_received=n, connections=-n)),
+            0, n, bytes_new=0, bytes_received=n, connections=-n)),
         same("everything", "port", **counted(0, n, connections=-n)))
 
 
@@ -377,10 +377,10 @@ def held(ends, seen):
     close(p.client)
     close(p.server)
     client = {"opened": (0, n), "closed": (0, n), "failed": 0,
-              "bytes_sent": (0, n * REQUEST),
+              "bytes_new": (0, n * REQUEST),
               "bytes_received": (0, n * (ANSWER + 1)), "connections": 0}
     if seen:
-        client.update(opened=n, closed=n, bytes_sent=n * REQUEST,
+        client.update(opened=n, closed=n, bytes_new=n * REQUEST,
                       bytes_received=(n * ANSWER, n * (ANSWER + 1)))
     before = [w.before[("everything", "total_connections", "opened")]
               for w in ends.watches]

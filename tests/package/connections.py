@@ -21,27 +21,36 @@ class Connections:
         return [v for t, v in daemon.values("all").get(
             ("all", "latency", "rtt-p50"), ()) if t > start]
 
+    def again(self, sockets):
+        """What was sent once more, for an ACK came late: a machine with much
+        to do is enough for that."""
+        return sum(s["bytes_retrans"] for s in sockets[self.namespace])
+
     def reported(self, daemon):
         """Sends on each, and compares."""
+        again = self.again(self.both.settle()[0])
         start, before = daemon.read_after(time.time())
         rounds = 0
         # All of it may fall into the few ms around the begin of a read, which no
         # read takes for recent: then once more.
         while rounds == 0 or rounds < 5 and not self.trips(daemon, start):
             self.client.send(self.numbers, SIZE)
-            _, seen = self.both.settle()
+            sockets, seen = self.both.settle()
             _, after = daemon.read_after(seen)
             rounds += 1
+        again = self.again(sockets) - again
         sent = ("all", "total_bytes", "bytes_sent")
         check.equal("connections", after.get(("all", "count", "connections")),
                     COUNT)
-        check.equal("bytes_sent, more than before",
-                    after.get(sent, 0) - before.get(sent, 0),
+        check.equal("bytes_sent, more than before, less %d of ss's "
+                    "bytes_retrans" % again,
+                    after.get(sent, 0) - before.get(sent, 0) - again,
                     rounds * COUNT * SIZE)
         trips = self.trips(daemon, start)
         check.true("round-trip times", trips and min(trips) > 0, trips)
-        check.equal("dump_errors", at(daemon.values("self"),
-                                      daemon.reads()[-2]).get(
+        # The read first: of a later one not all values may be there.
+        last = daemon.reads()[-2]
+        check.equal("dump_errors", at(daemon.values("self"), last).get(
             ("self", "total_events", "dump_errors")), 0)
 
 

@@ -88,4 +88,5 @@ class Unit(Collectd):
     def plugins(self):
         """Of which there are values."""
         top = os.path.join(self.folder, "csv", "h")
-        return sorted({name.partition("-")[0] for name in os.listdir(top)})
+        return sorted({name.partition("-")[0] for name in os.listdir(top)}
+                      if os.path.isdir(top) else ())
