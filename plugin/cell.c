@@ -57,6 +57,8 @@ void cell_shrink(struct cell *c) {
   }
 }
 
+enum { SOON_MOST = 6 }; /* distributions */
+
 /* What an idle connection touches, too, and no more: only so much can be under
  * way at a time. */
 void cell_soon(const struct cell *c, const struct report *r,
@@ -64,8 +66,8 @@ void cell_soon(const struct cell *c, const struct report *r,
   const uint8_t *line = (const uint8_t *)c + head_size(r);
   if (how_soon == SOON_VERY)
     __builtin_prefetch(c, 1);
-  for (size_t i = 0; i < r->steady_count; i++) {
-    const struct stat_values *s = (const void *)(line + r->steady[i] * LINE);
+  for (size_t i = 0; i < r->end[REPORT_ALL] && i < SOON_MOST; i++) {
+    const struct stat_values *s = (const void *)(line + i * LINE);
     if (how_soon == SOON_VERY)
       __builtin_prefetch(s, 1);
     else if (s->small.at != NULL)
@@ -123,16 +125,16 @@ static inline bool plain_get(const struct report_distribution *d,
   return value != d->unset;
 }
 
+/* From one of the report's on, up to another one. */
 static void distributions_add(struct cell *c, const struct sample *s,
-                              bool active, bool listener) {
+                              size_t from, size_t to) {
   const struct report *r = c->report;
-  const struct report_distribution *d = r->distribution;
-  const struct report_distribution *end = d + r->distribution_count;
-  struct stat_values *values = values_of(c);
+  const struct report_distribution *d = r->distribution + from;
+  const struct report_distribution *end = r->distribution + to;
+  struct stat_values *values = values_of(c) + from;
   for (; d < end; d++, values++) {
     uint64_t value;
-    if (d->listeners != listener || (d->active_only && !active) ||
-        !(d->plain ? plain_get(d, s, &value)
+    if (!(d->plain ? plain_get(d, s, &value)
                    : value_get(&metric_table[d->metric], s, &value)))
       continue;
     stat_add(values, value);
@@ -175,7 +177,8 @@ void cell_add(struct cell *c, const struct reading *r) {
     cell_add_rest(c, r->delta);
   if (rep->limited)
     limits_add(&c->limits, r);
-  distributions_add(c, r->sample, r->active, false);
+  distributions_add(c, r->sample, 0,
+                    rep->end[r->active ? REPORT_ACTIVE : REPORT_ALL]);
 }
 
 void cell_add_other(struct cell *c, const struct sample *s) {
@@ -184,7 +187,8 @@ void cell_add_other(struct cell *c, const struct sample *s) {
   if (s->state != TCP_STATE_LISTEN)
     return;
   c->rest->listeners++;
-  distributions_add(c, s, false, true);
+  distributions_add(c, s, c->report->end[REPORT_ACTIVE],
+                    c->report->end[REPORT_LISTENERS]);
 }
 
 static void numbers_sum(uint64_t *to, const uint64_t *part, size_t count) {

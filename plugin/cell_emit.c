@@ -39,7 +39,8 @@ static void emit_histogram(struct emission *e, const struct output *o) {
       &e->cell->report->distribution[o->index];
   const char *type = e->value.type;
   uint64_t sum = 0;
-  if (!d->listeners && !is_sent(metric_table[o->metric].field, e->info_size))
+  if (!metric_table[o->metric].listeners &&
+      !is_sent(metric_table[o->metric].field, e->info_size))
     return;
   e->value.type = "bucket";
   for (size_t i = 0; i <= d->edges.count; i++) {

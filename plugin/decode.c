@@ -6,83 +6,130 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* One that is shorter than what it should hold is malformed, a longer one is
- * from a newer kernel. */
-static bool copy(void *to, size_t width, const uint8_t *payload, size_t size) {
-  if (size < width)
-    return false;
-  memcpy(to, payload, width);
+enum { HEAD = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct inet_diag_msg)) };
+
+static uint32_t load_32(const void *at) {
+  uint32_t value;
+  memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+/* One that is shorter than the value that it should hold is malformed, a longer
+ * one is from a newer kernel. */
+static bool part_set(struct layout_part *out, struct layout_part part,
+                     size_t least) {
+  *out = part;
+  return part.size >= least;
+}
+
+static bool block_set(struct layout *l, enum field_block block,
+                      struct layout_part part) {
+  l->block[block] = part;
+  l->blocks |= 1u << block;
   return true;
 }
 
-static bool congestion(struct subject *t, const uint8_t *payload, size_t size) {
-  if (size == 0 || payload[size - 1] != '\0')
-    return false;
-  strncpy(t->congestion, (const char *)payload, SUBJECT_CONGESTION_MAX - 1);
-  t->congestion[SUBJECT_CONGESTION_MAX - 1] = '\0';
-  return true;
-}
-
-static void block_set(struct sample *out, enum field_block block,
-                      const uint8_t *payload, size_t size) {
-  out->block[block] = (struct block){.bytes = payload, .size = size};
-}
-
-static bool attribute(unsigned type, const uint8_t *payload, size_t size,
-                      struct sample *out) {
+static bool attribute(struct layout *l, unsigned type,
+                      struct layout_part part) {
   switch (type) {
   case INET_DIAG_SHUTDOWN: /* linux: inet_diag_msg_attrs_fill() */
-    out->full = true;
+    l->full = true;
     return true;
   case INET_DIAG_INFO:
-    out->full = true;
-    block_set(out, BLOCK_INFO, payload, size);
-    return true;
+    l->full = true;
+    return block_set(l, BLOCK_INFO, part);
   case INET_DIAG_SKMEMINFO:
-    block_set(out, BLOCK_SKMEM, payload, size);
-    return true;
+    return block_set(l, BLOCK_SKMEM, part);
   case INET_DIAG_BBRINFO:
-    block_set(out, BLOCK_BBR, payload, size);
-    return true;
+    return block_set(l, BLOCK_BBR, part);
   case INET_DIAG_DCTCPINFO:
-    block_set(out, BLOCK_DCTCP, payload, size);
-    return true;
+    return block_set(l, BLOCK_DCTCP, part);
   case INET_DIAG_MARK:
-    return copy(&out->subject.mark, sizeof(out->subject.mark), payload, size);
+    return part_set(&l->mark, part, sizeof(uint32_t));
   case INET_DIAG_CGROUP_ID:
-    return copy(&out->subject.cgroup, sizeof(out->subject.cgroup), payload,
-                size);
+    return part_set(&l->cgroup, part, sizeof(uint64_t));
   case INET_DIAG_CONG:
-    return congestion(&out->subject, payload, size);
+    return part_set(&l->congestion, part, 1);
   default:
     return true;
   }
 }
 
-/* Some six of each message, so that they are walked in place: as calls,
- * libmnl's accessors cost more than all else here. */
-static int attributes(const uint8_t *at, size_t left, struct sample *out) {
-  while (left > 0) {
+/* Walks through the attributes, in place: libmnl's accessors, as calls, cost
+ * more than all else here. False where one is malformed; `l` is then empty. */
+static bool layout_make(struct layout *l, const struct nlmsghdr *nlh) {
+  const uint8_t *bytes = (const uint8_t *)nlh;
+  uint32_t end = nlh->nlmsg_len;
+  *l = (struct layout){0};
+  uint32_t count = 0;
+  for (uint32_t at = HEAD; at < end; count++) {
     struct nlattr attr;
-    if (left < sizeof(attr))
-      return -1;
-    memcpy(&attr, at, sizeof(attr));
-    size_t size = attr.nla_len;
-    if (size < sizeof(attr) || size > left ||
-        !attribute(attr.nla_type & NLA_TYPE_MASK, at + sizeof(attr),
-                   size - sizeof(attr), out))
-      return -1;
+    if (end - at < sizeof(attr))
+      return false;
+    memcpy(&attr, bytes + at, sizeof(attr));
+    uint32_t size = attr.nla_len;
+    if (size < sizeof(attr) || size > end - at ||
+        !attribute(l, attr.nla_type & NLA_TYPE_MASK,
+                   (struct layout_part){.at = at + (uint32_t)sizeof(attr),
+                                        .size = size - (uint32_t)sizeof(attr)}))
+      return false;
+    if (count < LAYOUT_ATTRIBUTES)
+      l->attribute[count] =
+          (struct layout_attribute){.at = at, .header = load_32(bytes + at)};
     size = MNL_ALIGN(size);
-    at += size;
-    left = size < left ? left - size : 0;
+    at = size < end - at ? at + size : end;
   }
-  return 0;
+  if (count <= LAYOUT_ATTRIBUTES) {
+    l->count = count;
+    l->length = end;
+  }
+  return true;
+}
+
+/* Whether a walk through the message would end with this layout. */
+static bool layout_fits(const struct layout *l, const struct nlmsghdr *nlh) {
+  if (l->length != nlh->nlmsg_len)
+    return false;
+  uint32_t differ = 0;
+  for (uint32_t i = 0; i < l->count; i++)
+    differ |= load_32((const uint8_t *)nlh + l->attribute[i].at) ^
+              l->attribute[i].header;
+  return differ == 0;
+}
+
+static bool congestion_take(struct subject *t, const uint8_t *name,
+                            size_t size) {
+  if (name[size - 1] != '\0')
+    return false;
+  strncpy(t->congestion, (const char *)name, SUBJECT_CONGESTION_MAX - 1);
+  t->congestion[SUBJECT_CONGESTION_MAX - 1] = '\0';
+  return true;
+}
+
+static bool attributes_take(const struct layout *l, const uint8_t *bytes,
+                            struct sample *out) {
+  out->full = l->full;
+  memset(out->block, 0, sizeof(out->block));
+  for (unsigned left = l->blocks; left != 0; left &= left - 1) {
+    int block = __builtin_ctz(left);
+    const struct layout_part *part = &l->block[block];
+    out->block[block] =
+        (struct block){.bytes = bytes + part->at, .size = part->size};
+  }
+  struct subject *t = &out->subject;
+  t->mark = l->mark.at != 0 ? load_32(bytes + l->mark.at) : 0;
+  t->cgroup = 0;
+  if (l->cgroup.at != 0)
+    memcpy(&t->cgroup, bytes + l->cgroup.at, sizeof(t->cgroup));
+  t->congestion[0] = '\0';
+  return l->congestion.at == 0 ||
+         congestion_take(t, bytes + l->congestion.at, l->congestion.size);
 }
 
 /*   nlmsghdr | inet_diag_msg | nlattr payload | nlattr payload | ...
  *        16         72           4      n                              */
-int decode(const struct nlmsghdr *nlh, struct sample *out) {
-  if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct inet_diag_msg))
+int decode(struct decoder *d, const struct nlmsghdr *nlh, struct sample *out) {
+  if (nlh->nlmsg_len < HEAD)
     return -1;
   const struct inet_diag_msg *m =
       (const void *)((const uint8_t *)nlh + MNL_NLMSG_HDRLEN);
@@ -100,18 +147,15 @@ int decode(const struct nlmsghdr *nlh, struct sample *out) {
   out->timer = m->idiag_timer;
   out->recv_queue = m->idiag_rqueue;
   out->send_queue = m->idiag_wqueue;
-  out->full = false;
   out->held = m->idiag_inode != 0; /* linux: sock_i_ino() */
-  memset(out->block, 0, sizeof(out->block));
 
   out->subject.interface = m->id.idiag_if;
   out->subject.uid = m->idiag_uid;
-  out->subject.mark = 0;
-  out->subject.cgroup = 0;
-  out->subject.congestion[0] = '\0';
   out->subject.inbound = false;
   out->subject.unknown = 0;
 
-  size_t head = MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(*m));
-  return attributes((const uint8_t *)nlh + head, nlh->nlmsg_len - head, out);
+  struct layout *l = &d->layout[nlh->nlmsg_len / NLMSG_ALIGNTO % LAYOUTS];
+  if (!layout_fits(l, nlh) && !layout_make(l, nlh))
+    return -1;
+  return attributes_take(l, (const uint8_t *)nlh, out) ? 0 : -1;
 }

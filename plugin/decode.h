@@ -1,5 +1,5 @@
-/* One message of a dump -> struct sample. Pure: no memory of its own, no I/O.
- */
+/* One message of a dump -> struct sample. Pure: no memory but the caller's, no
+ * I/O. */
 #ifndef TCPINFO_DECODE_H
 #define TCPINFO_DECODE_H
 
@@ -37,6 +37,11 @@ enum tcp_state {
   (1u << TCP_STATE_SYN_RECV | 1u << TCP_STATE_TIME_WAIT |                      \
    1u << TCP_STATE_LISTEN)
 
+enum {
+  LAYOUTS = 4,
+  LAYOUT_ATTRIBUTES = 8, /* one with more is walked through each time */
+};
+
 struct sample {
   uint64_t cookie; /* unique for the boot (linux: net/core/sock_diag.c) */
   struct subject subject;
@@ -67,8 +72,31 @@ static inline bool sample_get(const struct sample *s, enum field_id id,
   return field_get(id, b->bytes, b->size, out);
 }
 
+/* Where the attributes of a message stand. Offsets are bytes from its begin; 0:
+ * there is none. */
+struct layout {
+  uint32_t length; /* bytes of such a message; 0: not to be used again */
+  uint32_t count;
+  struct layout_attribute {
+    uint32_t at, header; /* its struct nlattr as a word */
+  } attribute[LAYOUT_ATTRIBUTES];
+  struct layout_part {
+    uint32_t at, size; /* of the payload */
+  } block[BLOCK_COUNT], mark, cgroup, congestion;
+  unsigned blocks; /* a set of enum field_block: those that there are */
+  bool full;
+};
+
+/* Nearly all messages are laid out as one of the last few, and that can be seen
+ * without walking through their attributes one after the other. Zeroed: none
+ * yet. */
+struct decoder {
+  struct layout layout[LAYOUTS];
+};
+
 /* 0, or -1 where the message is shorter than its own lengths say, is not of
- * IPv4 or IPv6, or has an unknown state; `out` is then undefined. */
-int decode(const struct nlmsghdr *nlh, struct sample *out);
+ * IPv4 or IPv6, or has an unknown state; `out` is then undefined. What `d`
+ * remembers of earlier messages changes no result. */
+int decode(struct decoder *d, const struct nlmsghdr *nlh, struct sample *out);
 
 #endif

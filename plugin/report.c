@@ -14,15 +14,35 @@ static size_t report_counter(struct report *r, enum field_id field) {
   return r->counter_count++;
 }
 
+static enum report_over over_of(const struct metric *m) {
+  if (m->listeners)
+    return REPORT_LISTENERS;
+  return m->active_only ? REPORT_ACTIVE : REPORT_ALL;
+}
+
+/* Where the distributions over one kind of sockets begin. */
+static void distributions_sort(struct report *r,
+                               const struct metric_list *list) {
+  size_t count[REPORT_OVER_COUNT] = {0};
+  for (size_t i = 0; i < list->count; i++) {
+    const struct metric *m = &metric_table[list->choice[i].id];
+    if (m->kind == METRIC_KIND_DISTRIBUTION)
+      count[over_of(m)]++;
+  }
+  for (int over = 0; over < REPORT_OVER_COUNT; over++) {
+    r->end[over] = r->distribution_count;
+    r->distribution_count += count[over];
+  }
+}
+
 static void distribution_outputs(struct report *r,
                                  const struct metric_choice *c) {
   const struct metric *m = &metric_table[c->id];
   const struct field *f = &field_table[m->field];
-  struct report_distribution *d = &r->distribution[r->distribution_count];
+  size_t number = r->end[over_of(m)]++;
+  struct report_distribution *d = &r->distribution[number];
   *d = (struct report_distribution){
       .metric = c->id,
-      .listeners = m->listeners,
-      .active_only = m->active_only,
       .plain = m->rule == METRIC_RULE_FIELD && f->width == 4,
       .block = f->block,
       .offset = f->offset,
@@ -32,9 +52,8 @@ static void distribution_outputs(struct report *r,
   for (size_t i = 0; i < c->statistic_count; i++) {
     char text[STATISTIC_TEXT_MAX];
     struct output *o = &r->output[r->output_count++];
-    *o = (struct output){.metric = c->id,
-                         .index = r->distribution_count,
-                         .statistic = c->statistic[i]};
+    *o = (struct output){
+        .metric = c->id, .index = number, .statistic = c->statistic[i]};
     snprintf(o->instance, sizeof(o->instance), "%s-%s", m->name,
              statistic_format(c->statistic[i], text));
     d->keep |= o->statistic.kind == STATISTIC_PERCENTILE;
@@ -43,9 +62,6 @@ static void distribution_outputs(struct report *r,
   }
   if (d->edges.count > 0)
     r->bucket_count += d->edges.count + 1;
-  if (!d->active_only && !d->listeners && r->steady_count < REPORT_STEADY_MAX)
-    r->steady[r->steady_count++] = (uint8_t)r->distribution_count;
-  r->distribution_count++;
 }
 
 static void set_output(struct report *r, enum metric_id id) {
@@ -103,6 +119,7 @@ struct report *report_new(const struct metric_list *list) {
     free(r);
     return NULL;
   }
+  distributions_sort(r, list);
   for (size_t i = 0; i < list->count; i++)
     report_outputs(r, &list->choice[i]);
   return r;

@@ -6,7 +6,6 @@
 #include "metric.h"
 
 enum {
-  REPORT_STEADY_MAX = 6,
   REPORT_INSTANCE_MAX = 40,
   /* Names of congestion control algorithms that a report tells apart. Linux
    * has some 20; a further one is not counted. */
@@ -23,13 +22,19 @@ struct output {
   char instance[REPORT_INSTANCE_MAX];
 };
 
+/* Which sockets a distribution is over. */
+enum report_over {
+  REPORT_ALL,    /* connections, active or not */
+  REPORT_ACTIVE, /* active ones */
+  REPORT_LISTENERS,
+  REPORT_OVER_COUNT,
+};
+
 struct report_distribution {
   enum metric_id metric;
-  bool keep;        /* a percentile is asked for */
-  bool listeners;   /* over listening sockets */
-  bool active_only; /* as its metric is */
-  bool plain;       /* its value is a field of 32 bits as it stands: */
-  uint8_t block;    /* what the table of fields says of it */
+  bool keep;     /* a percentile is asked for */
+  bool plain;    /* its value is a field of 32 bits as it stands: */
+  uint8_t block; /* what the table of fields says of it */
   uint16_t offset;
   uint64_t unset;
   size_t bucket;          /* the first of its buckets in a cell */
@@ -43,10 +48,8 @@ struct report {
   enum field_id counter[FIELD_COUNT];
   size_t distribution_count;
   struct report_distribution distribution[METRIC_COUNT];
-  /* Those that each connection adds to, active or not; the first few. */
-  size_t steady_count;
-  uint8_t steady[REPORT_STEADY_MAX];
-  size_t bucket_count; /* of all distributions */
+  size_t end[REPORT_OVER_COUNT]; /* they are in this order */
+  size_t bucket_count;           /* of all distributions */
   size_t condition_count;
   enum metric_id condition[METRIC_COUNT]; /* METRIC_KIND_SOCKETS */
   bool states, ca_state, options, congestion, limited;

@@ -19,6 +19,7 @@ struct scan {
   struct names *names;
   struct group **group;
   size_t group_count;
+  struct decoder decoder;
   struct ledger *ledger;
   struct listeners listeners;
   struct scan_health health;
@@ -142,7 +143,7 @@ static void on_destroyed(const struct nlmsghdr *nlh, uint64_t after_ms,
                          void *data) {
   struct scan *s = data;
   struct sample sample;
-  if (decode(nlh, &sample) != 0)
+  if (decode(&s->decoder, nlh, &sample) != 0)
     s->malformed_events++;
   else
     ledger_destroyed(s->ledger, &sample, after_ms);
@@ -196,7 +197,7 @@ static void coverage_update(struct scan *s) {
 static void on_message(const struct nlmsghdr *nlh, void *data) {
   struct scan *s = data;
   struct sample sample;
-  if (decode(nlh, &sample) != 0) {
+  if (decode(&s->decoder, nlh, &sample) != 0) {
     s->health.malformed++;
     return;
   }
@@ -221,7 +222,7 @@ static void on_recorded(const struct nlmsghdr *nlh, void *data) {
 static void on_listener(const struct nlmsghdr *nlh, void *data) {
   struct scan *s = data;
   struct sample sample;
-  if (decode(nlh, &sample) == 0)
+  if (decode(&s->decoder, nlh, &sample) == 0)
     listeners_add(&s->listeners, sample.subject.local_port);
   else
     s->health.malformed++;

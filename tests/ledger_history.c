@@ -147,6 +147,7 @@ static void on_event(const struct life_event *e, void *data) {
 /* Through the bytes of a message, as the kernel would send it. */
 static void through_bytes(struct sample *s) {
   static struct messages m;
+  static struct decoder decoder;
   char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
   bool ipv4 = address_is_ipv4(&s->subject.local);
   messages_begin(&m, 1, 1);
@@ -168,7 +169,7 @@ static void through_bytes(struct sample *s) {
                        sizeof(s->subject.cgroup));
   if (s->info != NULL)
     messages_info(&m, s->info, s->info_size);
-  assert_int_equal(decode((const struct nlmsghdr *)m.bytes, s), 0);
+  assert_int_equal(decode(&decoder, (const struct nlmsghdr *)m.bytes, s), 0);
 }
 
 static void events_shuffle(struct history *h) {

@@ -14,11 +14,14 @@
 
 #include <cmocka.h>
 
+/* Of all tests: what it remembers must not matter. */
+static struct decoder decoder;
+
 static int decode_copy(const void *bytes, size_t size, struct sample *out) {
   struct nlmsghdr *copy = malloc(size);
   memcpy(copy, bytes, size);
   copy->nlmsg_len = (uint32_t)size;
-  int status = decode(copy, out);
+  int status = decode(&decoder, copy, out);
   free(copy);
   return status;
 }
@@ -44,7 +47,7 @@ static void test_message(void **state) {
   messages_attribute(&m, INET_DIAG_SHUTDOWN, "\1", 1);
   messages_info(&m, info, sizeof(info));
   messages_attribute(&m, INET_DIAG_CONG, "cubic", 6);
-  assert_int_equal(decode(m.last, &s), 0);
+  assert_int_equal(decode(&decoder, m.last, &s), 0);
   assert_true(s.cookie == 0x123456789abcdef0u);
   assert_int_equal(s.state, TCP_STATE_CLOSE_WAIT);
   assert_int_equal(s.timer, 4);
@@ -62,7 +65,7 @@ static void test_message(void **state) {
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.local = "::ffff:10.0.0.1",
                                                .remote = "::ffff:192.0.2.7"});
-  assert_int_equal(decode(m.last, &s), 0);
+  assert_int_equal(decode(&decoder, m.last, &s), 0);
   assert_true(address_equal(&s.subject.remote, &a));
   assert_null(s.info);
   assert_int_equal(s.info_size, 0);
@@ -70,7 +73,7 @@ static void test_message(void **state) {
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.local = "2001:db8::1",
                                                .remote = "2001:db8::2"});
-  assert_int_equal(decode(m.last, &s), 0);
+  assert_int_equal(decode(&decoder, m.last, &s), 0);
   assert_string_equal(address_format(&s.subject.remote, text), "2001:db8::2");
 }
 
@@ -80,13 +83,13 @@ static void test_refused(void **state) {
   struct sample s;
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.family = AF_UNIX});
-  assert_int_equal(decode(m.last, &s), -1);
+  assert_int_equal(decode(&decoder, m.last, &s), -1);
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.state = TCP_STATE_COUNT});
-  assert_int_equal(decode(m.last, &s), -1);
+  assert_int_equal(decode(&decoder, m.last, &s), -1);
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.state = 255});
-  assert_int_equal(decode(m.last, &s), -1);
+  assert_int_equal(decode(&decoder, m.last, &s), -1);
 }
 
 /* Each block is what came, of whatever length, and borrowed. */
@@ -113,7 +116,7 @@ static void test_blocks(void **state) {
       messages_attribute(&m, row[i].type, bytes[i],
                          cut < row[i].size ? cut : row[i].size);
     }
-    assert_int_equal(decode(m.last, &s), 0);
+    assert_int_equal(decode(&decoder, m.last, &s), 0);
     for (size_t i = 0; i < ROWS; i++) {
       const struct block *b = &s.block[row[i].block];
       assert_int_equal(b->size, cut < row[i].size ? cut : row[i].size);
@@ -136,7 +139,7 @@ static void test_no_blocks(void **state) {
   messages_begin(&m, 1, 0);
   messages_socket(&m, &(struct message_socket){.local = "10.0.0.1"});
   messages_attribute(&m, INET_DIAG_VEGASINFO, "1234567890123456", 16);
-  assert_int_equal(decode(m.last, &s), 0);
+  assert_int_equal(decode(&decoder, m.last, &s), 0);
   for (int i = 0; i < BLOCK_COUNT; i++) {
     assert_null(s.block[i].bytes);
     assert_int_equal(s.block[i].size, 0);
@@ -161,7 +164,7 @@ static void test_fields_of_blocks(void **state) {
   messages_attribute(&m, INET_DIAG_SKMEMINFO, memory, sizeof(memory));
   messages_attribute(&m, INET_DIAG_BBRINFO, bbr, sizeof(bbr));
   messages_attribute(&m, INET_DIAG_DCTCPINFO, dctcp, sizeof(dctcp));
-  assert_int_equal(decode(m.last, &s), 0);
+  assert_int_equal(decode(&decoder, m.last, &s), 0);
   static const enum field_id id[] = {
       FIELD_RMEM_ALLOC, FIELD_RCVBUF,    FIELD_WMEM_ALLOC,
       FIELD_SNDBUF,     FIELD_FWD_ALLOC, FIELD_WMEM_QUEUED,
@@ -221,12 +224,62 @@ static void test_lying_lengths(void **state) {
   }
 }
 
+static size_t below(size_t n) { return (size_t)random() % n; }
+
+/* Attributes of few types and sizes, so that messages of one length differ in
+ * what stands where, or in one header only. */
+static void message_throw(struct messages *m) {
+  static const uint16_t type[] = {INET_DIAG_SHUTDOWN,  INET_DIAG_INFO,
+                                  INET_DIAG_MARK,      INET_DIAG_CONG,
+                                  INET_DIAG_CGROUP_ID, INET_DIAG_SKMEMINFO};
+  static const size_t size[] = {4, 8, 8, 12};
+  messages_begin(m, 1, 0);
+  messages_socket(m, &(struct message_socket){.local = "10.0.0.1"});
+  for (size_t n = below(LAYOUT_ATTRIBUTES + 3); n > 0; n--) {
+    uint8_t bytes[12];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+      bytes[i] = (uint8_t)below(3);
+    size_t k = below(4);
+    messages_attribute(m, type[below(6)], bytes, size[k] - below(2));
+  }
+  if (below(10) == 0) /* one that claims more than there is */
+    messages_raw(m, "\x20\0\1\0", 4);
+}
+
+/* The same with and without earlier messages. */
+static void test_remembered(void **state) {
+  (void)state;
+  static struct messages m;
+  size_t good = 0, known = 0;
+  for (int i = 0; i < 300000; i++) {
+    message_throw(&m);
+    m.last->nlmsg_len = (uint32_t)m.size;
+    struct decoder fresh = {0}, before = decoder;
+    struct sample s, expected;
+    memset(&s, 0x5a, sizeof(s));
+    memset(&expected, 0x5a, sizeof(expected));
+    int status = decode(&decoder, m.last, &s);
+    assert_int_equal(status, decode(&fresh, m.last, &expected));
+    if (status != 0)
+      continue;
+    good++;
+    known += memcmp(&before, &decoder, sizeof(before)) == 0;
+    assert_memory_equal(&s, &expected, sizeof(s));
+  }
+  print_message("%zu good, %zu as one before\n", good, known);
+  assert_true(good > 50000 && known > 1000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_message),          cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_blocks),           cmocka_unit_test(test_no_blocks),
-      cmocka_unit_test(test_fields_of_blocks), cmocka_unit_test(test_cut),
+      cmocka_unit_test(test_message),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_blocks),
+      cmocka_unit_test(test_no_blocks),
+      cmocka_unit_test(test_fields_of_blocks),
+      cmocka_unit_test(test_cut),
       cmocka_unit_test(test_lying_lengths),
+      cmocka_unit_test(test_remembered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

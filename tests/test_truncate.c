@@ -50,12 +50,14 @@ static void forget(void) {
     free(message[--message_count].bytes);
 }
 
+static struct decoder decoder;
+
 static bool decodes(const struct message *m, uint32_t size) {
   struct nlmsghdr *copy = malloc(size);
   struct sample s;
   memcpy(copy, m->bytes, size);
   copy->nlmsg_len = size;
-  bool good = decode(copy, &s) == 0;
+  bool good = decode(&decoder, copy, &s) == 0;
   for (int b = 0; good && b < BLOCK_COUNT; b++) /* all of it can be read */
     for (size_t i = 0; i < s.block[b].size; i++)
       ((volatile const uint8_t *)s.block[b].bytes)[i];

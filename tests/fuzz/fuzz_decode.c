@@ -15,6 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct pipe {
+  struct decoder decoder;
   struct report *report;
   struct cell *cell;
   struct track *track;
@@ -45,7 +46,7 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
   need(nlh != NULL, "out of memory");
   nlh->nlmsg_len = (uint32_t)(MNL_NLMSG_HDRLEN + size);
   memcpy(mnl_nlmsg_get_payload(nlh), payload, size);
-  if (decode(nlh, &s) == 0) {
+  if (decode(&p->decoder, nlh, &s) == 0) {
     struct track_seen seen;
     track_see(p->track, &s, &seen);
     if ((TCP_STATES_REST & 1u << s.state) != 0) {
@@ -65,7 +66,7 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
 static struct pipe pipe_new(void) {
   static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
   struct metric_list list = {0};
-  struct pipe p;
+  struct pipe p = {0};
   bool wanted[FIELD_COUNT] = {false};
   enum field_id field[FIELD_COUNT];
   size_t count = 0;
