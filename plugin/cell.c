@@ -57,22 +57,14 @@ void cell_shrink(struct cell *c) {
   }
 }
 
-enum { SOON_MOST = 6 }; /* distributions */
+enum { FETCH_MOST = 6 }; /* distributions: only so much can be under way */
 
-/* What an idle connection touches, too, and no more: only so much can be under
- * way at a time. */
-void cell_soon(const struct cell *c, const struct report *r,
-               enum soon how_soon) {
+/* What an idle connection touches, too. */
+void cell_fetch(const struct cell *c, const struct report *r) {
   const uint8_t *line = (const uint8_t *)c + head_size(r);
-  if (how_soon == SOON_VERY)
-    __builtin_prefetch(c, 1);
-  for (size_t i = 0; i < r->end[REPORT_ALL] && i < SOON_MOST; i++) {
-    const struct stat_values *s = (const void *)(line + i * LINE);
-    if (how_soon == SOON_VERY)
-      __builtin_prefetch(s, 1);
-    else if (s->small.at != NULL)
-      __builtin_prefetch((uint32_t *)s->small.at + s->small_count, 1);
-  }
+  __builtin_prefetch(c, 1);
+  for (size_t i = 0; i < r->end[REPORT_ALL] && i < FETCH_MOST; i++)
+    __builtin_prefetch(line + i * LINE, 1);
 }
 
 /* What is not established yet has nothing to be limited in. busy_time holds the

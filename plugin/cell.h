@@ -32,16 +32,9 @@ void cell_shrink(struct cell *c);
 
 void cell_add(struct cell *c, const struct reading *r);
 
-/* How soon a socket comes: what it touches is anywhere in memory, and each step
- * finds what the one before has fetched. */
-enum soon {
-  SOON,      /* its member */
-  SOON_VERY, /* the cell */
-  SOON_NEXT, /* where the cell keeps values */
-  SOON_STEPS,
-};
-void cell_soon(const struct cell *c, const struct report *r,
-               enum soon how_soon);
+/* Fetches into the cache what cell_add() of a connection touches, for one that
+ * comes soon. `r`: the cell's, which itself is not there yet. */
+void cell_fetch(const struct cell *c, const struct report *r);
 
 /* A socket in a state without traffic: its state, and of a listener its accept
  * queue. */

@@ -169,11 +169,9 @@ void group_add(struct group *g, uint32_t place, const struct reading *r) {
     members_judge(g->members, place - PLACE_MEMBER, r);
 }
 
-void group_soon(const struct group *g, const uint32_t place[SOON_STEPS]) {
-  uint32_t member[SOON_STEPS];
-  for (int i = 0; i < SOON_STEPS; i++)
-    member[i] = place[i] - PLACE_MEMBER; /* where it is none, beyond all */
-  members_soon(g->members, member);
+void group_fetch(const struct group *g, uint32_t place) {
+  /* Where it is no member, it is beyond all. */
+  members_fetch(g->members, place - PLACE_MEMBER);
 }
 
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {

@@ -51,8 +51,8 @@ void group_count(struct group *g, uint32_t place, enum cell_life life);
 /* A connection that has a place here, as this dump shows it. */
 void group_add(struct group *g, uint32_t place, const struct reading *r);
 
-/* See places_soon(); of a group with members. */
-void group_soon(const struct group *g, const uint32_t place[SOON_STEPS]);
+/* See places_fetch(); of a group with members. */
+void group_fetch(const struct group *g, uint32_t place);
 
 /* What it did until it was destroyed: see cell_add_rest(). */
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta);

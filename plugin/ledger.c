@@ -74,10 +74,7 @@ struct ledger *ledger_new(struct group *const *group, size_t group_count,
   struct ledger *l = calloc(1, sizeof(*l));
   if (l == NULL)
     return NULL;
-  if (!places_init(&l->places, group, group_count)) {
-    free(l);
-    return NULL;
-  }
+  places_init(&l->places, group, group_count);
   l->states = states;
   l->traits = traits;
   l->interval_ms = interval_ms;
@@ -94,7 +91,6 @@ void ledger_free(struct ledger *l) {
   if (l == NULL)
     return;
   track_free(l->track);
-  places_free(&l->places);
   free(l);
 }
 
@@ -329,16 +325,12 @@ static void state_add(struct ledger *l, const struct sample *s) {
     group_add_other(l->places.group[i], s, &subject);
 }
 
-/* Places are anywhere in memory; those of the next sockets are known. */
+/* It is known which sockets come next. */
 static void places_look_ahead(const struct ledger *l) {
-  static const unsigned ahead[SOON_STEPS] = {
-      [SOON] = 9, [SOON_VERY] = 6, [SOON_NEXT] = 2};
-  const uint32_t *place[SOON_STEPS];
-  for (int i = 0; i < SOON_STEPS; i++) {
-    const uint32_t *tag = track_ahead(l->track, ahead[i]);
-    place[i] = tag != NULL ? tag + TAG_PLACES : l->places.none;
-  }
-  places_soon(&l->places, place);
+  enum { AHEAD = 6 };
+  const uint32_t *tag = track_ahead(l->track, AHEAD);
+  if (tag != NULL)
+    places_fetch(&l->places, tag + TAG_PLACES);
 }
 
 int ledger_socket(struct ledger *l, const struct sample *s) {

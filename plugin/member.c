@@ -1,6 +1,7 @@
 #include "member.h"
 
 #include "busiest.h"
+#include "pages.h"
 #include "roster.h"
 
 #include <stdio.h>
@@ -26,7 +27,6 @@ struct series {
 TAILQ_HEAD(series_list, series);
 
 struct member {
-  struct cell *cell;     /* of its series, while that is reporting, or NULL */
   struct series *series; /* NULL: never had one, or it is forgotten */
   uint64_t bytes;        /* since the last settling */
   double busy;           /* decaying average of bytes, and of sockets */
@@ -47,6 +47,7 @@ struct members {
   struct report *report;
   struct names *names;
   struct roster *roster; /* of struct member, by key */
+  struct pages cells; /* struct cell *, by member, in one place: see cell_at */
 
   struct series_list shown; /* chosen, reporting, leaving */
   struct series_list retired;
@@ -64,6 +65,11 @@ struct members {
 
 static struct member *member_at(const struct members *m, uint32_t i) {
   return roster_at(m->roster, i);
+}
+
+/* The cell of its series, while that is reporting, or NULL. */
+static struct cell **cell_at(const struct members *m, uint32_t i) {
+  return (struct cell **)m->cells.at + i;
 }
 
 static bool outliers_make(struct members *m) {
@@ -118,6 +124,7 @@ void members_free(struct members *m) {
   busiest_free(m->candidates);
   outliers_free(m->outliers);
   roster_free(m->roster);
+  pages_resize(&m->cells, 0);
   free(m);
 }
 
@@ -135,7 +142,7 @@ void members_begin(struct members *m) {
 static void series_set(struct members *m, struct series *s,
                        enum series_state state) {
   s->state = state;
-  member_at(m, s->member)->cell = state == SERIES_REPORTING ? s->cell : NULL;
+  *cell_at(m, s->member) = state == SERIES_REPORTING ? s->cell : NULL;
 }
 
 /* A series for the member: its old one, or a new one. Its name is made later:
@@ -168,11 +175,17 @@ static bool series_give(struct members *m, uint32_t member,
 
 /* --- Sockets ------------------------------------------------------------ */
 
+/* Room for the cell of one more. */
+static bool cells_grow(struct members *m) {
+  size_t size = (roster_end(m->roster) + (size_t)1) * sizeof(struct cell *);
+  return size <= m->cells.size || pages_resize(&m->cells, size + size / 2);
+}
+
 uint32_t members_join(struct members *m, const struct subject *t) {
   uint8_t key[KEY_MAX];
   key_make(m->settings, t, key);
   uint32_t i = roster_find(m->roster, key);
-  if (i == ROSTER_NONE)
+  if (i == ROSTER_NONE && cells_grow(m))
     i = roster_add(m->roster, key);
   if (i == ROSTER_NONE)
     return ROSTER_NONE;
@@ -214,22 +227,14 @@ void members_leave(struct members *m, uint32_t member, bool retained) {
 }
 
 struct cell *members_cell(struct members *m, uint32_t member) {
-  struct cell *cell = member_at(m, member)->cell;
+  struct cell *cell = *cell_at(m, member);
   return cell != NULL ? cell : m->other;
 }
 
-/* A member that is gone has no cell. */
-void members_soon(const struct members *m, const uint32_t member[SOON_STEPS]) {
-  uint32_t end = roster_end(m->roster);
-  if (member[SOON] < end)
-    __builtin_prefetch(member_at(m, member[SOON]), 1);
-  for (int i = SOON_VERY; i < SOON_STEPS; i++) {
-    const struct cell *cell = NULL;
-    if (member[i] < end)
-      cell = member_at(m, member[i])->cell;
-    if (cell != NULL)
-      cell_soon(cell, m->report, (enum soon)i);
-  }
+void members_fetch(const struct members *m, uint32_t member) {
+  if (member < m->cells.size / sizeof(struct cell *) &&
+      *cell_at(m, member) != NULL)
+    cell_fetch(*cell_at(m, member), m->report);
 }
 
 struct cell *members_other(struct members *m) {
@@ -335,7 +340,7 @@ static void series_forget(struct members *m, struct series *s) {
   TAILQ_REMOVE(retired ? &m->retired : &m->shown, s, link);
   *(retired ? &m->retired_count : &m->shown_count) -= 1;
   member_at(m, s->member)->series = NULL;
-  member_at(m, s->member)->cell = NULL;
+  *cell_at(m, s->member) = NULL;
   if (is_empty(member_at(m, s->member)))
     roster_remove(m->roster, s->member);
   cell_free(s->cell);
@@ -446,6 +451,12 @@ static void retired_trim(struct members *m) {
   }
 }
 
+static void cells_trim(struct members *m) {
+  size_t size = roster_end(m->roster) * sizeof(struct cell *);
+  if (size < m->cells.size / 2)
+    pages_resize(&m->cells, size);
+}
+
 void members_commit(struct members *m) {
   for (struct series *s = TAILQ_FIRST(&m->shown), *next; s != NULL; s = next) {
     next = TAILQ_NEXT(s, link);
@@ -467,6 +478,7 @@ void members_commit(struct members *m) {
     outliers_commit(m->outliers);
   retired_trim(m);
   roster_trim(m->roster);
+  cells_trim(m);
 }
 
 void members_each(struct members *m, members_cb *cb, void *data) {

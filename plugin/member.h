@@ -55,8 +55,8 @@ void members_leave(struct members *m, uint32_t member, bool retained);
 /* The member's cell, or that of `other`. */
 struct cell *members_cell(struct members *m, uint32_t member);
 
-/* See places_soon(). */
-void members_soon(const struct members *m, const uint32_t member[SOON_STEPS]);
+/* See places_fetch(); nothing where there is no such member. */
+void members_fetch(const struct members *m, uint32_t member);
 
 struct cell *members_other(struct members *m);
 

@@ -1,20 +1,14 @@
 #include "places.h"
 
-#include <stdlib.h>
-
 static bool is_place(uint32_t place) {
   return place != GROUP_PLACE_NONE && place != GROUP_PLACE_FAILED;
 }
 
-bool places_init(struct places *p, struct group *const *group, size_t count) {
+void places_init(struct places *p, struct group *const *group, size_t count) {
   *p = (struct places){.group = group, .count = count};
   for (size_t i = 0; i < count; i++)
     p->members |= group_has_members(group[i]);
-  p->none = calloc(count + 1, sizeof(*p->none));
-  return p->none != NULL;
 }
-
-void places_free(struct places *p) { free(p->none); }
 
 bool places_enter(const struct places *p, uint32_t *place,
                   const struct subject *t) {
@@ -89,14 +83,10 @@ bool places_add(const struct places *p, const uint32_t *place,
   return matched;
 }
 
-void places_soon(const struct places *p,
-                 const uint32_t *const place[SOON_STEPS]) {
-  for (size_t i = 0; i < p->count; i++) {
-    const uint32_t of[SOON_STEPS] = {place[SOON][i], place[SOON_VERY][i],
-                                     place[SOON_NEXT][i]};
+void places_fetch(const struct places *p, const uint32_t *place) {
+  for (size_t i = 0; i < p->count; i++)
     if (group_has_members(p->group[i]))
-      group_soon(p->group[i], of);
-  }
+      group_fetch(p->group[i], place[i]);
 }
 
 void places_add_rest(const struct places *p, const uint32_t *place,

@@ -10,13 +10,10 @@
 struct places {
   struct group *const *group;
   size_t count;
-  bool members;   /* some group has any */
-  uint32_t *none; /* the places of a socket that has none */
+  bool members; /* some group has any */
 };
 
-/* False: out of memory. */
-bool places_init(struct places *p, struct group *const *group, size_t count);
-void places_free(struct places *p);
+void places_init(struct places *p, struct group *const *group, size_t count);
 
 /* Enters each group that the subject matches, then leaves the places that
  * `place` held (zeroes: none). False: out of memory in some group. */
@@ -45,10 +42,9 @@ bool places_add(const struct places *p, const uint32_t *place,
 void places_add_rest(const struct places *p, const uint32_t *place,
                      const uint64_t *delta);
 
-/* Fetches what places_add() is going to touch of the sockets that come next, as
- * far as it is known where that is: their places, by how soon they come. */
-void places_soon(const struct places *p,
-                 const uint32_t *const place[SOON_STEPS]);
+/* Fetches into the cache what places_add() is going to touch: cells are
+ * anywhere in memory. */
+void places_fetch(const struct places *p, const uint32_t *place);
 
 /* What follows the counters that the groups are made from, with so many words
  * beside the places. NULL: out of memory. */

@@ -22,13 +22,37 @@ void stat_free(struct stat_values *s) {
   *s = (struct stat_values){0};
 }
 
+static size_t large_count(const struct stat_values *s) {
+  return s->large != NULL ? s->large->count : 0;
+}
+
+static size_t usual_count(const struct stat_values *s) {
+  return s->count - s->small_count - large_count(s);
+}
+
 /* `bytes`: what the last interval needed. */
 static void pages_ease(struct pages *p, size_t bytes) {
   if (p->size > 256 && bytes < p->size / 4)
     pages_resize(p, 0);
 }
 
+/* The value that most of some of them have, if there is one. */
+static uint32_t most_have(const uint32_t *value, size_t count) {
+  enum { SOME = 16 };
+  uint32_t most = value[0];
+  size_t votes = 0;
+  for (size_t i = 0; i < SOME; i++) {
+    uint32_t v = value[i * count / SOME];
+    if (votes == 0)
+      most = v;
+    votes = v == most ? votes + 1 : votes - 1;
+  }
+  return most;
+}
+
 void stat_reset(struct stat_values *s) {
+  if (s->small_count > s->count / 2)
+    s->usual = most_have(s->small.at, s->small_count);
   pages_ease(&s->small, s->small_count * sizeof(uint32_t));
   if (s->large != NULL) {
     pages_ease(&s->large->values, s->large->count * sizeof(uint64_t));
@@ -78,14 +102,19 @@ static bool room(struct pages *p, size_t count, size_t more, size_t width) {
 }
 
 static bool small_merge(struct stat_values *s, const struct stat_values *part) {
-  if (part->small_count == 0)
+  size_t usual = part->usual != s->usual ? usual_count(part) : 0;
+  size_t more = part->small_count + usual;
+  if (more == 0)
     return true;
-  if (UINT32_MAX - s->small_count < part->small_count ||
-      !room(&s->small, s->small_count, part->small_count, sizeof(uint32_t)))
+  if (UINT32_MAX - s->small_count < more ||
+      !room(&s->small, s->small_count, more, sizeof(uint32_t)))
     return false;
-  memcpy((uint32_t *)s->small.at + s->small_count, part->small.at,
-         part->small_count * sizeof(uint32_t));
-  s->small_count += part->small_count;
+  uint32_t *to = (uint32_t *)s->small.at + s->small_count;
+  if (part->small_count > 0)
+    memcpy(to, part->small.at, part->small_count * sizeof(uint32_t));
+  for (size_t i = part->small_count; i < more; i++)
+    to[i] = part->usual;
+  s->small_count += (uint32_t)more;
   return true;
 }
 
@@ -121,18 +150,42 @@ uint32_t stat_select(uint32_t *value, size_t count, unsigned permille) {
                      &index);
 }
 
+static size_t count_below(const uint32_t *value, size_t count, uint32_t limit) {
+  size_t below = 0;
+  for (size_t i = 0; i < count; i++)
+    below += value[i] < limit;
+  return below;
+}
+
+/* The rank among those that are kept of one among all; false: it is the usual
+ * value's. */
+static bool rank_kept(const struct stat_values *s, size_t *rank) {
+  size_t usual = usual_count(s);
+  if (usual == 0)
+    return true;
+  size_t below = count_below(s->small.at, s->small_count, s->usual);
+  if (*rank < below)
+    return true;
+  if (*rank < below + usual)
+    return false;
+  *rank -= usual;
+  return true;
+}
+
 bool stat_percentile(struct stat_values *s, unsigned permille,
                      struct rank_index *index, uint64_t *out) {
   if (!s->keep || s->failed || s->count == 0)
     return false;
   size_t rank = rank_of(s->count, permille), small = s->small_count;
-  if (rank < small)
+  if (!rank_kept(s, &rank))
+    *out = s->usual;
+  else if (rank < small)
     *out =
         rank_get_32(s->small.at, small, rank, (uint32_t)s->min,
                     s->max < UINT32_MAX ? (uint32_t)s->max : UINT32_MAX, index);
   else
     *out = rank_get_64(s->large->values.at, s->large->count, rank - small,
-                       small > 0 ? (uint64_t)UINT32_MAX + 1 : s->min, s->max,
-                       index);
+                       s->min > UINT32_MAX ? s->min : (uint64_t)UINT32_MAX + 1,
+                       s->max, index);
   return true;
 }

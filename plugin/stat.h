@@ -13,13 +13,17 @@
 
 struct stat_large; /* values above UINT32_MAX, which are few */
 
+/* All of it in one line of the cache. */
 struct stat_values {
-  _Alignas(64) uint64_t count; /* all of it in one line of the cache */
-  uint64_t min, max;           /* undefined where count is 0 */
-  uint64_t sum;       /* wraps never in practice: 2^64 bytes/s of a group */
+  _Alignas(64) uint64_t sum; /* wraps never in practice: 2^64 bytes/s */
+  uint64_t min, max;         /* undefined where count is 0 */
   struct pages small; /* uint32_t: the values that were kept, in any order */
   struct stat_large *large; /* NULL: none */
   uint32_t small_count;
+  uint32_t count; /* of all: a host has not so many sockets that it wraps */
+  /* A value of the last interval, the one that most had, if one was: it is not
+   * kept, but counted, by what count exceeds those that are kept. */
+  uint32_t usual;
   bool keep;   /* keep each value: what percentiles need */
   bool failed; /* memory ran out: no percentile of this interval */
 };
@@ -38,7 +42,7 @@ void stat_merge(struct stat_values *s, const struct stat_values *part);
 void stat_keep_other(struct stat_values *s, uint64_t value);
 
 static inline void stat_add(struct stat_values *s, uint64_t value) {
-  if (s->keep) {
+  if (s->keep && value != s->usual) {
     if (value <= UINT32_MAX && s->small_count < s->small.size / 4)
       ((uint32_t *)s->small.at)[s->small_count++] = (uint32_t)value;
     else

@@ -21,6 +21,8 @@ static uint64_t by_sort(const uint64_t *sorted, size_t n, unsigned permille) {
   return sorted[n - 1];
 }
 
+enum { KINDS = 10 };
+
 static uint64_t shape(int kind, size_t i, size_t n) {
   switch (kind) {
   case 0:
@@ -35,44 +37,56 @@ static uint64_t shape(int kind, size_t i, size_t n) {
     return (uint64_t)rand() % 3; /* few values */
   case 5:
     return i < n / 2 ? i : n - i; /* up and down */
-  case 6:                         /* around what has 32 bits */
+  case 8:                         /* one that most have, 0 among the others */
+    return rand() % 4 ? 10 : (uint64_t)rand() % 40;
+  case 9: /* the same, and some beyond 32 bits */
+    return rand() % 4 ? 10 : UINT64_C(0xfffffff0) + (uint64_t)rand() % 32;
+  case 6: /* around what has 32 bits */
     return (uint64_t)UINT32_MAX - 5 + (uint64_t)rand() % 11;
   default:
     return UINT64_MAX - (uint64_t)rand();
   }
 }
 
-static void check(int kind, size_t n) {
+/* `s` has forgotten the last interval, but for its usual value. */
+static void check_values(struct stat_values *s, int kind, size_t n) {
   static const unsigned permille[] = {1,   10,  250, 500, 501,
                                       900, 950, 990, 999, 1000};
-  struct stat_values s;
-  stat_init(&s, true);
   uint64_t *sorted = malloc((n + 1) * sizeof(*sorted));
   uint64_t sum = 0;
   for (size_t i = 0; i < n; i++) {
     sorted[i] = shape(kind, i, n);
     sum += sorted[i];
-    stat_add(&s, sorted[i]);
+    stat_add(s, sorted[i]);
   }
   qsort(sorted, n, sizeof(*sorted), compare);
-  assert_int_equal(s.count, n);
-  assert_int_equal(s.sum, sum);
-  assert_int_equal(s.min, sorted[0]);
-  assert_int_equal(s.max, sorted[n - 1]);
+  assert_int_equal(s->count, n);
+  assert_int_equal(s->sum, sum);
+  assert_int_equal(s->min, sorted[0]);
+  assert_int_equal(s->max, sorted[n - 1]);
   struct rank_index index = {.values = NULL};
   for (size_t i = 0; i < sizeof(permille) / sizeof(permille[0]); i++) {
     uint64_t value = 0;
-    assert_true(stat_percentile(&s, permille[i], &index, &value));
+    assert_true(stat_percentile(s, permille[i], &index, &value));
     assert_int_equal(value, by_sort(sorted, n, permille[i]));
   }
   free(sorted);
+}
+
+static void check(int kind, size_t n) {
+  struct stat_values s;
+  stat_init(&s, true);
+  for (int interval = 0; interval < 4; interval++) {
+    check_values(&s, kind, n);
+    stat_reset(&s);
+  }
   stat_free(&s);
 }
 
 static void test_percentiles(void **state) {
   (void)state;
   srand(1);
-  for (int kind = 0; kind < 8; kind++) {
+  for (int kind = 0; kind < KINDS; kind++) {
     for (size_t n = 1; n < 130; n++)
       check(kind, n);
     check(kind, 20000);
@@ -116,13 +130,15 @@ static void test_not_kept(void **state) {
 static void test_merge(void **state) {
   (void)state;
   srand(2);
-  for (int kind = 0; kind < 8; kind++) {
+  for (int kind = 0; kind < KINDS; kind++) {
     struct stat_values whole, part, sum;
     struct rank_index a = {.values = NULL}, b = {.values = NULL};
     stat_init(&whole, true);
     stat_init(&sum, true);
+    sum.usual = 10;
     for (int parts = 0; parts < 20; parts++) {
       stat_init(&part, true);
+      part.usual = parts % 3 ? 10 : (uint32_t)parts;
       for (size_t i = 0, n = (size_t)rand() % 300; i < n; i++) {
         uint64_t value = shape(kind, i, n);
         stat_add(&whole, value);
@@ -165,6 +181,28 @@ static void test_merge_failed(void **state) {
   stat_free(&part);
 }
 
+/* What most have takes no memory, once that is known. */
+static void test_usual(void **state) {
+  (void)state;
+  struct stat_values s;
+  struct rank_index index = {.values = NULL};
+  uint64_t value;
+  stat_init(&s, true);
+  for (int interval = 0; interval < 2; interval++) {
+    stat_reset(&s);
+    for (uint64_t i = 0; i < 1000; i++)
+      stat_add(&s, i % 4 ? 10 : i);
+  }
+  assert_true(s.small_count <= 250);
+  assert_true(stat_percentile(&s, 500, &index, &value));
+  assert_int_equal(value, 10);
+  stat_reset(&s);
+  stat_add(&s, 7); /* then nobody has it */
+  assert_true(stat_percentile(&s, 500, &index, &value));
+  assert_int_equal(value, 7);
+  stat_free(&s);
+}
+
 static void test_memory_comes_back(void **state) {
   (void)state;
   struct stat_values s;
@@ -182,11 +220,9 @@ static void test_memory_comes_back(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_percentiles),
-      cmocka_unit_test(test_nothing),
-      cmocka_unit_test(test_not_kept),
-      cmocka_unit_test(test_merge),
-      cmocka_unit_test(test_merge_failed),
+      cmocka_unit_test(test_percentiles),       cmocka_unit_test(test_nothing),
+      cmocka_unit_test(test_not_kept),          cmocka_unit_test(test_merge),
+      cmocka_unit_test(test_merge_failed),      cmocka_unit_test(test_usual),
       cmocka_unit_test(test_memory_comes_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
