@@ -205,13 +205,6 @@ static void refusal_see(struct dump *u, int code) {
                            : ": not all of it is for every user");
 }
 
-/* The kernel has just written the next message, as long as this one, but not
- * into the innermost cache. */
-static inline void next_fetch(const struct source_cursor *c, size_t size) {
-  for (size_t at = 0; at < size; at += 64)
-    __builtin_prefetch(c->next + at);
-}
-
 /* Hands the answers among the messages of one datagram to the callback.
  * Messages of another port or sequence number are not of this dump. */
 static enum source_meaning walk(const struct diag *d, size_t size,
@@ -223,7 +216,6 @@ static enum source_meaning walk(const struct diag *d, size_t size,
     if (nlh->nlmsg_seq != d->sequence || nlh->nlmsg_pid != port)
       continue;
     if (source_is_answer(nlh)) {
-      next_fetch(&c, nlh->nlmsg_len);
       u->answered = true;
       u->cb(nlh, u->data);
       continue;
