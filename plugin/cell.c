@@ -118,8 +118,8 @@ static inline bool plain_get(const struct report_distribution *d,
 }
 
 /* From one of the report's on, up to another one. */
-static void distributions_add(struct cell *c, const struct sample *s,
-                              size_t from, size_t to) {
+static inline void distributions_add(struct cell *c, const struct sample *s,
+                                     size_t from, size_t to) {
   const struct report *r = c->report;
   const struct report_distribution *d = r->distribution + from;
   const struct report_distribution *end = r->distribution + to;

@@ -184,7 +184,7 @@ static bool order_grow(struct rows *r) {
 }
 
 /* Without memory it is not remembered that this one came. */
-static struct row *came(struct rows *r, uint32_t number) {
+static inline struct row *came(struct rows *r, uint32_t number) {
   struct row *row = row_at(r, number);
   if (r->now >= r->next && !order_grow(r))
     return row;

@@ -325,8 +325,8 @@ __attribute__((noinline)) static bool counters_keep(struct track *t,
 /* Keeps the counters as they are now: whether something is new. `anew`: the row
  * is new, or its socket was connected anew, which a fall of a byte counter
  * says, too. Most sockets do nothing most of the time. */
-static bool counters_update(struct track *t, struct entry *e,
-                            const struct sample *s, bool anew) {
+static inline bool counters_update(struct track *t, struct entry *e,
+                                   const struct sample *s, bool anew) {
   if (!anew && t->still && t->all_plain && is_whole(t, s) &&
       plain_same(t, kept_at(t, e), s->info))
     return false;
