@@ -5,8 +5,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* From here on a piece is pages of its own. */
-enum { PAGES_FROM = 128 * 1024 };
+/* From here on a piece is pages of its own: what is given back then leaves no
+ * holes in the heap, which would stay with the daemon. */
+enum { PAGES_FROM = 4096 };
 
 static bool is_mapped(size_t size) { return size >= PAGES_FROM; }
 
