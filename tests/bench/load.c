@@ -9,7 +9,6 @@
  *      send PERCENT     over so many a byte goes and comes back, so that both
  *                       ends get an ACK
  *      replace PERCENT  closes so many and opens others like them
- *      close            closes all of them
  *
  * Each time it is the turn of others. It ends with its stdin, and with its
  * parent. */
@@ -30,10 +29,9 @@ struct part {
   unsigned first, count, ipv6_percent;
 };
 
-enum verb { OPEN, SEND, REPLACE, CLOSE, VERBS };
+enum verb { OPEN, SEND, REPLACE, VERBS };
 
-static const char *const verb_name[VERBS] = {"open", "send", "replace",
-                                             "close"};
+static const char *const verb_name[VERBS] = {"open", "send", "replace"};
 
 /* What a worker is told: for those in a hundred from `from` on, around. */
 struct order {
@@ -66,7 +64,7 @@ static void pair_send(const struct pair *p) {
 static void pair_do(struct worker *w, unsigned i, uint8_t verb) {
   if (verb == SEND)
     pair_send(&w->pair[i]);
-  if (verb == REPLACE || verb == CLOSE)
+  if (verb == REPLACE)
     pair_close(w, i);
   if (verb == REPLACE || verb == OPEN)
     pair_open(w, i);

@@ -49,6 +49,7 @@ static int listener_new(bool ipv6, unsigned port) {
   int fd = socket_new(a.any.sa_family);
   if (ipv6)
     set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  set(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* there is TIME_WAIT of another one */
   if (bind(fd, &a.any, size) != 0 || listen(fd, 16) != 0)
     bench_fail("listen");
   return fd;
