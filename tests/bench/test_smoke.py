@@ -176,7 +176,10 @@ def check_killed(programs, script, *arguments):
                  *arguments], stdout=subprocess.PIPE, text=True) as process:
             head = process.stdout.readline()
             process.stdout.readline()
-            some = processes()
+            some, end = processes(), time.time() + 30
+            while len(some) <= 2 and time.time() < end:
+                time.sleep(0.05)
+                some = processes()
             process.kill()
     true("it was under way", head.split()[:1] in (
         ["sockets"], ["turn"]) and len(some) > 2,
