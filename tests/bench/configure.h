@@ -2,7 +2,7 @@
 #ifndef BENCH_CONFIGURE_H
 #define BENCH_CONFIGURE_H
 
-#include "settings.h"
+#include "collectd/config_read.h"
 
 /* `text`: what is between <Plugin tcpinfo> and its end. -1 with the reason;
  * then there is nothing to be freed. */

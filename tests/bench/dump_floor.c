@@ -25,8 +25,8 @@ int floor_open(void) {
 }
 
 /* Header, request and filter, which is sent in place. */
-static void request_send(int fd, const struct source_request *r, uint16_t type,
-                         void *request, size_t size) {
+static void request_send(int fd, const struct sock_diag_request *r,
+                         uint16_t type, void *request, size_t size) {
   struct rtattr filter = {.rta_type = INET_DIAG_REQ_BYTECODE,
                           .rta_len = (uint16_t)RTA_LENGTH(r->code_size)};
   struct nlmsghdr head = {.nlmsg_type = type,
@@ -73,14 +73,14 @@ static size_t answers_count(int fd) {
   }
 }
 
-static size_t walk_one(int fd, const struct source_request *r) {
+static size_t walk_one(int fd, const struct sock_diag_request *r) {
   struct inet_diag_req request = {.idiag_ext = r->extensions,
                                   .idiag_states = r->states};
   request_send(fd, r, TCPDIAG_GETSOCK, &request, sizeof(request));
   return answers_count(fd);
 }
 
-static size_t walk_family(int fd, const struct source_request *r,
+static size_t walk_family(int fd, const struct sock_diag_request *r,
                           uint8_t family) {
   struct inet_diag_req_v2 request = {.sdiag_family = family,
                                      .sdiag_protocol = IPPROTO_TCP,
@@ -90,7 +90,7 @@ static size_t walk_family(int fd, const struct source_request *r,
   return answers_count(fd);
 }
 
-size_t floor_dump(int fd, const struct source_request *request,
+size_t floor_dump(int fd, const struct sock_diag_request *request,
                   enum floor_form form) {
   if (form == FLOOR_ONE_WALK)
     return walk_one(fd, request);

@@ -3,7 +3,7 @@
 #ifndef BENCH_DUMP_FLOOR_H
 #define BENCH_DUMP_FLOOR_H
 
-#include "source.h"
+#include "kernel/netlink.h"
 
 enum floor_form {
   FLOOR_ONE_WALK, /* struct inet_diag_req: one walk tells of both families */
@@ -14,7 +14,7 @@ enum floor_form {
 int floor_open(void);
 
 /* One dump: how many sockets it told of. */
-size_t floor_dump(int fd, const struct source_request *request,
+size_t floor_dump(int fd, const struct sock_diag_request *request,
                   enum floor_form form);
 
 #endif

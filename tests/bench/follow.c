@@ -16,7 +16,7 @@
  * The load (churn.c) is to begin after "ready". */
 #include "configure.h"
 #include "event_floor.h"
-#include "scan.h"
+#include "read/reader.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -51,9 +51,9 @@ struct sums {
 struct follower {
   const struct scenario *scenario;
   struct settings settings;
-  struct scan *scan; /* NULL: the floor */
-  pid_t thread;      /* the one that receives */
-  double read_cpu;   /* seconds, of the other */
+  struct reader *scan; /* NULL: the floor */
+  pid_t thread;        /* the one that receives */
+  double read_cpu;     /* seconds, of the other */
   size_t reads;
   struct sums sums;
 };
@@ -128,7 +128,7 @@ static pid_t thread_find(const char *name) {
 
 /* --- Reading -------------------------------------------------------------- */
 
-static void on_value(const struct cell_value *v, void *data) {
+static void on_value(const struct accumulator_value *v, void *data) {
   struct sums *sums = data;
   const struct {
     const char *instance;
@@ -143,18 +143,18 @@ static void on_value(const struct cell_value *v, void *data) {
       *row[i].sum += (uint64_t)v->counter;
 }
 
-static void on_ignored(const struct cell_value *v, void *data) {
+static void on_ignored(const struct accumulator_value *v, void *data) {
   (void)v;
   (void)data;
 }
 
 /* The sums are the total's; the members' values are made as for a dispatch. */
-static void on_series(const char *member, struct cell *cell, bool chosen,
-                      void *data) {
+static void on_series(const char *member, struct accumulator *accumulator,
+                      bool chosen, void *data) {
   struct follower *f = data;
-  cell_emit(cell, scan_health(f->scan)->info_size,
-            chosen ? CELL_COUNTERS : CELL_ALL,
-            member == NULL ? on_value : on_ignored, &f->sums);
+  accumulator_emit(accumulator, reader_health(f->scan)->info_size,
+                   chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL,
+                   member == NULL ? on_value : on_ignored, &f->sums);
 }
 
 static void read_once(struct follower *f) {
@@ -162,23 +162,23 @@ static void read_once(struct follower *f) {
   if (f->scan == NULL)
     return;
   double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
-  if (scan_read(f->scan, &error) != SOURCE_COMPLETE)
+  if (reader_read(f->scan, &error) != DUMP_COMPLETE)
     fail("the read", &error);
   f->sums = (struct sums){.bytes_sent = 0};
-  group_each(scan_group(f->scan, 0), on_series, f);
-  scan_commit(f->scan);
+  group_each(reader_group(f->scan, 0), on_series, f);
+  reader_commit(f->scan);
   f->read_cpu += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
   f->reads++;
 }
 
 static uint64_t received(const struct follower *f) {
   return f->scan == NULL ? event_floor_count()
-                         : scan_health(f->scan)->closes.received;
+                         : reader_health(f->scan)->close_policy.received;
 }
 
 static uint64_t lost(const struct follower *f) {
   return f->scan == NULL ? event_floor_lost()
-                         : scan_health(f->scan)->closes.lost;
+                         : reader_health(f->scan)->close_policy.lost;
 }
 
 static void start(struct follower *f, unsigned seconds) {
@@ -189,11 +189,11 @@ static void start(struct follower *f, unsigned seconds) {
   }
   if (configure(&f->settings, f->scenario->text, &error) != 0)
     fail(f->scenario->name, &error);
-  f->scan = scan_new(&f->settings, seconds * 1000, NULL, &error);
+  f->scan = reader_new(&f->settings, seconds * 1000, NULL, &error);
   if (f->scan == NULL)
     fail(f->scenario->name, &error);
   /* The first dump is the baseline. That an event came after it is known of
-   * those after the next read at the latest (ledger.h, `unclear`). */
+   * those after the next read at the latest (connections.h, `unclear`). */
   read_once(f);
   usleep(SETTLE_STEP_MS * 1000);
   read_once(f);
@@ -251,7 +251,8 @@ static void measure(struct follower *f, unsigned seconds) {
          (unsigned long long)s->bytes_sent, (unsigned long long)s->retrans,
          (unsigned long long)s->opened, (unsigned long long)s->closed,
          (unsigned long long)s->failed);
-  const struct scan_health *h = f->scan != NULL ? scan_health(f->scan) : NULL;
+  const struct reader_health *h =
+      f->scan != NULL ? reader_health(f->scan) : NULL;
   printf(",%llu,%llu\n", h != NULL ? (unsigned long long)h->unclear : 0,
          h != NULL ? (unsigned long long)h->malformed : 0);
 }
@@ -269,7 +270,7 @@ int main(int argc, char **argv) {
   }
   start(&f, (unsigned)seconds);
   measure(&f, (unsigned)seconds);
-  scan_free(f.scan);
+  reader_free(f.scan);
   if (f.scenario->text != NULL)
     settings_free(&f.settings);
   return 0;

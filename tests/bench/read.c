@@ -23,7 +23,7 @@
 #include "configure.h"
 #include "dump_floor.h"
 #include "layout.h"
-#include "scan.h"
+#include "read/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +133,7 @@ static int scenario_configure(struct settings *s, scenario_fn *write,
 /* --- what is measured ----------------------------------------------------- */
 
 struct measured {
-  struct scan *scan;
+  struct reader *scan;
   int floor;
 };
 
@@ -147,11 +147,11 @@ static void fail(const char *what, const struct error *error) {
 }
 
 static void floor_run(struct measured *m, struct figures *f) {
-  f->sockets = floor_dump(m->floor, scan_request(m->scan), FLOOR_ONE_WALK);
+  f->sockets = floor_dump(m->floor, reader_request(m->scan), FLOOR_ONE_WALK);
 }
 
 static void two_walks_run(struct measured *m, struct figures *f) {
-  f->sockets = floor_dump(m->floor, scan_request(m->scan), FLOOR_TWO_WALKS);
+  f->sockets = floor_dump(m->floor, reader_request(m->scan), FLOOR_TWO_WALKS);
 }
 
 struct emitted {
@@ -159,28 +159,30 @@ struct emitted {
   double sum; /* so that no value is left out by the compiler */
 };
 
-static void on_value(const struct cell_value *v, void *data) {
+static void on_value(const struct accumulator_value *v, void *data) {
   struct emitted *e = data;
   e->series++;
   e->sum += v->derive ? (double)v->counter : v->gauge;
 }
 
-static void on_series(const char *member, struct cell *cell, bool chosen,
-                      void *data) {
+static void on_series(const char *member, struct accumulator *accumulator,
+                      bool chosen, void *data) {
   (void)member;
   struct emitted *e = data;
-  cell_emit(cell, e->info_size, chosen ? CELL_COUNTERS : CELL_ALL, on_value, e);
+  accumulator_emit(accumulator, e->info_size,
+                   chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL, on_value,
+                   e);
 }
 
 static void read_run(struct measured *m, struct figures *f) {
   struct error error;
-  if (scan_read(m->scan, &error) != SOURCE_COMPLETE)
+  if (reader_read(m->scan, &error) != DUMP_COMPLETE)
     fail("the read", &error);
-  const struct scan_health *health = scan_health(m->scan);
+  const struct reader_health *health = reader_health(m->scan);
   struct emitted e = {.info_size = health->info_size};
-  for (size_t i = 0; i < scan_group_count(m->scan); i++)
-    group_each(scan_group(m->scan, i), on_series, &e);
-  scan_commit(m->scan);
+  for (size_t i = 0; i < reader_group_count(m->scan); i++)
+    group_each(reader_group(m->scan, i), on_series, &e);
+  reader_commit(m->scan);
   *f = (struct figures){.sockets = health->dumped,
                         .matched = health->matched,
                         .series = e.series};
@@ -266,14 +268,14 @@ int main(int argc, char **argv) {
   struct error error;
   if (scenario_configure(&settings, write, (unsigned)percent, &error) != 0)
     fail(argv[1], &error);
-  struct measured m = {.scan = scan_new(&settings, INTERVAL_MS, NULL, &error),
+  struct measured m = {.scan = reader_new(&settings, INTERVAL_MS, NULL, &error),
                        .floor = floor_open()};
   if (m.scan == NULL)
     fail(argv[1], &error);
   puts("ready");
   fflush(stdout);
   int code = serve(&m);
-  scan_free(m.scan);
+  reader_free(m.scan);
   settings_free(&settings);
   return code;
 }

@@ -1,9 +1,9 @@
-/* Any bytes as the messages of dumps, through decode, track and a cell with
- * every metric and histogram: nothing is read out of bounds, and every value is
- * a number. Built with -fsanitize=fuzzer. */
-#include "cell.h"
-#include "decode.h"
-#include "track.h"
+/* Any bytes as the messages of dumps, through decode, track and a accumulator
+ * with every metric and histogram: nothing is read out of bounds, and every
+ * value is a number. Built with -fsanitize=fuzzer. */
+#include "connection/track.h"
+#include "kernel/decode.h"
+#include "metric/accumulator.h"
 
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct pipe {
   struct decoder decoder;
-  struct report *report;
-  struct cell *cell;
+  struct plan *plan;
+  struct accumulator *accumulator;
   struct track *track;
 };
 
@@ -28,7 +28,7 @@ static void need(int condition, const char *what) {
   abort();
 }
 
-static void on_value(const struct cell_value *v, void *data) {
+static void on_value(const struct accumulator_value *v, void *data) {
   (void)data;
   need(v->derive || (isfinite(v->gauge) && v->gauge >= 0), v->instance);
   need(strcmp(v->type, "percent") != 0 || v->gauge <= 100, v->instance);
@@ -50,14 +50,14 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
     struct track_seen seen;
     track_see(p->track, &s, &seen);
     if ((TCP_STATES_REST & 1u << s.state) != 0) {
-      cell_add_other(p->cell, &s);
+      accumulator_add_other(p->accumulator, &s);
     } else if (seen.event != TRACK_REPEAT) {
-      struct reading r = {.sample = &s,
-                          .delta = seen.delta,
-                          .changed = seen.changed,
-                          .active = s.timer & 1,
-                          .window_us = seen.dumps_ago * 1000};
-      cell_add(p->cell, &r);
+      struct observation r = {.sample = &s,
+                              .delta = seen.delta,
+                              .changed = seen.changed,
+                              .active = s.timer & 1,
+                              .window_us = seen.dumps_ago * 1000};
+      accumulator_add(p->accumulator, &r);
     }
   }
   free(nlh);
@@ -77,9 +77,9 @@ static struct pipe pipe_new(void) {
     if (metric_table[id].kind == METRIC_KIND_DISTRIBUTION)
       need(metric_list_add(&list, (enum metric_id)id, &histogram) == 0,
            "memory");
-  p.report = report_new(&list);
-  p.cell = cell_new(p.report);
-  report_fields(p.report, wanted);
+  p.plan = plan_new(&list);
+  p.accumulator = accumulator_new(p.plan);
+  plan_fields(p.plan, wanted);
   for (int id = 0; id < FIELD_COUNT; id++)
     if (wanted[id])
       field[count++] = (enum field_id)id;
@@ -92,7 +92,7 @@ static struct pipe pipe_new(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct pipe p = pipe_new();
   track_begin(p.track);
-  cell_begin(p.cell);
+  accumulator_begin(p.accumulator);
   while (size >= 2) {
     size_t length = data[0] | (size_t)data[1] << 8;
     data += 2;
@@ -102,17 +102,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       message(&p, data, length);
     } else {
       track_end(p.track, on_gone, NULL);
-      cell_emit(p.cell, 280, CELL_ALL, on_value, NULL);
-      cell_commit(p.cell);
+      accumulator_emit(p.accumulator, 280, ACCUMULATOR_ALL, on_value, NULL);
+      accumulator_commit(p.accumulator);
       track_begin(p.track);
-      cell_begin(p.cell);
+      accumulator_begin(p.accumulator);
     }
     data += length;
     size -= length;
   }
-  cell_emit(p.cell, 280, CELL_ALL, on_value, NULL);
+  accumulator_emit(p.accumulator, 280, ACCUMULATOR_ALL, on_value, NULL);
   track_free(p.track);
-  cell_free(p.cell);
-  report_free(p.report);
+  accumulator_free(p.accumulator);
+  plan_free(p.plan);
   return 0;
 }

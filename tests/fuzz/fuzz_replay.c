@@ -1,5 +1,5 @@
 /* replay on any bytes as a file. Built with -fsanitize=fuzzer. */
-#include "replay.h"
+#include "replay/replay.h"
 
 #include <libmnl/libmnl.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   volatile uint8_t sum = 0;
   uint8_t one = 0;
   uint64_t time_ms;
-  while (replay_dump(r, touch, &one, &time_ms, &error) != SOURCE_ENDED)
+  while (replay_dump(r, touch, &one, &time_ms, &error) != DUMP_ENDED)
     sum ^= one;
   (void)sum;
   replay_free(r);

@@ -1,0 +1,381 @@
+/* See condition.h. What ss(8) takes is taken, but for what cannot have been
+ * meant, or not for certain: octal numbers, half addresses without a length,
+ * IPv6 without brackets, and signs where nothing should be. */
+#include "filter/condition.h"
+
+#include <limits.h>
+#include <mntent.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include <linux/magic.h>
+
+enum { TEXT_MAX = 64 }; /* the longest address with a length, and to spare */
+
+#define PORT_COMPARED "a port: 0 to 65535 or a TCP service's name"
+#define PORT_EXPECTED PORT_COMPARED ", or *"
+
+static struct selector *refuse(struct condition_problem *problem, size_t at,
+                               const char *expected) {
+  *problem = (struct condition_problem){.expected = expected, .at = at};
+  return NULL;
+}
+
+/* Takes `s` over. */
+static struct selector *related(enum relation relation, struct selector *s) {
+  return relation == RELATION_NE ? selector_wrap(SELECTOR_NOT, s) : s;
+}
+
+/* Decimal without leading zeros, or hexadecimal with "0x". */
+static bool number_parse(const char *text, unsigned long max,
+                         unsigned long *out) {
+  bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+  text += hex ? 2 : 0;
+  size_t digits = strspn(text, hex ? "0123456789abcdefABCDEF" : "0123456789");
+  if (digits == 0 || digits > 10 || text[digits] != '\0')
+    return false;
+  if (!hex && text[0] == '0' && digits > 1)
+    return false;
+  unsigned long long value = strtoull(text, NULL, hex ? 16 : 10);
+  if (value > max)
+    return false;
+  *out = (unsigned long)value;
+  return true;
+}
+
+/* --- hosts and ports ------------------------------------------------------ */
+
+enum family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
+
+/* [FAMILY:]ADDRESS[:PORT] */
+struct host {
+  enum family family;
+  bool has_address, has_port;
+  struct prefix address;
+  uint16_t port;
+};
+
+/* How many characters of `text` name the family. */
+static size_t family_parse(const char *text, enum family *out) {
+  if (strncmp(text, "inet:", 5) == 0) {
+    *out = FAMILY_IPV4;
+    return 5;
+  }
+  if (strncmp(text, "inet6:", 6) == 0) {
+    *out = FAMILY_IPV6;
+    return 6;
+  }
+  *out = FAMILY_ANY;
+  return 0;
+}
+
+static bool port_parse(const char *text, struct host *out) {
+  unsigned long number = 0;
+  struct port_range service;
+  if (strcmp(text, "*") == 0)
+    return true;
+  if (!number_parse(text, UINT16_MAX, &number)) {
+    if (text[strspn(text, "0123456789-")] == '\0' ||
+        !port_range_parse(text, &service))
+      return false;
+    number = service.low;
+  }
+  out->has_port = true;
+  out->port = (uint16_t)number;
+  return true;
+}
+
+/* "255.255.0.0" -> 16; -1: not a netmask. */
+static int netmask_bits(const char *text) {
+  struct prefix mask;
+  if (strchr(text, '.') == NULL || strpbrk(text, ":/") != NULL ||
+      !prefix_parse(text, &mask))
+    return -1;
+  const uint8_t *b = mask.address.bytes + 12;
+  uint32_t bits =
+      (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+  uint32_t rest = ~bits;
+  if ((rest & (rest + 1)) != 0)
+    return -1;
+  int count = 0;
+  for (; bits != 0; bits <<= 1)
+    count++;
+  return count;
+}
+
+/* ADDRESS or ADDRESS/LENGTH, the latter also as 10/8 or 10.0.0.0/255.0.0.0. */
+static bool network_parse(const char *text, struct prefix *out) {
+  const char *slash = strchr(text, '/');
+  if (slash == NULL || strchr(text, ':') != NULL)
+    return prefix_parse(text, out);
+
+  char whole[2 * TEXT_MAX];
+  int length = (int)(slash - text), dots = 0, bits = netmask_bits(slash + 1);
+  for (int i = 0; i < length; i++)
+    dots += text[i] == '.';
+  int at = snprintf(whole, sizeof(whole), "%.*s", length, text);
+  for (; dots < 3; dots++)
+    at += snprintf(whole + at, sizeof(whole) - (size_t)at, ".0");
+  if (bits >= 0)
+    snprintf(whole + at, sizeof(whole) - (size_t)at, "/%d", bits);
+  else
+    snprintf(whole + at, sizeof(whole) - (size_t)at, "%s", slash);
+  return prefix_parse(whole, out);
+}
+
+/* NULL, or what was expected instead. */
+static const char *address_parse(const char *text, struct host *out) {
+  static const char *const every[] = {"*", "any", "all", "default"};
+  for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++)
+    if (strcmp(text, every[i]) == 0)
+      return NULL;
+  bool ipv6 = strchr(text, ':') != NULL;
+  if (network_parse(text, &out->address)) {
+    if (out->family == FAMILY_IPV4 && ipv6)
+      return "an IPv4 address behind inet:";
+    if (out->family == FAMILY_IPV6 && !ipv6)
+      return "an IPv6 address behind inet6:";
+    out->has_address = true;
+    return NULL;
+  }
+  if (text[strspn(text, "0123456789abcdefABCDEFxX.:/%")] != '\0')
+    return "an address (host names are not looked up)";
+  if (text[0] != '\0' && text[strspn(text, "0123456789.")] == '\0')
+    return "a whole address, one with a length, or \":\" before a port";
+  return "an address, or one with \"/\" and a length";
+}
+
+/* Where the address of `text` ends and ":PORT" or nothing follows. */
+static const char *address_end(const char *text) {
+  const char *from = strchr(text, text[0] == '[' ? ']' : '/');
+  if (from == NULL)
+    from = text;
+  return from + strcspn(from, ":");
+}
+
+/* The address without brackets, which stand around it or around all of it but
+ * its length. False: too long, or other brackets. */
+static bool address_bare(const char *text, const char *end,
+                         char out[TEXT_MAX]) {
+  const char *close = text[0] == '[' ? strchr(text, ']') : NULL;
+  if (close != NULL && close + 1 < end && close[1] != '/')
+    return false;
+  size_t n = 0;
+  for (const char *p = text + (close != NULL); p < end && n < TEXT_MAX; p++) {
+    if (p == close)
+      continue;
+    if (*p == '[' || *p == ']')
+      return false;
+    out[n++] = *p;
+  }
+  if (n == TEXT_MAX)
+    return false;
+  out[n] = '\0';
+  return true;
+}
+
+/* NULL, or what was expected at `*at`. */
+static const char *host_parse(const char *text, struct host *out, size_t *at) {
+  char address[TEXT_MAX];
+  *out = (struct host){.family = FAMILY_ANY};
+  *at = family_parse(text, &out->family);
+  const char *from = text + *at, *end = address_end(from);
+  if (*end == ':' && strchr(end + 1, ':') != NULL)
+    return "an IPv6 address in brackets";
+  if (end > from || *end == '\0') {
+    const char *expected = "an address, or one with \"/\" and a length";
+    if (address_bare(from, end, address))
+      expected = address_parse(address, out);
+    if (expected != NULL)
+      return expected;
+  }
+  if (*end == '\0')
+    return NULL;
+  *at = (size_t)(end + 1 - text);
+  return port_parse(end + 1, out) ? NULL : PORT_EXPECTED;
+}
+
+/* --- hosts and ports as selectors ----------------------------------------- */
+
+static struct selector *prefix_leaf(bool local, const struct prefix *prefix) {
+  struct selector *s =
+      selector_new(local ? SELECTOR_LOCAL_ADDRESS : SELECTOR_REMOTE_ADDRESS);
+  if (s != NULL && selector_add_prefix(s, *prefix) != 0) {
+    selector_free(s);
+    return NULL;
+  }
+  return s;
+}
+
+/* None where `low` is above `high`. */
+static struct selector *port_leaf(bool local, long low, long high) {
+  struct selector *s =
+      selector_new(local ? SELECTOR_LOCAL_PORT : SELECTOR_REMOTE_PORT);
+  struct port_range range = {(uint16_t)low, (uint16_t)high};
+  if (s != NULL && low <= high && selector_add_port(s, range) != 0) {
+    selector_free(s);
+    return NULL;
+  }
+  return s;
+}
+
+/* All that is said of `h`; of its port, that it is one of `low` to `high`. */
+static struct selector *host_selector(const struct host *h, bool local,
+                                      long low, long high) {
+  static const struct prefix every[] = {
+      [FAMILY_IPV4] = {{{[10] = 0xff, [11] = 0xff}}, 96},
+      [FAMILY_IPV6] = {{{0}}, 0},
+  };
+  bool by_address = h->has_address || h->family != FAMILY_ANY;
+  const struct prefix *prefix =
+      h->has_address ? &h->address : &every[h->family];
+  if (!h->has_port)
+    return by_address ? prefix_leaf(local, prefix) : selector_new(SELECTOR_AND);
+  if (!by_address)
+    return port_leaf(local, low, high);
+
+  struct selector *both = selector_new(SELECTOR_AND);
+  if (both == NULL ||
+      selector_add_child(both, prefix_leaf(local, prefix)) != 0 ||
+      selector_add_child(both, port_leaf(local, low, high)) != 0) {
+    selector_free(both);
+    return NULL;
+  }
+  return both;
+}
+
+struct selector *condition_host(enum selector_op op, enum relation relation,
+                                const char *text,
+                                struct condition_problem *problem) {
+  struct host h;
+  size_t at;
+  *problem = (struct condition_problem){.expected = NULL};
+  const char *expected = host_parse(text, &h, &at);
+  if (expected != NULL)
+    return refuse(problem, at, expected);
+  return related(relation, host_selector(&h, op == SELECTOR_LOCAL_ADDRESS,
+                                         h.port, h.port));
+}
+
+struct selector *condition_port(enum selector_op op, enum relation relation,
+                                const char *text,
+                                struct condition_problem *problem) {
+  struct host h = {.family = FAMILY_ANY};
+  size_t at = family_parse(text, &h.family);
+  at += text[at] == ':';
+  bool compared = relation != RELATION_EQ && relation != RELATION_NE;
+  *problem = (struct condition_problem){.expected = NULL};
+  if (!port_parse(text + at, &h) || (compared && !h.has_port))
+    return refuse(problem, at, compared ? PORT_COMPARED : PORT_EXPECTED);
+
+  long low = h.port, high = h.port;
+  if (relation == RELATION_GE || relation == RELATION_GT)
+    high = UINT16_MAX;
+  if (relation == RELATION_LE || relation == RELATION_LT)
+    low = 0;
+  low += relation == RELATION_GT;
+  high -= relation == RELATION_LT;
+  return related(relation,
+                 host_selector(&h, op == SELECTOR_LOCAL_PORT, low, high));
+}
+
+struct selector *condition_autobound(enum selector_op op,
+                                     enum relation relation, const char *text,
+                                     struct condition_problem *problem) {
+  (void)op, (void)relation, (void)text;
+  long low = 0, high = 0;
+  FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+  bool known = f != NULL && fscanf(f, "%ld %ld", &low, &high) == 2;
+  if (f != NULL)
+    fclose(f);
+  *problem = (struct condition_problem){.expected = NULL};
+  if (!known || low < 0 || high > UINT16_MAX)
+    return refuse(problem, 0,
+                  "net.ipv4.ip_local_port_range, which cannot be read");
+  return port_leaf(true, low, high);
+}
+
+/* --- the others ----------------------------------------------------------- */
+
+static struct selector *value_leaf(enum selector_op op, enum relation relation,
+                                   uint64_t value, uint64_t mask) {
+  struct selector *s = selector_new(op);
+  struct selector_value v = {.value = value, .mask = mask};
+  if (s != NULL && selector_add_value(s, v) != 0) {
+    selector_free(s);
+    return NULL;
+  }
+  return related(relation, s);
+}
+
+struct selector *condition_device(enum selector_op op, enum relation relation,
+                                  const char *text,
+                                  struct condition_problem *problem) {
+  unsigned long index = if_nametoindex(text);
+  *problem = (struct condition_problem){.expected = NULL};
+  if (index == 0 && !number_parse(text, UINT32_MAX, &index))
+    return refuse(problem, 0,
+                  "a network device of this host, or the index of one");
+  return value_leaf(op, relation, index, UINT64_MAX);
+}
+
+struct selector *condition_mark(enum selector_op op, enum relation relation,
+                                const char *text,
+                                struct condition_problem *problem) {
+  char value[TEXT_MAX];
+  unsigned long mark = 0, mask = UINT32_MAX;
+  const char *slash = strchr(text, '/');
+  size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+  *problem = (struct condition_problem){.expected = NULL};
+  snprintf(value, sizeof(value), "%.*s", (int)(length % INT_MAX), text);
+  if (length >= sizeof(value) || !number_parse(value, UINT32_MAX, &mark))
+    return refuse(problem, 0, "a mark, such as 0x10 or 0x1/0xff");
+  if (slash != NULL && !number_parse(slash + 1, UINT32_MAX, &mask))
+    return refuse(problem, length + 1, "a mask of 32 bits, such as 0xff");
+  return value_leaf(op, relation, mark, mask);
+}
+
+/* The id of a control group is the inode number of its folder (linux:
+ * kernel/cgroup/cgroup.c, cgroup_id()). 0: there is none. */
+static uint64_t cgroup_id(const char *path) {
+  struct statfs fs;
+  struct stat st;
+  if (statfs(path, &fs) != 0 || fs.f_type != CGROUP2_SUPER_MAGIC ||
+      stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+    return 0;
+  return st.st_ino;
+}
+
+/* Within the first cgroup2 file system that is mounted. */
+static uint64_t cgroup_id_within(const char *path) {
+  uint64_t id = 0;
+  FILE *mounts = setmntent("/proc/self/mounts", "r");
+  if (mounts == NULL)
+    return 0;
+  const struct mntent *m = getmntent(mounts);
+  while (m != NULL && strcmp(m->mnt_type, "cgroup2") != 0)
+    m = getmntent(mounts);
+  char whole[PATH_MAX];
+  if (m != NULL && snprintf(whole, sizeof(whole), "%s/%s", m->mnt_dir, path) <
+                       (int)sizeof(whole))
+    id = cgroup_id(whole);
+  endmntent(mounts);
+  return id;
+}
+
+struct selector *condition_cgroup(enum selector_op op, enum relation relation,
+                                  const char *text,
+                                  struct condition_problem *problem) {
+  uint64_t id = text[0] == '/' ? cgroup_id(text) : 0;
+  if (id == 0)
+    id = cgroup_id_within(text);
+  *problem = (struct condition_problem){.expected = NULL};
+  if (id == 0)
+    return refuse(problem, 0,
+                  "the path of a control group (version 2) of this host");
+  return value_leaf(op, relation, id, UINT64_MAX);
+}

@@ -1,0 +1,46 @@
+/* Ports and prefixes of a selector joined into fewer, coarser ones, which hold
+ * at least all that the selector's own do. Nothing of bytecode is known here.
+ */
+#ifndef TCPINFO_FILTER_COVER_H
+#define TCPINFO_FILTER_COVER_H
+
+#include "filter/selector.h"
+
+#include <limits.h>
+
+/* As `limit`: nothing is joined. Otherwise it is at most what follows. */
+enum { COVER_ALL = INT_MAX, COVER_PORTS_MAX = 4, COVER_PREFIXES_MAX = 8 };
+
+/* A cover is used where it was filled, and no longer than its selector: it
+ * points into that, or into itself. */
+struct port_cover {
+  size_t count;
+  const struct port_range *range; /* ascending */
+  struct port_range merged[COVER_PORTS_MAX + 1];
+};
+
+struct prefix_cover {
+  size_t count;
+  const struct prefix *prefix; /* behind `bits` any bits may be set */
+  struct prefix merged[COVER_PREFIXES_MAX + 1];
+};
+
+/* At most `limit` ranges, 1 or more, that cover those of `s`, with the widest
+ * gaps kept. `s`: SELECTOR_LOCAL_PORT or SELECTOR_REMOTE_PORT. */
+void cover_ports(const struct selector *s, size_t limit,
+                 struct port_cover *out);
+
+/* At most `limit` prefixes, 2 or more, that cover those of `s`; an IPv4 one is
+ * not joined with an IPv6 one. `s`: SELECTOR_LOCAL_ADDRESS or
+ * SELECTOR_REMOTE_ADDRESS. */
+void cover_prefixes(const struct selector *s, size_t limit,
+                    struct prefix_cover *out);
+
+/* The one range that covers all ports that can match in the whole tree, at
+ * `side`: SELECTOR_LOCAL_PORT or SELECTOR_REMOTE_PORT; low > high: none can. */
+struct port_range cover_hull(const struct selector *s, enum selector_op side);
+
+/* Whether it is one of IPv4: 0.0.0.0/0 has 96 bits. */
+bool prefix_is_ipv4(const struct prefix *p);
+
+#endif

@@ -1,0 +1,156 @@
+/* Which metrics a group reports, and which statistics of them: see metric.h. */
+#include "metric/metric.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool statistic_parse(const char *text, struct statistic *out) {
+  static const struct {
+    const char *name;
+    enum statistic_kind kind;
+  } named[] = {{"min", STATISTIC_MIN},
+               {"max", STATISTIC_MAX},
+               {"avg", STATISTIC_AVG},
+               {"sum", STATISTIC_SUM}};
+  for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+    if (strcmp(text, named[i].name) == 0) {
+      *out = (struct statistic){.kind = named[i].kind};
+      return true;
+    }
+  }
+
+  if (*text++ != 'p')
+    return false;
+  unsigned permille = 0;
+  size_t digits = strspn(text, "0123456789");
+  if (digits < 1 || digits > 2)
+    return false;
+  for (; digits > 0; digits--)
+    permille = permille * 10 + (unsigned)(*text++ - '0');
+  permille *= 10;
+  if (*text == '.') {
+    text++;
+    if (!isdigit((unsigned char)*text))
+      return false;
+    permille += (unsigned)(*text++ - '0');
+  }
+  if (*text != '\0' || permille < 10 || permille > 999)
+    return false;
+  *out = (struct statistic){.kind = STATISTIC_PERCENTILE,
+                            .permille = (uint16_t)permille};
+  return true;
+}
+
+char *statistic_format(struct statistic s, char *text) {
+  static const char *const name[] = {[STATISTIC_MIN] = "min",
+                                     [STATISTIC_MAX] = "max",
+                                     [STATISTIC_AVG] = "avg",
+                                     [STATISTIC_SUM] = "sum",
+                                     [STATISTIC_HISTOGRAM] = "histogram"};
+  if (s.kind != STATISTIC_PERCENTILE)
+    snprintf(text, STATISTIC_TEXT_MAX, "%s", name[s.kind]);
+  else if (s.permille % 10 == 0)
+    snprintf(text, STATISTIC_TEXT_MAX, "p%u", s.permille / 10u % 100);
+  else
+    snprintf(text, STATISTIC_TEXT_MAX, "p%u.%u", s.permille / 10u % 100,
+             s.permille % 10u);
+  return text;
+}
+
+static int choice_add_statistic(struct metric_choice *c, struct statistic s) {
+  for (size_t i = 0; i < c->statistic_count; i++)
+    if (c->statistic[i].kind == s.kind &&
+        c->statistic[i].permille == s.permille)
+      return 0;
+  struct statistic *grown =
+      realloc(c->statistic, (c->statistic_count + 1) * sizeof(*c->statistic));
+  if (grown == NULL)
+    return -1;
+  c->statistic = grown;
+  c->statistic[c->statistic_count++] = s;
+  return 0;
+}
+
+int metric_list_add(struct metric_list *list, enum metric_id id,
+                    const struct statistic *statistic) {
+  size_t i = 0;
+  while (i < list->count && list->choice[i].id != id)
+    i++;
+  if (i == list->count) {
+    struct metric_choice *grown =
+        realloc(list->choice, (list->count + 1) * sizeof(*list->choice));
+    if (grown == NULL)
+      return -1;
+    list->choice = grown;
+    list->choice[list->count++] = (struct metric_choice){.id = id};
+  }
+  if (statistic == NULL)
+    return 0;
+  return choice_add_statistic(&list->choice[i], *statistic);
+}
+
+static const struct statistic usual[] = {
+    {.kind = STATISTIC_PERCENTILE, .permille = 500},
+    {.kind = STATISTIC_PERCENTILE, .permille = 950},
+    {.kind = STATISTIC_MAX}};
+
+int metric_list_complete(struct metric_list *list) {
+  for (size_t i = 0; i < list->count; i++) {
+    struct metric_choice *c = &list->choice[i];
+    if (metric_table[c->id].kind != METRIC_KIND_DISTRIBUTION ||
+        c->statistic_count > 0)
+      continue;
+    for (size_t k = 0; k < sizeof(usual) / sizeof(usual[0]); k++)
+      if (choice_add_statistic(c, usual[k]) != 0)
+        return -1;
+  }
+  return 0;
+}
+
+int metric_list_default(struct metric_list *list) {
+  static const struct statistic p50 = {STATISTIC_PERCENTILE, 500};
+  static const struct statistic p95 = {STATISTIC_PERCENTILE, 950};
+  static const struct {
+    enum metric_id id;
+    const struct statistic *statistic;
+  } row[] = {
+      {METRIC_CONNECTIONS, NULL},
+      {METRIC_ACTIVE, NULL},
+      {METRIC_OPENED, NULL},
+      {METRIC_CLOSED, NULL},
+      {METRIC_RTT, NULL},
+      {METRIC_QUEUE_DELAY, &p95},
+      {METRIC_CWND, &p50},
+      {METRIC_BYTES_SENT, NULL},
+      {METRIC_BYTES_RECEIVED, NULL},
+      {METRIC_RETRANS, NULL},
+      {METRIC_RETRANS_PERCENT, NULL},
+      {METRIC_LIMITED, NULL},
+      {METRIC_STALLED, NULL},
+  };
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+    if (metric_list_add(list, row[i].id, row[i].statistic) != 0)
+      return -1;
+  return metric_list_complete(list);
+}
+
+int metric_list_copy(struct metric_list *to, const struct metric_list *from) {
+  for (size_t i = 0; i < from->count; i++) {
+    const struct metric_choice *c = &from->choice[i];
+    if (metric_list_add(to, c->id, NULL) != 0)
+      return -1;
+    for (size_t k = 0; k < c->statistic_count; k++)
+      if (metric_list_add(to, c->id, &c->statistic[k]) != 0)
+        return -1;
+  }
+  return 0;
+}
+
+void metric_list_clear(struct metric_list *list) {
+  for (size_t i = 0; i < list->count; i++)
+    free(list->choice[i].statistic);
+  free(list->choice);
+  *list = (struct metric_list){0};
+}

@@ -1,0 +1,68 @@
+/* Addresses, prefixes and ports: parse, format, match, hash.
+ *
+ * Every address is 16 bytes in network order; IPv4 is kept as ::ffff:a.b.c.d,
+ * so an IPv4-mapped IPv6 address and the IPv4 address are the same value. */
+#ifndef TCPINFO_TCP_ADDRESS_H
+#define TCPINFO_TCP_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct address {
+  uint8_t bytes[16];
+};
+
+/* `bits` counts from the first of the 128 bits: 10.0.0.0/8 has 104. */
+struct prefix {
+  struct address address;
+  uint8_t bits;
+};
+
+/* Both ends belong to it; host order. */
+struct port_range {
+  uint16_t low, high;
+};
+
+enum { ADDRESS_TEXT_MAX = 46 }; /* INET6_ADDRSTRLEN, with the final NUL */
+
+/* From the kernel's four words (idiag_src, idiag_dst): AF_INET uses the first,
+ * any other family all of them. */
+static inline struct address address_from_inet(uint8_t family,
+                                               const uint32_t words[4]) {
+  struct address a = {.bytes = {[10] = 0xff, [11] = 0xff}};
+  if (family == AF_INET)
+    memcpy(a.bytes + 12, words, 4);
+  else
+    memcpy(a.bytes, words, 16);
+  return a;
+}
+
+bool address_is_ipv4(const struct address *a);
+bool address_is_any(const struct address *a);      /* 0.0.0.0 or :: */
+bool address_is_loopback(const struct address *a); /* 127.0.0.0/8 or ::1 */
+bool address_equal(const struct address *a, const struct address *b);
+
+/* The address with all but its first `bits` of 128 bits cleared. */
+struct address address_network(const struct address *a, uint8_t bits);
+
+/* Dotted for IPv4, RFC 5952 for IPv6. Returns `text`, which has room for
+ * ADDRESS_TEXT_MAX characters. */
+char *address_format(const struct address *a, char *text);
+
+/* "10.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32"; without a length the whole
+ * address counts. Bits behind the length are cleared. False: not of that form;
+ * `out` is then left as it was. */
+bool prefix_parse(const char *text, struct prefix *out);
+
+/* An IPv6 prefix, ::/0 too, holds no IPv4 address. */
+bool prefix_match(const struct prefix *p, const struct address *a);
+
+/* "443", "8000-8099" or a TCP service's name as getservbyname(3) knows it;
+ * ports are 1 to 65535. False: none of these, or reversed; `out` is then left
+ * as it was. Not to be called from a read: it may open files. */
+bool port_range_parse(const char *text, struct port_range *out);
+
+#endif

@@ -1,0 +1,482 @@
+/* What is written for users against what the code has: the manual page's
+ * options, metrics and own values, and every configuration in the page, in
+ * README.md and in the sample. */
+#include "collectd/config_read.h"
+#include "collectd/dispatch.h"
+#include "filter/expression.h"
+#include "support/fake_daemon.h"
+#include "support/oconfig_text.h"
+
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <cmocka.h>
+
+#define PAGE "doc/collectd-tcpinfo.5"
+#define SAMPLE "conf/tcpinfo.conf"
+
+static char *file_read(const char *name) {
+  enum { SIZE = 1 << 18 };
+  FILE *f = fopen(name, "r");
+  if (f == NULL)
+    fail_msg("%s cannot be read", name);
+  char *text = calloc(1, SIZE);
+  assert_non_null(text);
+  size_t size = fread(text, 1, SIZE - 1, f);
+  assert_in_range(size, 1, SIZE - 2);
+  fclose(f);
+  return text;
+}
+
+/* The lines from `from` to the one before the next that begins with `to`. */
+static char *part(const char *text, const char *from, const char *to) {
+  const char *begin = strstr(text, from);
+  if (begin == NULL)
+    fail_msg("no line %s", from);
+  const char *end = strstr(begin + strlen(from), to);
+  char *out = strndup(begin, end != NULL ? (size_t)(end - begin) : SIZE_MAX);
+  assert_non_null(out);
+  return out;
+}
+
+static char *section(const char *page, const char *name) {
+  char heading[64];
+  snprintf(heading, sizeof(heading), "\n.Sh %s\n", name);
+  return part(page, heading, "\n.Sh ");
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+enum { NAMES_MAX = 256, NAME_SIZE = 64 };
+
+struct name_lookup {
+  size_t count;
+  char name[NAMES_MAX][NAME_SIZE];
+};
+
+static void names_add(struct name_lookup *n, const char *name, size_t length) {
+  assert_true(n->count < NAMES_MAX && length < NAME_SIZE);
+  memcpy(n->name[n->count], name, length);
+  n->name[n->count++][length] = '\0';
+}
+
+static bool names_hold(const struct name_lookup *n, const char *name) {
+  for (size_t i = 0; i < n->count; i++)
+    if (strcmp(n->name[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* Fails, naming what only one of the two has. */
+static void names_compare(const struct name_lookup *page,
+                          const struct name_lookup *code, const char *what) {
+  for (size_t i = 0; i < code->count; i++)
+    if (!names_hold(page, code->name[i]))
+      fail_msg("%s %s is missing in %s", what, code->name[i], PAGE);
+  for (size_t i = 0; i < page->count; i++)
+    if (!names_hold(code, page->name[i]))
+      fail_msg("%s %s in %s does not exist", what, page->name[i], PAGE);
+  assert_int_equal(page->count, code->count); /* none twice */
+}
+
+/* The word behind `macro` in each heading of a list's item. */
+static void names_of_items(const char *text, const char *macro,
+                           struct name_lookup *out) {
+  for (const char *at = text; (at = strstr(at, "\n.It ")) != NULL;) {
+    const char *end = strchr(++at, '\n');
+    assert_non_null(end);
+    const char *word = strstr(at, macro);
+    if (word == NULL || word > end)
+      continue;
+    word += strlen(macro);
+    names_add(out, word, strcspn(word, " \n"));
+  }
+}
+
+/* The words of each line that begins with `macro`, but for punctuation. */
+static void names_in_text(const char *text, const char *macro,
+                          struct name_lookup *out) {
+  for (const char *at = text; (at = strstr(at, macro)) != NULL;) {
+    at += strlen(macro);
+    while (*at != '\n') {
+      size_t length = strcspn(at, " \n");
+      char name[NAME_SIZE] = "";
+      assert_true(length > 0 && length < NAME_SIZE);
+      memcpy(name, at, length);
+      if (isalpha((unsigned char)*name) && !names_hold(out, name))
+        names_add(out, name, length);
+      at += length + (at[length] == ' ');
+    }
+  }
+}
+
+/* --- options -------------------------------------------------------------- */
+
+/* All blocks of the plugin in a configuration. True, or the mistake. */
+static bool read_blocks(const char *text, struct settings *s,
+                        struct error *error) {
+  oconfig_item_t *root = oconfig_text_parse(text);
+  bool good = root != NULL;
+  if (!good)
+    error_set(error, "collectd's parser would not take it");
+  settings_init(s);
+  for (int i = 0; good && i < root->children_num; i++) {
+    const oconfig_item_t *item = &root->children[i];
+    good = strcasecmp(item->key, "Plugin") != 0 ||
+           config_read(s, item, error) == 0;
+  }
+  oconfig_text_free(root);
+  return good;
+}
+
+/* The options that the refusal of an unknown one gives as legal. */
+static void options_at(bool group, struct name_lookup *out) {
+  struct settings s;
+  struct error error = {""};
+  assert_false(read_blocks(
+      group ? "<Plugin tcpinfo>\n<Group g>\n_ 1\n</Group>\n</Plugin>\n"
+            : "<Plugin tcpinfo>\n_ 1\n</Plugin>\n",
+      &s, &error));
+  settings_free(&s);
+  const char *at = strstr(error.text, "legal is ");
+  assert_non_null(at);
+  for (at += strlen("legal is "); *at != '\0'; at += strspn(at, ", ")) {
+    size_t length = strcspn(at, ", ");
+    names_add(out, at, length);
+    at += length;
+  }
+}
+
+static void test_options(void **state) {
+  (void)state;
+  char *page = file_read(PAGE), *all = section(page, "OPTIONS");
+  static struct name_lookup inside;
+  static const char *const heading[] = {"\n.Ss Plugin level\n",
+                                        "\n.Ss Group level\n"};
+  inside.count = 0;
+  for (int group = 0; group < 2; group++) {
+    static struct name_lookup code, documented;
+    code.count = documented.count = 0;
+    char *level = part(all, heading[group], "\n.Ss ");
+    names_of_items(level, " Cm ", &documented);
+    free(level);
+    options_at(group, &code);
+    names_compare(&documented, &code, "option");
+    for (size_t i = 0; i < code.count; i++)
+      names_add(&inside, code.name[i], strlen(code.name[i]));
+  }
+  static struct name_lookup mentioned;
+  mentioned.count = 0;
+  names_in_text(page, "\n.Cm ", &mentioned);
+  assert_true(mentioned.count > 0);
+  for (size_t i = 0; i < mentioned.count; i++)
+    if (!names_hold(&inside, mentioned.name[i]))
+      fail_msg("option %s in %s does not exist", mentioned.name[i], PAGE);
+
+  for (int d = 0; d < DIMENSION_COUNT; d++) {
+    char quoted[64];
+    snprintf(quoted, sizeof(quoted), "\n.Qq %s",
+             dimension_name((enum dimension)d));
+    if (strstr(all, quoted) == NULL)
+      fail_msg("dimension %s is missing in %s",
+               dimension_name((enum dimension)d), PAGE);
+  }
+  free(all);
+  free(page);
+}
+
+/* --- the language of Filter ----------------------------------------------- */
+
+/* The conditions that the refusal of an unknown one names. */
+static void conditions(struct name_lookup *out) {
+  struct error error = {""};
+  assert_null(expression_parse("_", &error));
+  const char *at = strstr(error.text, "expected ");
+  assert_non_null(at);
+  for (at += strlen("expected "); strncmp(at, "not ", 4) != 0;) {
+    size_t length = strcspn(at, ", ");
+    assert_true(length > 0);
+    names_add(out, at, length);
+    at += length + strspn(at + length, ", ");
+  }
+}
+
+static void test_filters(void **state) {
+  (void)state;
+  char *page = file_read(PAGE), *filters = section(page, "FILTERS");
+  static struct name_lookup code, documented;
+  code.count = documented.count = 0;
+  conditions(&code);
+  names_of_items(filters, " Cm ", &documented);
+  names_compare(&documented, &code, "condition");
+
+  size_t examples = 0;
+  for (char *at = filters; (at = strstr(at, "\nFilter \"")) != NULL;
+       examples++) {
+    at += strlen("\nFilter \"");
+    char *expression = strndup(at, strcspn(at, "\"\n"));
+    struct error error;
+    assert_non_null(expression);
+    struct selector *s = expression_parse(expression, &error);
+    if (s == NULL)
+      fail_msg("%s: %s: %s", PAGE, expression, error.text);
+    selector_free(s);
+    free(expression);
+  }
+  assert_true(examples > 0);
+  free(filters);
+  free(page);
+}
+
+/* --- metrics -------------------------------------------------------------- */
+
+static double kernel_number(const char *kernel) {
+  int major = 0, minor = 0;
+  assert_int_equal(sscanf(kernel, "%d.%d", &major, &minor), 2);
+  return major * 1000 + minor;
+}
+
+static const char *later(const char *a, enum field_id id) {
+  const char *b = field_table[id].kernel;
+  return kernel_number(b) > kernel_number(a) ? b : a;
+}
+
+/* The first kernel that sends all that the metric is made from. */
+static const char *kernel_of(const struct metric *m) {
+  switch (m->kind) {
+  case METRIC_KIND_LIMITED:
+    return later("2.6", FIELD_SNDBUF_LIMITED);
+  case METRIC_KIND_PERCENT:
+    return later(later("2.6", m->field), m->whole);
+  case METRIC_KIND_COUNTER:
+    return later("2.6", m->field);
+  case METRIC_KIND_DISTRIBUTION:
+    if (m->rule != METRIC_RULE_RECV_QUEUE && m->rule != METRIC_RULE_SEND_QUEUE)
+      return later("2.6", m->field);
+    return "2.6";
+  default:
+    return "2.6";
+  }
+}
+
+static void test_metrics(void **state) {
+  (void)state;
+  static const char *const kind[] = {
+      [METRIC_KIND_GAUGE] = "gauge",
+      [METRIC_KIND_SOCKETS] = "gauge",
+      [METRIC_KIND_SET] = "gauge",
+      [METRIC_KIND_DISTRIBUTION] = "distribution",
+      [METRIC_KIND_LIFE] = "counter",
+      [METRIC_KIND_COUNTER] = "counter",
+      [METRIC_KIND_PERCENT] = "percent",
+      [METRIC_KIND_LIMITED] = "percent",
+  };
+  char *page = file_read(PAGE), *metrics = section(page, "METRICS");
+  static struct name_lookup code, documented, mentioned;
+  code.count = documented.count = mentioned.count = 0;
+  for (int id = 0; id < METRIC_COUNT; id++)
+    names_add(&code, metric_table[id].name, strlen(metric_table[id].name));
+  names_of_items(metrics, " Va ", &documented);
+  names_compare(&documented, &code, "metric");
+  names_in_text(page, "\n.Va ", &mentioned);
+  assert_true(mentioned.count > 0);
+  for (size_t i = 0; i < mentioned.count; i++)
+    if (!names_hold(&code, mentioned.name[i]))
+      fail_msg("metric %s in %s does not exist", mentioned.name[i], PAGE);
+
+  for (int id = 0; id < METRIC_COUNT; id++) {
+    const struct metric *m = &metric_table[id];
+    const char *kernel = kernel_of(m);
+    bool any = strcmp(kernel, "2.6") == 0;
+    char line[160];
+    snprintf(line, sizeof(line), "\n.It Va %s Pq %s, %s, %s%s%s\n", m->name,
+             kind[m->kind], m->type, m->unit, any ? "" : ", Linux ",
+             any ? "" : kernel);
+    if (strstr(metrics, line) == NULL)
+      fail_msg("%s says something else than:%s", PAGE, line);
+  }
+  free(metrics);
+  free(page);
+}
+
+/* What the plugin dispatches of itself, without any socket. */
+static void test_own_values(void **state) {
+  (void)state;
+  struct settings s;
+  struct error error;
+  settings_init(&s);
+  assert_int_equal(config_finish(&s, &error), 0);
+  struct reader *scan = reader_new(&s, 1000, NULL, &error);
+  assert_non_null(scan);
+  struct reader_health *health = (struct reader_health *)reader_health(scan);
+  health->close_policy.state = CLOSE_POLICY_FOLLOWED;
+  health->coverage = 50;
+  health->limits = (struct proc_limits){1, 1, 1, 1, 1, 1, 1};
+  dispatch_read(scan);
+
+  char *page = file_read(PAGE);
+  char *own = section(page, "THE PLUGIN'S OWN VALUES");
+  static struct name_lookup code, documented;
+  code.count = documented.count = 0;
+  for (size_t i = 0; i < fake_daemon.count; i++)
+    if (strcmp(fake_daemon.value[i].group, "self") == 0)
+      names_add(&code, fake_daemon.value[i].instance,
+                strlen(fake_daemon.value[i].instance));
+  names_of_items(own, " Va ", &documented);
+  names_compare(&documented, &code, "value");
+  free(own);
+  free(page);
+  fake_daemon_clear();
+  reader_free(scan);
+  settings_free(&s);
+}
+
+/* --- configurations ------------------------------------------------------- */
+
+/* Whether two groups report the same, in the same order. */
+static void metrics_are_the_same(const struct metric_list *a,
+                                 const struct metric_list *b) {
+  assert_int_equal(a->count, b->count);
+  for (size_t i = 0; i < a->count; i++) {
+    const struct metric_choice *x = &a->choice[i], *y = &b->choice[i];
+    assert_string_equal(metric_table[x->id].name, metric_table[y->id].name);
+    assert_int_equal(x->statistic_count, y->statistic_count);
+    for (size_t k = 0; k < x->statistic_count; k++) {
+      assert_int_equal(x->statistic[k].kind, y->statistic[k].kind);
+      assert_int_equal(x->statistic[k].permille, y->statistic[k].permille);
+    }
+  }
+}
+
+/* Takes in what is behind a "#" without a space. */
+static void uncomment(char *text) {
+  for (char *at = text; at != NULL && *at != '\0';) {
+    if (*at == '#' && at[1] != ' ' && at[1] != '\n')
+      *at = ' ';
+    at = strchr(at, '\n');
+    at += at != NULL;
+  }
+}
+
+static const struct group_settings *group_find(const struct settings *s,
+                                               const char *name) {
+  for (size_t i = 0; i < s->group_count; i++)
+    if (strcmp(s->group[i].name, name) == 0)
+      return &s->group[i];
+  fail_msg("no group %s in %s", name, SAMPLE);
+  return NULL;
+}
+
+static void test_sample(void **state) {
+  (void)state;
+  char *text = file_read(SAMPLE);
+  struct settings usual, all;
+  struct error error;
+  if (!read_blocks(text, &usual, &error))
+    fail_msg("%s: %s", SAMPLE, error.text);
+  assert_int_equal(usual.group_count, 0);
+  assert_int_equal(config_finish(&usual, &error), 0);
+  uncomment(text);
+  if (!read_blocks(text, &all, &error))
+    fail_msg("%s with all of its examples: %s", SAMPLE, error.text);
+
+  /* The defaults that it shows are those. */
+  const struct group_settings *g = group_find(&all, "all");
+  metrics_are_the_same(&g->metrics, &usual.group[0].metrics);
+  assert_int_equal(g->max_members, usual.group[0].max_members);
+  assert_int_equal(g->member_timeout, usual.group[0].member_timeout);
+  assert_int_equal(g->selector->count, usual.group[0].selector->count);
+  assert_int_equal(group_find(&all, "choice")->metrics.count, METRIC_COUNT);
+
+  static struct name_lookup options;
+  options.count = 0;
+  options_at(false, &options);
+  options_at(true, &options);
+  for (size_t i = 0; i < options.count; i++) {
+    char line[NAME_SIZE + 8];
+    snprintf(line, sizeof(line), "\t%s ", options.name[i]);
+    char block[NAME_SIZE + 8];
+    snprintf(block, sizeof(block), "<%s ", options.name[i]);
+    if (strstr(text, line) == NULL && strstr(text, block) == NULL)
+      fail_msg("option %s is missing in %s", options.name[i], SAMPLE);
+  }
+  for (int d = 0; d < DIMENSION_COUNT; d++) {
+    char quoted[64];
+    snprintf(quoted, sizeof(quoted), " \"%s\"",
+             dimension_name((enum dimension)d));
+    if (strstr(text, quoted) == NULL)
+      fail_msg("dimension %s is missing in %s",
+               dimension_name((enum dimension)d), SAMPLE);
+  }
+  settings_free(&usual);
+  settings_free(&all);
+  free(text);
+}
+
+/* From <Plugin tcpinfo> to </Plugin>. */
+static void examples_read(const char *file) {
+  char *text = file_read(file);
+  size_t count = 0;
+  for (const char *at = text; (at = strstr(at, "\n<Plugin tcpinfo>\n")) != NULL;
+       count++) {
+    const char *end = strstr(at, "\n</Plugin>\n");
+    assert_non_null(end);
+    end += strlen("\n</Plugin>\n");
+    char *block = strndup(at, (size_t)(end - at));
+    struct settings s;
+    struct error error;
+    assert_non_null(block);
+    if (!read_blocks(block, &s, &error))
+      fail_msg("%s: %s\n%s", file, error.text, block);
+    assert_true(s.group_count + s.replay_count > 0);
+    settings_free(&s);
+    free(block);
+    at = end - 1;
+  }
+  assert_true(count > 0);
+  free(text);
+}
+
+static void test_examples(void **state) {
+  (void)state;
+  examples_read(PAGE);
+  examples_read("README.md");
+}
+
+/* The page writes the usual metrics out, too. */
+static void test_usual_metrics(void **state) {
+  (void)state;
+  char *page = file_read(PAGE);
+  char *text = part(page, "\nWithout it, here and at the plugin level", ".Ed");
+  const char *lines = strstr(text, "\nMetric ");
+  assert_non_null(lines);
+  char block[1024];
+  snprintf(block, sizeof(block),
+           "<Plugin tcpinfo>\n<Group g>%s\n</Group>\n</Plugin>\n", lines);
+  struct settings s, usual;
+  struct error error;
+  if (!read_blocks(block, &s, &error))
+    fail_msg("%s", error.text);
+  settings_init(&usual);
+  assert_int_equal(config_finish(&usual, &error), 0);
+  metrics_are_the_same(&s.group[0].metrics, &usual.group[0].metrics);
+  settings_free(&s);
+  settings_free(&usual);
+  free(text);
+  free(page);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_options),       cmocka_unit_test(test_filters),
+      cmocka_unit_test(test_metrics),       cmocka_unit_test(test_own_values),
+      cmocka_unit_test(test_usual_metrics), cmocka_unit_test(test_sample),
+      cmocka_unit_test(test_examples),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

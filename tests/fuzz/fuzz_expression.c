@@ -1,0 +1,96 @@
+/* expression_parse on any text: a selector that can be matched, or one line
+ * with a column. Built with -fsanitize=fuzzer, and with -DFUZZ_STANDALONE
+ * instead to run files. */
+#include "filter/expression.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void need(int condition, const char *what) {
+  if (!condition) {
+    fprintf(stderr, "%s\n", what);
+    abort();
+  }
+}
+
+static void check_error(const struct error *e, const char *text) {
+  size_t length = strlen(e->text), column;
+  need(length > 0 && length < sizeof(e->text) - 1, "no error, or it is cut");
+  for (size_t i = 0; i < length; i++)
+    need(!iscntrl((unsigned char)e->text[i]), "not one line");
+  need(sscanf(e->text, "column %zu: expected ", &column) == 1, "no column");
+  need(column >= 1 && column <= strlen(text) + 1, "a column beyond the text");
+}
+
+static size_t depth_of(const struct selector *s) {
+  size_t most = 0;
+  for (size_t i = 0; s->child != NULL && i < s->count; i++) {
+    size_t depth = depth_of(s->child[i]);
+    if (depth > most)
+      most = depth;
+  }
+  need(s->op != SELECTOR_NOT || s->count == 1, "NOT of other than one");
+  return most + 1;
+}
+
+/* Beside the selector, its negation, which matches the rest. */
+static void check_selector(const struct selector *s, const char *text) {
+  static const struct address address[] = {
+      {{0}},
+      {{[15] = 1}},
+      {{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}},
+      {{[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
+      {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}},
+  };
+  enum { ADDRESSES = sizeof(address) / sizeof(address[0]) };
+  need(depth_of(s) <= 64, "too deep");
+
+  char *negated = malloc(strlen(text) + sizeof("not ()"));
+  need(negated != NULL, "out of memory");
+  sprintf(negated, "not (%s)", text);
+  struct error error;
+  struct selector *rest = expression_parse(negated, &error);
+  for (size_t i = 0; i < ADDRESSES * ADDRESSES; i++) {
+    struct socket_attrs t = {.local = address[i / ADDRESSES],
+                             .remote = address[i % ADDRESSES],
+                             .local_port = (uint16_t)(i * 443),
+                             .remote_port = (uint16_t)(i * 40),
+                             .interface = (uint32_t)i % 3,
+                             .mark = (uint32_t)i};
+    bool match = selector_match(s, &t);
+    need(rest == NULL || selector_match(rest, &t) != match, "not not");
+  }
+  selector_free(rest);
+  free(negated);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  char *text = strndup((const char *)data, size);
+  need(text != NULL, "out of memory");
+  struct error error = {.text = ""};
+  struct selector *s = expression_parse(text, &error);
+  if (s != NULL)
+    check_selector(s, text);
+  else
+    check_error(&error, text);
+  selector_free(s);
+  free(text);
+  return 0;
+}
+
+#ifdef FUZZ_STANDALONE
+int main(int argc, char **argv) {
+  static uint8_t data[1 << 20];
+  for (int i = 1; i < argc; i++) {
+    FILE *f = fopen(argv[i], "rb");
+    need(f != NULL, argv[i]);
+    LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), f));
+    fclose(f);
+  }
+  return 0;
+}
+#endif

@@ -1,0 +1,705 @@
+/* member: who keeps a series, and that nothing is lost or falls on the way. */
+#include "group/member.h"
+#include "group/member_key.h"
+#include "util/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { NAMES_MAX = 256 };
+
+struct fixture {
+  struct group_settings settings;
+  struct plan *plan;
+  struct name_lookup *names;
+  struct members *members;
+};
+
+/* What members_each() gave in a read. */
+struct shown {
+  size_t count; /* without `other` */
+  char name[NAMES_MAX][128];
+  bool chosen[NAMES_MAX];
+  int64_t opened[NAMES_MAX];
+  int64_t other;
+};
+
+static void start(struct fixture *f, unsigned max, unsigned timeout,
+                  enum dimension by) {
+  *f = (struct fixture){.settings = {.name = (char *)"group"}};
+  f->settings.by[f->settings.by_count++] = by;
+  f->settings.max_members = max;
+  f->settings.member_timeout = timeout;
+  assert_int_equal(metric_list_add(&f->settings.metrics, METRIC_OPENED, NULL),
+                   0);
+  f->plan = plan_new(&f->settings.metrics);
+  f->names = name_lookup_new();
+  f->members = members_new(&f->settings, f->plan, f->names);
+  assert_non_null(f->members);
+}
+
+static void stop(struct fixture *f) {
+  members_free(f->members);
+  name_lookup_free(f->names);
+  plan_free(f->plan);
+  metric_list_clear(&f->settings.metrics);
+}
+
+static struct socket_attrs port(unsigned n) {
+  struct socket_attrs t = {.remote_port = (uint16_t)n};
+  return t;
+}
+
+static void on_value(const struct accumulator_value *v, void *data) {
+  *(int64_t *)data = v->counter;
+}
+
+static void on_series(const char *name, struct accumulator *accumulator,
+                      bool chosen, void *data) {
+  struct shown *s = data;
+  int64_t opened = -1;
+  accumulator_emit(accumulator, 0,
+                   chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL, on_value,
+                   &opened);
+  if (strcmp(name, "other") == 0) {
+    s->other = opened;
+    return;
+  }
+  assert_true(s->count < NAMES_MAX);
+  snprintf(s->name[s->count], sizeof(s->name[0]), "%s", name);
+  s->opened[s->count] = opened;
+  s->chosen[s->count++] = chosen;
+}
+
+static struct shown settle(struct fixture *f) {
+  struct shown s = {0};
+  members_settle(f->members);
+  members_each(f->members, on_series, &s);
+  members_commit(f->members);
+  return s;
+}
+
+static int find(const struct shown *s, const char *name) {
+  for (size_t i = 0; i < s->count; i++)
+    if (strcmp(s->name[i], name) == 0)
+      return (int)i;
+  return -1;
+}
+
+/* One socket of the member in this dump, with so much traffic. */
+static void move(struct fixture *f, uint32_t member, uint64_t bytes) {
+  static const uint64_t delta[FIELD_COUNT];
+  struct sample sample = {.state = TCP_STATE_ESTABLISHED};
+  struct observation r = {.sample = &sample, .delta = delta, .changed = true};
+  accumulator_add(members_cell(f->members, member), &r);
+  members_add_bytes(f->members, member, bytes);
+}
+
+/* Without room a member is part of `other`, until it is chosen: it then reports
+ * its counters only, as they were. */
+static void test_chosen(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 1, 2, DIMENSION_REMOTE_PORT);
+  struct socket_attrs t = port(80), u = port(81);
+  members_begin(f.members);
+  uint32_t a = members_join(f.members, &t);
+  uint32_t b = members_join(f.members, &u);
+  accumulator_count(members_cell(f.members, b), ACCUMULATOR_OPENED);
+  move(&f, a, 0);
+  move(&f, b, 1000);
+  struct shown s = settle(&f); /* b takes the place of a, for the next read */
+  assert_int_equal(s.count, 2);
+  int i = find(&s, "81");
+  assert_false(s.chosen[find(&s, "80")]);
+  assert_true(s.chosen[i]);
+  assert_int_equal(s.opened[i], 0);
+  assert_int_equal(s.other, 1);
+  members_begin(f.members);
+  accumulator_count(members_cell(f.members, b), ACCUMULATOR_OPENED);
+  move(&f, a, 0);
+  move(&f, b, 1000);
+  s = settle(&f);
+  assert_int_equal(s.count, 1);
+  assert_string_equal(s.name[0], "81");
+  assert_false(s.chosen[0]);
+  assert_int_equal(s.opened[0], 1);
+  assert_int_equal(s.other, 1);
+  stop(&f);
+}
+
+static void test_new_series(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 10, 2, DIMENSION_REMOTE_PORT);
+  struct socket_attrs t = port(80);
+  members_begin(f.members);
+  uint32_t a = members_join(f.members, &t);
+  accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+  move(&f, a, 0);
+  struct shown s = settle(&f);
+  assert_int_equal(s.count, 1);
+  assert_string_equal(s.name[0], "80");
+  assert_false(s.chosen[0]); /* at once: there is room */
+  assert_int_equal(s.opened[0], 1);
+  assert_int_equal(s.other, 0);
+  assert_int_equal(members_count(f.members), 1);
+  assert_int_equal(members_in_other(f.members), 0);
+
+  members_begin(f.members);
+  accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+  move(&f, a, 0);
+  s = settle(&f);
+  assert_false(s.chosen[0]);
+  assert_int_equal(s.opened[0], 2);
+  assert_int_equal(s.other, 0);
+  assert_int_equal(members_in_other(f.members), 0);
+  stop(&f);
+}
+
+/* Two reads without a socket end it; who comes back goes on counting. */
+static void test_timeout_and_return(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 10, 2, DIMENSION_REMOTE_PORT);
+  struct socket_attrs t = port(80);
+  for (int round = 0; round < 3; round++) {
+    members_begin(f.members);
+    uint32_t a = members_join(f.members, &t);
+    move(&f, a, 0);
+    struct shown s = settle(&f);
+    assert_false(s.chosen[0]);
+    assert_int_equal(s.opened[0], 5 * round);
+    members_begin(f.members);
+    for (int i = 0; i < 5; i++)
+      accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+    move(&f, a, 0);
+    s = settle(&f);
+    assert_int_equal(s.opened[0], 5 * round + 5);
+    members_leave(f.members, a, false);
+    for (int idle = 0; idle < 2; idle++) {
+      members_begin(f.members);
+      s = settle(&f);
+      assert_int_equal(s.count, 1);
+      assert_int_equal(s.opened[0], 5 * round + 5);
+    }
+    members_begin(f.members);
+    assert_int_equal(settle(&f).count, 0);
+    assert_int_equal(members_count(f.members), 0);
+  }
+  stop(&f);
+}
+
+/* Series 4 and 4 x 4 remembered ones: port 1 is forgotten by the time it comes
+ * back, and still does not fall. */
+static void test_forgotten(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 4, 1, DIMENSION_REMOTE_PORT);
+  int64_t last = 0;
+  for (unsigned round = 0; round < 3; round++) {
+    for (unsigned n = 1; n <= 60; n++) {
+      struct socket_attrs t = port(n);
+      members_begin(f.members);
+      uint32_t a = members_join(f.members, &t);
+      move(&f, a, 0);
+      struct shown s = settle(&f);
+      int i = find(&s, n == 1 ? "1" : "x");
+      if (n == 1) {
+        assert_true(i >= 0 && s.opened[i] >= last);
+        /* Not more than all together ever had. */
+        assert_true(s.opened[i] <= 160 * (int64_t)round);
+      }
+      members_begin(f.members);
+      for (int k = 0; k < (n == 1 ? 100 : 1); k++)
+        accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+      move(&f, a, 0);
+      s = settle(&f);
+      if (n == 1) {
+        i = find(&s, "1");
+        assert_true(s.opened[i] >= last + 100);
+        last = s.opened[i];
+      }
+      members_leave(f.members, a, false);
+      members_begin(f.members);
+      settle(&f);
+    }
+  }
+  stop(&f);
+}
+
+enum { PEERS = 40, MAX = 8 };
+
+static struct shown traffic(struct fixture *f, const uint32_t *member,
+                            const uint64_t *bytes) {
+  members_begin(f->members);
+  for (unsigned i = 0; i < PEERS; i++)
+    move(f, member[i], bytes[i]);
+  return settle(f);
+}
+
+/* The busiest get there, and stay while others are about as busy. */
+static void test_busiest_and_sticky(void **state) {
+  (void)state;
+  struct fixture f;
+  uint32_t member[PEERS];
+  uint64_t bytes[PEERS];
+  char name[16];
+  srand(3);
+  start(&f, MAX, 6, DIMENSION_REMOTE_PORT);
+  for (unsigned i = 0; i < PEERS; i++) {
+    struct socket_attrs t = port(1000 + i);
+    member[i] = members_join(f.members, &t);
+    bytes[i] = 0;
+  }
+  struct shown s = traffic(&f, member, bytes);
+  assert_int_equal(s.count, MAX);
+
+  /* 20 to 27 have ten times the traffic of the others. */
+  for (int read = 0; read < 12; read++) {
+    for (unsigned i = 0; i < PEERS; i++)
+      bytes[i] = (i >= 20 && i < 28 ? 100000u : 10000u) + (unsigned)rand() % 99;
+    s = traffic(&f, member, bytes);
+    assert_true(s.count <= MAX + MAX / 4 + 1);
+  }
+  assert_int_equal(s.count, MAX);
+  for (unsigned i = 20; i < 28; i++) {
+    snprintf(name, sizeof(name), "%u", 1000 + i);
+    assert_true(find(&s, name) >= 0);
+  }
+  assert_int_equal(members_in_other(f.members), PEERS - MAX);
+
+  /* All alike, by chance up to half more or less: nobody changes. */
+  for (int read = 0; read < 50; read++) {
+    for (unsigned i = 0; i < PEERS; i++)
+      bytes[i] = 75000 + (unsigned)rand() % 50000;
+    struct shown next = traffic(&f, member, bytes);
+    assert_int_equal(next.count, MAX);
+    for (size_t i = 0; i < next.count; i++)
+      assert_true(find(&s, next.name[i]) >= 0);
+  }
+  stop(&f);
+}
+
+/* Many keys, joined and left: each finds its own. */
+static void test_many(void **state) {
+  (void)state;
+  enum { MANY = 60000 };
+  static uint32_t member[MANY];
+  struct fixture f;
+  start(&f, 5, 6, DIMENSION_LOCAL_PORT);
+  for (int round = 0; round < 3; round++) {
+    for (unsigned i = 0; i < MANY; i++) {
+      struct socket_attrs t = {.local_port = (uint16_t)i};
+      member[i] = members_join(f.members, &t);
+      assert_int_equal(members_join(f.members, &t), member[i]);
+    }
+    members_begin(f.members);
+    settle(&f);
+    assert_int_equal(members_count(f.members), MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+      unsigned k = (i * 7919u) % MANY;
+      members_leave(f.members, member[k], false);
+      members_leave(f.members, member[k], false);
+    }
+    members_begin(f.members);
+    settle(&f);
+    assert_int_equal(members_count(f.members), 0);
+  }
+  stop(&f);
+}
+
+/* The name of the only member, with one socket of these ends. */
+static void name_is(const struct group_settings *settings,
+                    const struct socket_attrs *attrs, const char *expected) {
+  uint8_t key[MEMBER_KEY_MAX];
+  char name[MEMBER_KEY_NAME_MAX];
+  struct name_lookup *names = name_lookup_new();
+  assert_true(key_size(settings) <= MEMBER_KEY_MAX);
+  member_key_make(settings, attrs, key);
+  member_key_format(settings, key, names, false, name);
+  assert_string_equal(name, expected);
+  name_lookup_free(names);
+}
+
+static void by(struct group_settings *g, enum dimension d) {
+  g->by[g->by_count++] = d;
+}
+
+static void test_address_names(void **state) {
+  (void)state;
+  static const struct {
+    const char *address, *name, *network;
+  } row[] = {{"10.1.2.3", "10.1.2.3", "10.1.0.0_20"},
+             {"2001:db8::1", "2001_db8__1", "2001_db8___44"},
+             {"::1", "__1", "___44"},
+             {"fe80::abcd:0:1", "fe80__abcd_0_1", "fe80___44"}};
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    struct group_settings g = {
+        .name = (char *)"g", .prefix_ipv4 = 20, .prefix_ipv6 = 44};
+    struct prefix p;
+    char expected[MEMBER_KEY_NAME_MAX];
+    assert_true(prefix_parse(row[i].address, &p));
+    struct socket_attrs t = {.remote = p.address,
+                             .local = p.address,
+                             .local_port = 443,
+                             .remote_port = 65535,
+                             .inbound = true,
+                             .uid = 0,
+                             .congestion = "cubic"};
+    by(&g, DIMENSION_LOCAL_PORT);
+    by(&g, DIMENSION_REMOTE_ADDRESS);
+    by(&g, DIMENSION_REMOTE_PORT);
+    snprintf(expected, sizeof(expected), "443-%s-65535", row[i].name);
+    name_is(&g, &t, expected);
+    g.by_count = 0;
+    by(&g, DIMENSION_REMOTE_NETWORK);
+    name_is(&g, &t, row[i].network);
+    g.by_count = 0;
+    by(&g, DIMENSION_DIRECTION);
+    by(&g, DIMENSION_UID);
+    by(&g, DIMENSION_CONGESTION);
+    by(&g, DIMENSION_INTERFACE);
+    by(&g, DIMENSION_CGROUP);
+    by(&g, DIMENSION_LOCAL_ADDRESS);
+    snprintf(expected, sizeof(expected), "inbound-root-cubic-unbound-none-%s",
+             row[i].name);
+    name_is(&g, &t, expected);
+  }
+}
+
+static void test_other_names(void **state) {
+  (void)state;
+  struct group_settings g = {.name = (char *)"g"};
+  struct socket_attrs t = {.uid = 4123456789u,
+                           .interface = 4000000000u,
+                           .cgroup = 18000000000000000000u};
+  by(&g, DIMENSION_UID);
+  by(&g, DIMENSION_INTERFACE);
+  by(&g, DIMENSION_CGROUP);
+  by(&g, DIMENSION_CONGESTION);
+  by(&g, DIMENSION_DIRECTION);
+  /* Nobody knows them: the numbers stand. */
+  name_is(&g, &t, "4123456789-4000000000-18000000000000000000-none-outbound");
+  char clean[TEXT_CLEAN_MAX];
+  text_clean("a b/c\\x2d\303\244_.@-Z9", clean);
+  assert_string_equal(clean, "a_b_c_x2d___.@-Z9");
+}
+
+/* Together with the group's name it fits, and two keys never share a name. */
+static void test_long_and_equal_names(void **state) {
+  (void)state;
+  char group[61], a[MEMBER_KEY_NAME_MAX], b[MEMBER_KEY_NAME_MAX];
+  memset(group, 'g', 60);
+  group[60] = '\0';
+  struct group_settings g = {.name = group};
+  struct name_lookup *names = name_lookup_new();
+  struct prefix p;
+  uint8_t key[MEMBER_KEY_MAX];
+  assert_true(prefix_parse("2001:db8:1234:5678:9abc:def0:1234:5678", &p));
+  struct socket_attrs t = {.remote = p.address, .local = p.address};
+  by(&g, DIMENSION_REMOTE_ADDRESS);
+  by(&g, DIMENSION_LOCAL_ADDRESS);
+  member_key_make(&g, &t, key);
+  member_key_format(&g, key, names, false, a);
+  assert_int_equal(strlen(group) + 1 + strlen(a), 127);
+  t.local.bytes[15] ^= 1;
+  member_key_make(&g, &t, key);
+  member_key_format(&g, key, names, false, b);
+  assert_string_not_equal(a, b);
+  g.name = (char *)"g";
+  member_key_format(&g, key, names, false, a);
+  member_key_format(&g, key, names, true, b);
+  assert_memory_equal(a, b, strlen(a));
+  assert_int_equal(strlen(b), strlen(a) + 9);
+  name_lookup_free(names);
+}
+
+static void one(struct fixture *f, const struct socket_attrs *t, int opened) {
+  uint32_t i = members_join(f->members, t);
+  for (int k = 0; k < opened; k++)
+    accumulator_count(members_cell(f->members, i), ACCUMULATOR_OPENED);
+  move(f, i, 0);
+}
+
+/* Two cgroups of one name (here: congestion names that look the same): while
+ * both live they are told apart; one after the other they are one series. */
+static void test_equal_names(void **state) {
+  (void)state;
+  struct fixture f;
+  struct socket_attrs a = {.congestion = "a b"}, b = {.congestion = "a_b"};
+  start(&f, 10, 2, DIMENSION_CONGESTION);
+  members_begin(f.members);
+  one(&f, &a, 3);
+  one(&f, &b, 4);
+  struct shown s = settle(&f);
+  assert_int_equal(s.count, 2);
+  assert_int_equal(s.opened[find(&s, "a_b")], 3);
+  assert_int_not_equal(strcmp(s.name[0], s.name[1]), 0);
+  stop(&f);
+
+  for (int idle = 0; idle < 4; idle++) { /* still shown, or retired */
+    start(&f, 10, 2, DIMENSION_CONGESTION);
+    members_begin(f.members);
+    uint32_t old = members_join(f.members, &a);
+    accumulator_count(members_cell(f.members, old), ACCUMULATOR_OPENED);
+    move(&f, old, 0);
+    settle(&f);
+    members_leave(f.members, old, false);
+    for (int i = 0; i < idle; i++) {
+      members_begin(f.members);
+      settle(&f);
+    }
+    members_begin(f.members);
+    one(&f, &b, 2);
+    s = settle(&f);
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.name[0], "a_b");
+    assert_int_equal(s.opened[0], 3); /* goes on where the old one ended */
+    stop(&f);
+  }
+}
+
+/* A member that is called `other` by chance is not `other`. */
+static void test_called_other(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 10, 6, DIMENSION_CONGESTION);
+  struct socket_attrs t = {.congestion = "other"};
+  members_begin(f.members);
+  move(&f, members_join(f.members, &t), 0);
+  struct shown s = settle(&f);
+  assert_int_equal(s.count, 1);
+  assert_true(strncmp(s.name[0], "other_", 6) == 0);
+  stop(&f);
+}
+
+/* Sockets that are gone but have not left: their member has none, ends, and
+ * takes no one's place; it has its number until they leave. */
+static void test_retained(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 1, 2, DIMENSION_REMOTE_PORT);
+  members_begin(f.members);
+  struct socket_attrs a = port(1), b = port(2);
+  uint32_t gone = members_join(f.members, &a);
+  uint32_t lives = members_join(f.members, &b);
+  move(&f, gone, 1000000);
+  move(&f, lives, 1);
+  struct shown s = settle(&f);
+  assert_true(find(&s, "1") >= 0);
+  members_retain(f.members, gone);
+  for (int read = 0; read < 10; read++) {
+    members_begin(f.members);
+    move(&f, lives, 1);
+    s = settle(&f);
+    assert_int_equal(members_count(f.members), 1);
+    if (read < 3)
+      continue;
+    assert_int_equal(members_in_other(f.members), 0);
+    assert_true(s.count == 1 && find(&s, "2") >= 0);
+  }
+  members_leave(f.members, gone, true);
+  members_leave(f.members, lives, false);
+  for (int read = 0; read < 6; read++) {
+    members_begin(f.members);
+    s = settle(&f);
+  }
+  assert_int_equal(s.count, 0);
+  stop(&f);
+}
+
+/* Sockets that come and go between two reads: a member that has no other ones
+ * is chosen like any, does not end, and where it is not chosen it is
+ * remembered only while it is there, in bounded memory. */
+static void test_short_lived(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f, 2, 3, DIMENSION_REMOTE_PORT);
+  for (unsigned read = 0; read < 60; read++) {
+    members_begin(f.members);
+    for (unsigned n = 1; n <= 300; n++) {
+      struct socket_attrs t = port(n == 300 ? 5000 : n + 300 * read);
+      uint32_t member = members_join(f.members, &t);
+      assert_true(member < 700); /* of two reads */
+      accumulator_count(members_cell(f.members, member), ACCUMULATOR_OPENED);
+      members_add_bytes(f.members, member, n == 300 ? 1000000 : 1);
+      members_leave(f.members, member, false);
+    }
+    struct shown s = settle(&f);
+    assert_true(s.count <= 4); /* two may be leaving */
+    if (read > 3)
+      assert_true(find(&s, "5000") >= 0);
+    if (read > 50) /* series were forgotten: visitors get none */
+      assert_int_equal(s.count, 1);
+  }
+  members_begin(f.members);
+  for (int i = 0; i < 12; i++) {
+    struct shown s = settle(&f);
+    if (i >= 4)
+      assert_int_equal(s.count, 0); /* none is left */
+  }
+  assert_int_equal(members_count(f.members), 0);
+  stop(&f);
+}
+
+/* --- The worst members ---------------------------------------------------- */
+
+static void start_worst(struct fixture *f, unsigned max, unsigned worst) {
+  start(f, max, 6, DIMENSION_REMOTE_PORT);
+  members_free(f->members);
+  f->settings.worst = worst;
+  f->members = members_new(&f->settings, f->plan, f->names);
+  assert_non_null(f->members);
+}
+
+static void judge_rest(struct fixture *f, uint32_t member, uint64_t segments,
+                       uint64_t retrans) {
+  uint64_t delta[FIELD_COUNT] = {
+      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
+  members_judge_rest(f->members, member, delta);
+}
+
+static void worst_is(const struct fixture *f, size_t rank, const char *name,
+                     double value) {
+  struct outlier w;
+  assert_true(members_worst(f->members, OUTLIER_BY_RETRANS, rank, &w));
+  assert_string_equal(w.name, name);
+  assert_true(w.value == value);
+}
+
+static void worst_ends(const struct fixture *f, size_t rank) {
+  struct outlier w;
+  assert_false(members_worst(f->members, OUTLIER_BY_RETRANS, rank, &w));
+}
+
+/* Of all members, with or without a series. */
+static void test_worst(void **state) {
+  (void)state;
+  struct fixture f;
+  start_worst(&f, 1, 2);
+  members_begin(f.members);
+  for (unsigned n = 1; n <= 9; n++) {
+    struct socket_attrs t = port(n);
+    uint32_t member = members_join(f.members, &t);
+    judge_rest(&f, member, 100, n == 6 ? 40 : n == 8 ? 30 : n == 2 ? 20 : 0);
+  }
+  members_settle(f.members);
+  worst_is(&f, 0, "6", 40);
+  worst_is(&f, 1, "8", 30);
+  worst_ends(&f, 2);
+  assert_int_equal(members_outliers(f.members), 3);
+  members_commit(f.members);
+  members_begin(f.members);
+  members_settle(f.members);
+  worst_ends(&f, 0);
+  assert_int_equal(members_outliers(f.members), -1);
+  members_commit(f.members);
+  stop(&f);
+}
+
+/* Who is gone by the next read is judged under its own name; nobody else gets
+ * its number, and what it did, before. */
+static void test_worst_gone(void **state) {
+  (void)state;
+  struct fixture f;
+  start_worst(&f, 1, 3);
+  members_begin(f.members);
+  struct socket_attrs first = port(1), bad = port(2), next = port(3);
+  members_join(f.members, &first);
+  uint32_t member = members_join(f.members, &bad); /* finds no series */
+  settle(&f);
+  judge_rest(&f, member, 100, 50); /* its socket is destroyed */
+  members_leave(f.members, member, false);
+  uint32_t other = members_join(f.members, &next);
+  judge_rest(&f, other, 200, 4);
+  members_begin(f.members);
+  members_settle(f.members);
+  worst_is(&f, 0, "2", 50);
+  worst_is(&f, 1, "3", 2);
+  worst_ends(&f, 2);
+  assert_int_equal(members_count(f.members), 2);
+  members_commit(f.members);
+  members_begin(f.members);
+  settle(&f);
+  assert_int_equal(members_join(f.members, &bad), member); /* is free */
+  stop(&f);
+}
+
+/* More than are kept: those beyond are not judged, rather than wrongly. */
+static void test_worst_many_gone(void **state) {
+  (void)state;
+  enum { MANY = 66000 };
+  struct fixture f;
+  start_worst(&f, 1, 3);
+  f.settings.by[f.settings.by_count++] = DIMENSION_LOCAL_PORT;
+  members_free(f.members);
+  f.members = members_new(&f.settings, f.plan, f.names);
+  members_begin(f.members);
+  for (unsigned n = 0; n < MANY; n++) {
+    struct socket_attrs t = port(n % 65536);
+    t.local_port = (uint16_t)(n / 65536);
+    uint32_t member = members_join(f.members, &t);
+    judge_rest(&f, member, 60, n == 1234 ? 30 : n > 65600 ? 6 : 0);
+    members_leave(f.members, member, false);
+  }
+  members_settle(f.members);
+  worst_is(&f, 0, "1234-0", 50);
+  worst_is(&f, 1, "", 0);
+  members_commit(f.members);
+  stop(&f);
+}
+
+/* A member that is called so has another name, where there are worst ones. */
+static void test_called_worst(void **state) {
+  (void)state;
+  for (unsigned worst = 0; worst < 2; worst++) {
+    struct fixture f;
+    start_worst(&f, 5, worst);
+    f.settings.by[0] = DIMENSION_CONGESTION;
+    members_free(f.members);
+    f.members = members_new(&f.settings, f.plan, f.names);
+    members_begin(f.members);
+    static const char *const name[] = {"worst1", "worst", "worst1x", "other"};
+    for (size_t i = 0; i < 4; i++) {
+      struct socket_attrs t = {.congestion = ""};
+      strcpy(t.congestion, name[i]);
+      move(&f, members_join(f.members, &t), 0);
+    }
+    struct shown s = settle(&f);
+    assert_int_equal(s.count, 4);
+    assert_int_equal(find(&s, "worst1") >= 0, worst == 0);
+    assert_true(find(&s, "worst") >= 0);
+    assert_true(find(&s, "worst1x") >= 0);
+    assert_true(find(&s, "other") < 0);
+    stop(&f);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_retained),
+      cmocka_unit_test(test_short_lived),
+      cmocka_unit_test(test_chosen),
+      cmocka_unit_test(test_new_series),
+      cmocka_unit_test(test_timeout_and_return),
+      cmocka_unit_test(test_forgotten),
+      cmocka_unit_test(test_busiest_and_sticky),
+      cmocka_unit_test(test_many),
+      cmocka_unit_test(test_address_names),
+      cmocka_unit_test(test_other_names),
+      cmocka_unit_test(test_long_and_equal_names),
+      cmocka_unit_test(test_equal_names),
+      cmocka_unit_test(test_called_other),
+      cmocka_unit_test(test_worst),
+      cmocka_unit_test(test_worst_gone),
+      cmocka_unit_test(test_worst_many_gone),
+      cmocka_unit_test(test_called_worst),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

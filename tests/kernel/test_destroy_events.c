@@ -1,0 +1,293 @@
+/* destroy with a pair of sockets in the kernel's place: what it makes of a
+ * datagram, when, and how it starts and ends. */
+#include "support/event_peer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+struct times {
+  size_t count;
+  uint64_t after_ms[8];
+};
+
+static void note_time(const struct nlmsghdr *nlh, uint64_t after_ms,
+                      void *data) {
+  struct times *times = data;
+  (void)nlh;
+  assert_in_range(times->count, 0, 7);
+  times->after_ms[times->count++] = after_ms;
+}
+
+/* An event is not before the socket was last seen empty, nor long before. */
+static void test_times(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  uint64_t subscribed = now_ms();
+  peer_start();
+  struct times times = {.count = 0};
+  for (size_t i = 0; i < 3; i++) {
+    uint64_t before = i > 0 ? now_ms() : subscribed;
+    if (i > 0)
+      destroy_events_take(peer.destroy, note_time, &times);
+    assert_int_equal(times.count, i);
+    pause_ms(20);
+    assert_true(peer_send(0, 0, 0));
+    uint64_t sent = now_ms();
+    pause_ms(20);
+    destroy_events_take(peer.destroy, note_time, &times);
+    assert_int_equal(times.count, i + 1);
+    assert_in_range(times.after_ms[i], before, sent);
+  }
+  peer_end();
+}
+
+/* What comes during a take is for the next one. */
+static void echo(const struct nlmsghdr *nlh, uint64_t after_ms, void *data) {
+  peer_count(nlh, after_ms, data);
+  peer_send(1, 1, MSG_DONTWAIT);
+  peer_send(1, 2, MSG_DONTWAIT);
+}
+
+static void test_take_ends(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  peer_start();
+  peer_send_many(0, 10);
+  size_t n = 0;
+  destroy_events_take(peer.destroy, echo, &n);
+  assert_int_equal(n, 10);
+  assert_int_equal(peer_take(), 20);
+  assert_int_equal(destroy_events_totals(peer.destroy).received, 30);
+  peer_end();
+}
+
+static size_t entries(const char *path) {
+  DIR *dir = opendir(path);
+  assert_non_null(dir);
+  size_t n = 0;
+  while (readdir(dir) != NULL)
+    n++;
+  closedir(dir);
+  return n;
+}
+
+/* What was sent before a stop is still there after it, and after a start. */
+static void test_restart(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  assert_int_equal(peer_take(), 0);
+  destroy_events_stop(peer.destroy);
+  size_t files = entries("/proc/self/fd");
+  size_t threads = entries("/proc/self/task");
+  for (size_t i = 0; i < 200; i++) {
+    peer_start();
+    assert_true(destroy_events_runs(peer.destroy));
+    peer_start(); /* runs already */
+    peer_send_many(0, 20);
+    destroy_events_stop(peer.destroy);
+    assert_false(destroy_events_runs(peer.destroy));
+    peer_close();
+    assert_int_equal(entries("/proc/self/fd"), files);
+    if (i % 2 == 1)
+      assert_int_equal(peer_take(), 40);
+  }
+  while (entries("/proc/self/task") != threads)
+    pause_ms(1); /* a thread that was joined may be seen there for a moment */
+  assert_int_equal(destroy_events_totals(peer.destroy).received, 4000);
+  peer_end();
+}
+
+static void test_open_fails(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  struct error error;
+  peer.refuse = EMFILE;
+  assert_int_equal(destroy_events_start(peer.destroy, &error), -1);
+  peer.refuse = 0;
+  assert_non_null(strstr(error.text, strerror(EMFILE)));
+  assert_false(destroy_events_runs(peer.destroy));
+  assert_int_equal(peer_take(), 0);
+  destroy_events_stop(peer.destroy);
+  peer_start();
+  peer_send_many(0, 3);
+  assert_int_equal(peer_take(), 3);
+  peer_end();
+}
+
+/* A socket that cannot be received from any more. */
+static void test_socket_breaks(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  peer_start();
+  peer_send_many(0, 5);
+  peer_close();
+  while (destroy_events_runs(peer.destroy))
+    pause_ms(1);
+  assert_int_equal(peer_take(), 5);
+  assert_int_equal(peer_take(), 0);
+  peer_start();
+  peer_send_many(0, 5);
+  assert_int_equal(peer_take(), 5);
+  assert_true(destroy_events_runs(peer.destroy));
+  peer_end();
+}
+
+/* Datagrams that are not just one event. */
+
+static void send_bytes(const void *bytes, size_t size) {
+  assert_int_equal(send(peer.fd, bytes, size, MSG_NOSIGNAL), size);
+}
+
+/* What is handed over of a datagram: the header, then `size` - 16 bytes. */
+static size_t handed(uint32_t length, uint16_t type, size_t size) {
+  static uint8_t bytes[8192];
+  memset(bytes, 0xff, sizeof(bytes));
+  *(struct nlmsghdr *)bytes =
+      (struct nlmsghdr){.nlmsg_len = length, .nlmsg_type = type};
+  send_bytes(bytes, size);
+  return peer_take();
+}
+
+static void test_malformed(void **state) {
+  (void)state;
+  static const struct {
+    uint32_t length;
+    uint16_t type;
+    size_t size, handed;
+  } rows[] = {
+      {16, PEER_TYPE, 1, 0},
+      {16, PEER_TYPE, 15, 0},
+      {16, PEER_TYPE, 16, 1},
+      {16, PEER_TYPE, 17, 1}, /* trailing bytes */
+      {16, PEER_TYPE, 31, 1},
+      {16, PEER_TYPE, 200, 1},
+      {0, PEER_TYPE, 16, 0},
+      {15, PEER_TYPE, 16, 0},
+      {17, PEER_TYPE, 16, 0},
+      {17, PEER_TYPE, 17, 1},
+      {17, PEER_TYPE, 19, 1},
+      {UINT32_MAX, PEER_TYPE, 64, 0},
+      {0x80000000, PEER_TYPE, 64, 0},
+      {64, NLMSG_NOOP, 64, 0},
+      {64, NLMSG_ERROR, 64, 0},
+      {64, NLMSG_DONE, 64, 0},
+      {64, NLMSG_OVERRUN, 64, 0},
+      {64, NLMSG_MIN_TYPE, 64, 1},
+      {4096, PEER_TYPE, 4096, 1},
+      {4097, PEER_TYPE, 4097, 0}, /* too long */
+      {16, PEER_TYPE, 4097, 0},
+      {16, PEER_TYPE, 8192, 0},
+  };
+  peer_begin(NULL);
+  peer_start();
+  size_t sum = 0;
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    size_t n = handed(rows[i].length, rows[i].type, rows[i].size);
+    if (n != rows[i].handed)
+      fail_msg("row %zu: %zu messages", i, n);
+    sum += n;
+  }
+  assert_int_equal(destroy_events_totals(peer.destroy).received, sum);
+  assert_true(destroy_events_runs(peer.destroy));
+  peer_end();
+}
+
+/* Several messages in one datagram, of which netlink's own are left out. */
+static void test_several(void **state) {
+  (void)state;
+  static const struct nlmsghdr several[] = {
+      {.nlmsg_len = 16, .nlmsg_type = PEER_TYPE},
+      {.nlmsg_len = 16, .nlmsg_type = NLMSG_NOOP},
+      {.nlmsg_len = 32, .nlmsg_type = PEER_TYPE},
+      {.nlmsg_len = 0},
+      {.nlmsg_len = 16, .nlmsg_type = PEER_TYPE},
+      {.nlmsg_len = 32, .nlmsg_type = PEER_TYPE}, /* 16 are missing */
+  };
+  peer_begin(NULL);
+  peer_start();
+  send_bytes(several, sizeof(several));
+  assert_int_equal(peer_take(), 3);
+  peer_end();
+}
+
+/* The thread. */
+
+/* The signals that the thread of that name blocks; false: there is none. */
+static bool thread_blocks(const char *task, const char *name,
+                          uint64_t *signals) {
+  char path[300], line[256];
+  bool its = false, found = false;
+  snprintf(path, sizeof(path), "/proc/self/task/%s/status", task);
+  FILE *f = fopen(path, "r");
+  while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+    char value[64];
+    if (sscanf(line, "Name: %63s", value) == 1)
+      its = strcmp(value, name) == 0;
+    if (its && sscanf(line, "SigBlk: %63s", value) == 1) {
+      *signals = strtoull(value, NULL, 16);
+      found = true;
+    }
+  }
+  if (f != NULL)
+    fclose(f);
+  return found;
+}
+
+static bool thread_find(const char *name, uint64_t *signals) {
+  DIR *dir = opendir("/proc/self/task");
+  assert_non_null(dir);
+  bool found = false;
+  for (struct dirent *e; !found && (e = readdir(dir)) != NULL;)
+    found = thread_blocks(e->d_name, name, signals);
+  closedir(dir);
+  return found;
+}
+
+/* It has a name, and leaves the signals to others; the caller's stay as they
+ * were. */
+static void test_thread(void **state) {
+  (void)state;
+  static const int signals[] = {SIGTERM, SIGINT,  SIGHUP,
+                                SIGUSR1, SIGCHLD, SIGALRM};
+  uint64_t blocked;
+  sigset_t none, after;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+  peer_begin(NULL);
+  assert_false(thread_find("tcpinfo-close", &blocked));
+  peer_start();
+  pthread_sigmask(SIG_BLOCK, NULL, &after);
+  while (!thread_find("tcpinfo-close", &blocked))
+    pause_ms(1);
+  for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+    assert_true(blocked >> (signals[i] - 1) & 1);
+    assert_false(sigismember(&after, signals[i]));
+  }
+  peer_end();
+}
+
+static void test_free_nothing(void **state) {
+  (void)state;
+  destroy_events_free(NULL);
+  destroy_events_free(destroy_events_new(NULL, NULL, NULL, NULL));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_times),         cmocka_unit_test(test_take_ends),
+      cmocka_unit_test(test_restart),       cmocka_unit_test(test_open_fails),
+      cmocka_unit_test(test_socket_breaks), cmocka_unit_test(test_malformed),
+      cmocka_unit_test(test_several),       cmocka_unit_test(test_thread),
+      cmocka_unit_test(test_free_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

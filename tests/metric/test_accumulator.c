@@ -1,0 +1,676 @@
+/* accumulator: the corners of what is computed; the plain cases are in
+ * test_pipe. */
+#include "metric/accumulator.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { INFO_SIZE = 280, VALUES_MAX = 64 };
+
+struct fixture {
+  struct metric_list list;
+  struct plan *plan;
+  struct accumulator *accumulator;
+  uint8_t info[INFO_SIZE];
+  uint64_t delta[FIELD_COUNT];
+  struct sample sample;
+};
+
+struct values {
+  size_t count;
+  char type[VALUES_MAX][32];
+  char name[VALUES_MAX][64];
+  double value[VALUES_MAX];
+};
+
+static void on_value(const struct accumulator_value *v, void *data) {
+  struct values *all = data;
+  assert_true(all->count < VALUES_MAX);
+  snprintf(all->type[all->count], sizeof(all->type[0]), "%s", v->type);
+  strncpy(all->name[all->count], v->instance, 63);
+  all->value[all->count++] = v->derive ? (double)v->counter : v->gauge;
+}
+
+static struct values emit(struct fixture *f) {
+  struct values all = {0};
+  accumulator_emit(f->accumulator, INFO_SIZE, ACCUMULATOR_ALL, on_value, &all);
+  return all;
+}
+
+static double value_of(const struct values *all, const char *name) {
+  for (size_t i = 0; i < all->count; i++)
+    if (strcmp(all->name[i], name) == 0)
+      return all->value[i];
+  fail_msg("%s is not there", name);
+  return 0;
+}
+
+static struct fixture *start(enum metric_id id) {
+  struct fixture *f = calloc(1, sizeof(*f));
+  assert_int_equal(metric_list_add(&f->list, id, NULL), 0);
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  f->plan = plan_new(&f->list);
+  f->accumulator = accumulator_new(f->plan);
+  assert_non_null(f->accumulator);
+  f->sample = (struct sample){
+      .state = TCP_STATE_ESTABLISHED, .info = f->info, .info_size = INFO_SIZE};
+  return f;
+}
+
+static void stop(struct fixture *f) {
+  accumulator_free(f->accumulator);
+  plan_free(f->plan);
+  metric_list_clear(&f->list);
+  free(f);
+}
+
+static void add(struct fixture *f, uint64_t window_us) {
+  struct observation r = {.sample = &f->sample,
+                          .changed = true,
+                          .delta = f->delta,
+                          .active = true,
+                          .window_us = window_us};
+  accumulator_add(f->accumulator, &r);
+}
+
+static size_t resident(void) {
+  long all, pages;
+  FILE *file = fopen("/proc/self/statm", "r");
+  assert_non_null(file);
+  assert_int_equal(fscanf(file, "%ld %ld", &all, &pages), 2);
+  fclose(file);
+  return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What a accumulator that rests does not need goes back, and it works as
+ * before. */
+static void test_shrink(void **state) {
+  (void)state;
+  enum { VALUES = 1 << 20 };
+  struct fixture *f = start(METRIC_RTT);
+  uint32_t rtt = 2000;
+  memcpy(f->info + field_table[FIELD_RTT].offset, &rtt, sizeof(rtt));
+  for (int i = 0; i < VALUES; i++)
+    add(f, 0);
+  accumulator_begin(f->accumulator);
+  size_t before = resident();
+  accumulator_shrink(f->accumulator);
+  assert_true(resident() + 3 * VALUES < before);
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "rtt-p95") == 0.002);
+  stop(f);
+}
+
+/* Times in jiffies may exceed the window: the shares stay shares. */
+static void test_limited_adds_up(void **state) {
+  (void)state;
+  static const uint64_t busy[] = {0, 500000, 1004000, 5000000};
+  static const uint64_t part[] = {0, 250000, 1004000};
+  for (size_t i = 0; i < 4; i++)
+    for (size_t k = 0; k < 3; k++)
+      for (size_t j = 0; j < 3; j++) {
+        struct fixture *f = start(METRIC_LIMITED);
+        f->delta[FIELD_BUSY_TIME] = busy[i];
+        f->delta[FIELD_RWND_LIMITED] = part[k];
+        f->delta[FIELD_SNDBUF_LIMITED] = part[j];
+        accumulator_begin(f->accumulator);
+        add(f, 1000000);
+        struct values all = emit(f);
+        double sum = 0;
+        assert_int_equal(all.count, 4);
+        for (size_t n = 0; n < 4; n++) {
+          assert_true(all.value[n] >= 0 && all.value[n] <= 100);
+          sum += all.value[n];
+        }
+        assert_true(sum > 99.999 && sum < 100.001);
+        stop(f);
+      }
+}
+
+/* No share of a time that is not known, or that the kernel does not tell. */
+static void test_limited_unknown(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_LIMITED);
+  accumulator_begin(f->accumulator);
+  add(f, 0);
+  assert_int_equal(emit(f).count, 0);
+  f->sample.info_size = 168; /* Linux 4.9 */
+  add(f, 1000000);
+  assert_int_equal(emit(f).count, 0);
+  stop(f);
+}
+
+static void test_percent_is_capped(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_RETRANS_PERCENT);
+  accumulator_begin(f->accumulator);
+  f->delta[FIELD_TOTAL_RETRANS] = 5; /* of SYNs too */
+  f->delta[FIELD_DATA_SEGS_OUT] = 2;
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "retrans_percent") == 100);
+  accumulator_commit(f->accumulator);
+  assert_int_equal(emit(f).count, 0); /* of nothing */
+  f->delta[FIELD_TOTAL_RETRANS] = 1;
+  f->delta[FIELD_DATA_SEGS_OUT] = 4;
+  add(f, 0);
+  all = emit(f);
+  assert_true(value_of(&all, "retrans_percent") == 25);
+  stop(f);
+}
+
+/* What an interval brought survives a dump that failed after it. */
+static void test_begin_keeps_growth(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_RETRANS_PERCENT);
+  f->delta[FIELD_TOTAL_RETRANS] = 1;
+  f->delta[FIELD_DATA_SEGS_OUT] = 4;
+  accumulator_begin(f->accumulator);
+  add(f, 0);
+  accumulator_begin(f->accumulator);
+  f->delta[FIELD_TOTAL_RETRANS] = 0;
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "retrans_percent") == 12.5);
+  stop(f);
+}
+
+static void test_raise(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_RETRANS);
+  struct accumulator *low = accumulator_new(f->plan);
+  f->delta[FIELD_TOTAL_RETRANS] = 7;
+  accumulator_begin(f->accumulator);
+  add(f, 0);
+  accumulator_raise(f->accumulator, low); /* lower: nothing changes */
+  struct values all = emit(f);
+  assert_true(value_of(&all, "retrans") == 7);
+  accumulator_raise(low, f->accumulator);
+  add(f, 0);
+  all = emit(f);
+  assert_true(value_of(&all, "retrans") == 14);
+  accumulator_free(f->accumulator);
+  f->accumulator = low;
+  all = emit(f);
+  assert_true(value_of(&all, "retrans") == 7);
+  stop(f);
+}
+
+/* A recording may hold anything. */
+static void test_throughput_bounds(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_THROUGHPUT);
+  memset(f->info, 0xff, sizeof(f->info));
+  memset(f->info + field_table[FIELD_RTT].offset, 0, 4);
+  accumulator_begin(f->accumulator);
+  add(f, 0);
+  assert_int_equal(emit(f).count, 0); /* no rtt, no rate */
+  f->info[field_table[FIELD_RTT].offset] = 1;
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "throughput-max") == 0x1p62);
+  stop(f);
+}
+
+/* Smoothing may put rtt below min_rtt; no value without either. */
+static void test_queue_delay(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_QUEUE_DELAY);
+  uint32_t none = UINT32_MAX, min = 100, rtt = 90;
+  accumulator_begin(f->accumulator);
+  memcpy(f->info + field_table[FIELD_RTT].offset, &rtt, 4);
+  memcpy(f->info + field_table[FIELD_MIN_RTT].offset, &none, 4);
+  add(f, 0);
+  assert_int_equal(emit(f).count, 0);
+  memcpy(f->info + field_table[FIELD_MIN_RTT].offset, &min, 4);
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "queue_delay-max") == 0);
+  stop(f);
+}
+
+static void put(struct fixture *f, enum field_id id, uint32_t value) {
+  uint8_t *at = f->info + field_table[id].offset;
+  if (field_table[id].width == 1)
+    *at = (uint8_t)value;
+  else
+    memcpy(at, &value, sizeof(value));
+}
+
+static void is(struct fixture *f, const char *name, double value) {
+  struct values all = emit(f);
+  double got = value_of(&all, name);
+  if (got < value - 1e-9 || got > value + 1e-9)
+    fail_msg("%s is %.12g, not %.12g", name, got, value);
+}
+
+/* --- Sets ----------------------------------------------------------------- */
+
+static void test_ca_state(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_CA_STATE);
+  accumulator_begin(f->accumulator);
+  for (uint32_t code = 0; code < 7; code++) /* two that nobody knows */
+    for (uint32_t i = 0; i <= code; i++) {
+      put(f, FIELD_CA_STATE, code);
+      add(f, 0);
+    }
+  f->sample.info = NULL; /* a mini socket has none */
+  f->sample.info_size = 0;
+  add(f, 0);
+  assert_int_equal(emit(f).count, 5);
+  is(f, "ca_state-open", 1);
+  is(f, "ca_state-disorder", 2);
+  is(f, "ca_state-cwr", 3);
+  is(f, "ca_state-recovery", 4);
+  is(f, "ca_state-loss", 5);
+  accumulator_begin(f->accumulator);
+  is(f, "ca_state-loss", 0);
+  stop(f);
+}
+
+/* A socket counts with each of its options. */
+static void test_options(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_OPTIONS);
+  accumulator_begin(f->accumulator);
+  static const uint32_t bits[] = {0, 1, 7, 0x2f, 0xff, 0x10};
+  for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+    put(f, FIELD_OPTIONS, bits[i]);
+    add(f, 0);
+  }
+  assert_int_equal(emit(f).count, 5);
+  is(f, "options-timestamps", 4);
+  is(f, "options-sack", 3);
+  is(f, "options-wscale", 3);
+  is(f, "options-ecn", 2);
+  is(f, "options-fastopen", 2);
+  stop(f);
+}
+
+static void test_congestion(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_CONGESTION);
+  char *name = f->sample.attrs.congestion;
+  accumulator_begin(f->accumulator);
+  add(f, 0); /* the kernel did not tell it */
+  assert_int_equal(emit(f).count, 0);
+  strcpy(name, "cubic");
+  add(f, 0);
+  strcpy(name, "bbr");
+  add(f, 0);
+  add(f, 0);
+  strcpy(name, "a/b c"); /* a recording may hold anything */
+  add(f, 0);
+  strcpy(name, "fifteen-letters");
+  add(f, 0);
+  assert_int_equal(emit(f).count, 4);
+  is(f, "congestion-cubic", 1);
+  is(f, "congestion-bbr", 2);
+  is(f, "congestion-a_b_c", 1);
+  is(f, "congestion-fifteen-letters", 1);
+  accumulator_begin(f->accumulator);
+  strcpy(name, "bbr");
+  add(f, 0);
+  is(f, "congestion-bbr", 1);
+  is(f, "congestion-cubic", 0); /* goes on */
+  stop(f);
+}
+
+/* What is too many is not counted; who was there keeps its number, in all
+ * accumulators of the report. */
+static void test_many_algorithms(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_CONGESTION);
+  struct accumulator *other = accumulator_new(f->plan);
+  accumulator_begin(f->accumulator);
+  for (int i = 0; i < 40; i++) {
+    snprintf(f->sample.attrs.congestion, CONGESTION_NAME_SIZE, "name%d", i);
+    add(f, 0);
+    add(f, 0);
+  }
+  assert_int_equal(emit(f).count, PLAN_ALGORITHMS_MAX);
+  is(f, "congestion-name0", 2);
+  is(f, "congestion-name23", 2);
+  accumulator_free(f->accumulator);
+  f->accumulator = other;
+  strcpy(f->sample.attrs.congestion, "name23");
+  add(f, 0);
+  strcpy(f->sample.attrs.congestion, "cubic");
+  add(f, 0);
+  assert_int_equal(emit(f).count, PLAN_ALGORITHMS_MAX);
+  is(f, "congestion-name23", 1);
+  is(f, "congestion-name0", 0);
+  stop(f);
+}
+
+/* --- Conditions ----------------------------------------------------------- */
+
+static void test_conditions(void **state) {
+  (void)state;
+  static const enum metric_id id[] = {METRIC_ACTIVE, METRIC_STALLED,
+                                      METRIC_ZERO_WINDOW, METRIC_UNREAD,
+                                      METRIC_UNSENT};
+  struct fixture *f = start(METRIC_CONNECTIONS);
+  for (size_t i = 0; i < sizeof(id) / sizeof(id[0]); i++)
+    assert_int_equal(metric_list_add(&f->list, id[i], NULL), 0);
+  accumulator_free(f->accumulator);
+  plan_free(f->plan);
+  f->plan = plan_new(&f->list);
+  f->accumulator = accumulator_new(f->plan);
+  accumulator_begin(f->accumulator);
+  for (uint32_t i = 0; i < 12; i++) {
+    struct observation r = {.changed = true,
+                            .sample = &f->sample,
+                            .delta = f->delta,
+                            .active = i % 2 == 0};
+    f->sample.timer = i < 3 ? 1 : i < 8 ? 4 : 0;
+    f->sample.recv_queue = i < 4;
+    put(f, FIELD_RETRANSMITS, i < 2);
+    put(f, FIELD_NOTSENT_BYTES, i == 9);
+    accumulator_add(f->accumulator, &r);
+  }
+  is(f, "connections", 12);
+  is(f, "active", 6);
+  is(f, "stalled", 2);
+  is(f, "zero_window", 5);
+  is(f, "unread", 4);
+  is(f, "unsent", 1);
+  accumulator_commit(f->accumulator); /* they are of one dump */
+  is(f, "stalled", 2);
+  accumulator_begin(f->accumulator);
+  is(f, "stalled", 0);
+  assert_int_equal(emit(f).count, 6);
+  /* notsent_bytes came with Linux 4.6; the queue is of the header. */
+  struct values all = {0};
+  accumulator_emit(f->accumulator, 136, ACCUMULATOR_ALL, on_value, &all);
+  assert_int_equal(all.count, 5);
+  stop(f);
+}
+
+/* --- Histograms ----------------------------------------------------------- */
+
+static struct fixture *start_histogram(enum metric_id id) {
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
+  struct fixture *f = calloc(1, sizeof(*f));
+  assert_int_equal(metric_list_add(&f->list, METRIC_CWND, NULL), 0);
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  assert_int_equal(metric_list_add(&f->list, METRIC_CWND, &histogram), 0);
+  assert_int_equal(metric_list_add(&f->list, id, &histogram), 0);
+  f->plan = plan_new(&f->list);
+  f->accumulator = accumulator_new(f->plan);
+  assert_non_null(f->accumulator);
+  f->sample = (struct sample){
+      .state = TCP_STATE_ESTABLISHED, .info = f->info, .info_size = INFO_SIZE};
+  accumulator_begin(f->accumulator);
+  return f;
+}
+
+/* Each bucket has what is at most its edge, the last one all. */
+static void test_histogram(void **state) {
+  (void)state;
+  static const uint32_t rtt[] = {1,    100,     101,      200,     201,
+                                 5000, 9999999, 10000000, 10000001};
+  struct fixture *f = start_histogram(METRIC_RTT);
+  for (size_t i = 0; i < sizeof(rtt) / sizeof(rtt[0]); i++) {
+    put(f, FIELD_RTT, rtt[i]);
+    put(f, FIELD_SND_CWND, 10);
+    add(f, 0);
+  }
+  struct values all = emit(f);
+  assert_int_equal(all.count, 3 + 15 + 17); /* cwnd p50 p95 max and buckets */
+  for (size_t i = 0; i < all.count; i++)
+    assert_string_equal(all.type[i], i < 3 ? "count" : "bucket");
+  is(f, "rtt-0.0001", 2);
+  is(f, "rtt-0.0002", 4);
+  is(f, "rtt-0.0005", 5);
+  is(f, "rtt-0.002", 5);
+  is(f, "rtt-0.005", 6);
+  is(f, "rtt-5", 6);
+  is(f, "rtt-10", 8);
+  is(f, "rtt-inf", 9);
+  is(f, "cwnd-5", 0);
+  is(f, "cwnd-10", 9);
+  is(f, "cwnd-inf", 9);
+  is(f, "cwnd-p50", 10);
+  /* The next dump: counts of nothing are 0. */
+  accumulator_commit(f->accumulator);
+  accumulator_begin(f->accumulator);
+  all = emit(f);
+  assert_int_equal(all.count, 15 + 17);
+  is(f, "rtt-inf", 0);
+  stop(f);
+}
+
+/* In the dispatched unit, without an exponent. */
+static void test_histogram_edges(void **state) {
+  (void)state;
+  static const struct {
+    enum metric_id id;
+    const char *first, *second;
+  } row[] = {{METRIC_DCTCP_ALPHA, "dctcp_alpha-0", "dctcp_alpha-12.5"},
+             {METRIC_ACCEPT_PERCENT, "accept_percent-0", "accept_percent-10"},
+             {METRIC_THROUGHPUT, "throughput-0", "throughput-17179869184"},
+             {METRIC_RCV_WND, "rcv_wnd-0", "rcv_wnd-1024"}};
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    struct fixture *f = start_histogram(row[i].id);
+    is(f, row[i].first, 0);
+    is(f, row[i].second, 0);
+    stop(f);
+  }
+}
+
+/* A field that the kernel does not send has no buckets either. */
+static void test_histogram_of_nothing(void **state) {
+  (void)state;
+  struct fixture *f = start_histogram(METRIC_RCV_WND);
+  struct values all = {0};
+  accumulator_emit(f->accumulator, 232, ACCUMULATOR_ALL, on_value,
+                   &all);          /* Linux 5.4 */
+  assert_int_equal(all.count, 15); /* of cwnd */
+  stop(f);
+  f = start_histogram(METRIC_ACCEPT_QUEUE); /* asks for no tcp_info */
+  memset(&all, 0, sizeof(all));
+  accumulator_emit(f->accumulator, 0, ACCUMULATOR_ALL, on_value, &all);
+  assert_int_equal(all.count, 15);
+  stop(f);
+}
+
+/* --- Sockets without traffic ---------------------------------------------- */
+
+/* A listener is no connection, and has no values but those of its queue. */
+static void test_listeners(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_ACCEPT_QUEUE);
+  static const enum metric_id id[] = {METRIC_CONNECTIONS, METRIC_RECV_QUEUE,
+                                      METRIC_CWND, METRIC_UNREAD};
+  for (size_t i = 0; i < sizeof(id) / sizeof(id[0]); i++)
+    assert_int_equal(metric_list_add(&f->list, id[i], NULL), 0);
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  accumulator_free(f->accumulator);
+  plan_free(f->plan);
+  f->plan = plan_new(&f->list);
+  f->accumulator = accumulator_new(f->plan);
+  accumulator_begin(f->accumulator);
+  put(f, FIELD_SND_CWND, 10);
+  f->sample.recv_queue = 3;
+  f->sample.send_queue = 128;
+  f->sample.state = TCP_STATE_LISTEN;
+  accumulator_add_other(f->accumulator, &f->sample);
+  f->sample.recv_queue = 5;
+  accumulator_add_other(f->accumulator, &f->sample);
+  f->sample.recv_queue = 99;
+  f->sample.state = TCP_STATE_TIME_WAIT;
+  accumulator_add_other(f->accumulator, &f->sample);
+  struct values all = emit(f);
+  assert_int_equal(all.count, 5); /* nothing of recv_queue and cwnd */
+  is(f, "connections", 0);
+  is(f, "unread", 0);
+  is(f, "accept_queue-p50", 3);
+  is(f, "accept_queue-max", 5);
+  /* A connection in turn has no accept queue. */
+  f->sample.state = TCP_STATE_ESTABLISHED;
+  add(f, 0);
+  is(f, "accept_queue-max", 5);
+  is(f, "recv_queue-max", 99);
+  stop(f);
+}
+
+static void test_outliers(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_OUTLIERS);
+  accumulator_begin(f->accumulator);
+  assert_int_equal(emit(f).count, 0); /* not known */
+  accumulator_set_outliers(f->accumulator, 0);
+  is(f, "outliers", 0);
+  accumulator_set_outliers(f->accumulator, 3);
+  is(f, "outliers", 3);
+  accumulator_begin(f->accumulator);
+  assert_int_equal(emit(f).count, 0);
+  stop(f);
+}
+
+/* --- Sums ----------------------------------------------------------------- */
+
+struct every {
+  size_t count;
+  double value[1024];
+};
+
+static void on_every(const struct accumulator_value *v, void *data) {
+  struct every *all = data;
+  assert_true(all->count < 1024);
+  all->value[all->count++] = v->derive ? (double)v->counter : v->gauge;
+}
+
+static struct every emit_every(struct accumulator *c) {
+  struct every all = {0};
+  accumulator_emit(c, INFO_SIZE, ACCUMULATOR_ALL, on_every, &all);
+  return all;
+}
+
+static void random_socket(struct fixture *f, struct observation *r) {
+  static const char *const algorithm[] = {"cubic", "bbr", "reno"};
+  for (int i = 0; i < INFO_SIZE; i++)
+    f->info[i] = (uint8_t)(rand() % 3 == 0 ? rand() : 0);
+  for (int id = 0; id < FIELD_COUNT; id++)
+    f->delta[id] = (uint64_t)rand() % 5;
+  strcpy(f->sample.attrs.congestion, algorithm[rand() % 3]);
+  f->sample.recv_queue = (uint32_t)rand() % 3;
+  f->sample.send_queue = (uint32_t)rand() % 3;
+  f->sample.timer = (uint8_t)(rand() % 5);
+  *r = (struct observation){.sample = &f->sample,
+                            .delta = f->delta,
+                            .changed = true,
+                            .active = rand() % 2,
+                            .window_us = 1000000};
+}
+
+/* With every metric: what goes to two accumulators by turns, over several
+ * dumps, some of them not committed, is in their sum what one accumulator makes
+ * of it. */
+static void test_sum(void **state) {
+  (void)state;
+  static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
+  struct fixture *f = start(METRIC_CONNECTIONS);
+  for (int id = 0; id < METRIC_COUNT; id++) {
+    enum metric_id metric = (enum metric_id)id;
+    assert_int_equal(metric_list_add(&f->list, metric, NULL), 0);
+    if (metric_table[id].kind == METRIC_KIND_DISTRIBUTION)
+      assert_int_equal(metric_list_add(&f->list, metric, &histogram), 0);
+  }
+  assert_int_equal(metric_list_complete(&f->list), 0);
+  struct plan *plan = plan_new(&f->list);
+  struct accumulator *whole = accumulator_new(plan),
+                     *sum = accumulator_new(plan);
+  struct accumulator *part[] = {accumulator_new(plan), accumulator_new(plan)};
+  srand(8);
+  for (int dump = 0; dump < 12; dump++) {
+    bool complete = dump % 3 != 1;
+    accumulator_begin(whole);
+    accumulator_begin(sum);
+    accumulator_begin(part[0]);
+    accumulator_begin(part[1]);
+    for (int i = 0; i < 40; i++) {
+      struct observation r;
+      random_socket(f, &r);
+      accumulator_add(whole, &r);
+      accumulator_add(part[i % 2], &r);
+      f->sample.state = i % 2 ? TCP_STATE_LISTEN : TCP_STATE_TIME_WAIT;
+      accumulator_add_other(whole, &f->sample);
+      accumulator_add_other(part[i % 3 == 0], &f->sample);
+      f->sample.state = TCP_STATE_ESTABLISHED;
+    }
+    accumulator_add_rest(whole, f->delta);
+    accumulator_add_rest(part[1], f->delta);
+    if (!complete)
+      continue;
+    accumulator_sum(sum, part[0]);
+    accumulator_sum(sum, part[1]);
+    struct every a = emit_every(whole), b = emit_every(sum);
+    assert_true(a.count > 100);
+    assert_int_equal(a.count, b.count);
+    for (size_t i = 0; i < a.count; i++)
+      assert_true(a.value[i] == b.value[i]);
+    accumulator_commit(whole);
+    accumulator_commit(sum);
+    accumulator_commit(part[0]);
+    accumulator_commit(part[1]);
+  }
+  accumulator_free(whole);
+  accumulator_free(sum);
+  accumulator_free(part[0]);
+  accumulator_free(part[1]);
+  plan_free(plan);
+  stop(f);
+}
+
+/* Nothing grew, and the caller said so: only the time passed. */
+static void test_unchanged(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_LIMITED);
+  struct observation r = {
+      .sample = &f->sample, .delta = f->delta, .window_us = 1000000};
+  accumulator_begin(f->accumulator);
+  accumulator_add(f->accumulator, &r);
+  is(f, "limited-idle", 100);
+  f->delta[FIELD_BUSY_TIME] = 1000000;
+  r.changed = true;
+  accumulator_add(f->accumulator, &r);
+  is(f, "limited-idle", 50);
+  is(f, "limited-network", 50);
+  stop(f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_sum),
+      cmocka_unit_test(test_unchanged),
+      cmocka_unit_test(test_shrink),
+      cmocka_unit_test(test_limited_adds_up),
+      cmocka_unit_test(test_limited_unknown),
+      cmocka_unit_test(test_percent_is_capped),
+      cmocka_unit_test(test_begin_keeps_growth),
+      cmocka_unit_test(test_raise),
+      cmocka_unit_test(test_throughput_bounds),
+      cmocka_unit_test(test_queue_delay),
+      cmocka_unit_test(test_ca_state),
+      cmocka_unit_test(test_options),
+      cmocka_unit_test(test_congestion),
+      cmocka_unit_test(test_many_algorithms),
+      cmocka_unit_test(test_conditions),
+      cmocka_unit_test(test_histogram),
+      cmocka_unit_test(test_histogram_edges),
+      cmocka_unit_test(test_histogram_of_nothing),
+      cmocka_unit_test(test_listeners),
+      cmocka_unit_test(test_outliers),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,227 @@
+/* policy: when destroy events are followed, by a stand-in for the kernel that
+ * sends as many as the test wants, and a clock that the test sets. */
+#include "read/close_policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+
+#include <cmocka.h>
+
+enum { SECOND = 1000, RATE = 100 };
+
+struct world {
+  struct settings settings;
+  struct close_policy *close_policy;
+  int kernel; /* our end of the subscription; -1: there is none */
+  unsigned opened;
+  bool refuse;
+  uint64_t now_ms, taken;
+  struct proc_snmp host;
+};
+
+static int on_open(void *data) {
+  struct world *w = data;
+  int fd[2];
+  w->opened++;
+  if (w->refuse)
+    return -1;
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+  if (w->kernel >= 0)
+    close(w->kernel);
+  w->kernel = fd[0];
+  return fd[1];
+}
+
+static void on_pressure(void *data) { (void)data; }
+
+static void on_event(const struct nlmsghdr *nlh, uint64_t after_ms,
+                     void *data) {
+  (void)nlh;
+  (void)after_ms;
+  ((struct world *)data)->taken++;
+}
+
+static void start(struct world *w, enum count_closed count_closed) {
+  *w = (struct world){
+      .settings = {.count_closed = count_closed, .max_close_rate = RATE},
+      .kernel = -1,
+      .now_ms = 1000000};
+  w->close_policy = close_policy_new(&w->settings, on_open, w, on_pressure, w);
+  assert_non_null(w->close_policy);
+}
+
+static void stop(struct world *w) {
+  close_policy_free(w->close_policy);
+  if (w->kernel >= 0)
+    close(w->kernel);
+}
+
+/* An interval of 10 s with so many closed connections, as the host counts them
+ * and, where there is a subscription, as events; then a read. */
+static const struct close_policy_health *
+read_after(struct world *w, unsigned closed, bool host_known) {
+  const struct nlmsghdr event = {.nlmsg_len = sizeof(event),
+                                 .nlmsg_type = NLMSG_MIN_TYPE};
+  bool followed =
+      close_policy_health(w->close_policy)->state == CLOSE_POLICY_FOLLOWED;
+  for (unsigned i = 0; followed && i < closed; i++)
+    assert_int_equal(send(w->kernel, &event, sizeof(event), 0), sizeof(event));
+  w->host.active_opens += closed / 2 + 7;
+  w->host.passive_opens += closed - closed / 2;
+  w->host.curr_estab += 7;
+  w->now_ms += 10 * SECOND;
+  close_policy_read(w->close_policy, w->now_ms, host_known ? &w->host : NULL,
+                    on_event, w);
+  return close_policy_health(w->close_policy);
+}
+
+static void test_off(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_NEVER);
+  for (int i = 0; i < 10; i++)
+    assert_int_equal(read_after(&w, 1, true)->state, CLOSE_POLICY_OFF);
+  assert_int_equal(w.opened, 0);
+  assert_int_equal(close_policy_health(w.close_policy)->suspended_ms, 0);
+  stop(&w);
+}
+
+static void test_followed(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_AUTO);
+  assert_int_equal(read_after(&w, 0, true)->state, CLOSE_POLICY_FOLLOWED);
+  for (unsigned i = 1; i <= 5; i++) {
+    const struct close_policy_health *h = read_after(&w, 10 * RATE, true);
+    assert_int_equal(h->state, CLOSE_POLICY_FOLLOWED);
+    assert_int_equal(h->received, 10 * RATE * i);
+    assert_int_equal(w.taken, 10 * RATE * i);
+    assert_int_equal(h->suspended_ms, 0);
+  }
+  assert_int_equal(w.opened, 1);
+  stop(&w);
+}
+
+/* Above the rate it is given up, with all that had come; it comes back when the
+ * host's counts have fallen, and not before some reads. */
+static void test_suspended(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_AUTO);
+  read_after(&w, 0, true);
+  const struct close_policy_health *h = read_after(&w, 10 * RATE + 1, true);
+  assert_int_equal(h->state, CLOSE_POLICY_SUSPENDED);
+  assert_true(h->rate > RATE && h->rate < RATE + 1);
+  assert_int_equal(w.taken, 10 * RATE + 1);
+  char byte;
+  assert_int_equal(recv(w.kernel, &byte, 1, 0),
+                   0); /* the other end is closed */
+
+  for (unsigned i = 0; i < 20; i++)
+    assert_int_equal(read_after(&w, 9 * RATE, true)->state,
+                     CLOSE_POLICY_SUSPENDED);
+  assert_int_equal(w.opened, 1);
+  assert_int_equal(h->suspended_ms, 20 * 10 * SECOND);
+  assert_int_equal(read_after(&w, 7 * RATE, true)->state,
+                   CLOSE_POLICY_FOLLOWED);
+  assert_int_equal(w.opened, 2);
+
+  /* At once too many again: it waits, however quiet the host is. */
+  assert_int_equal(read_after(&w, 20 * RATE, true)->state,
+                   CLOSE_POLICY_SUSPENDED);
+  unsigned waited = 0;
+  while (read_after(&w, 0, true)->state == CLOSE_POLICY_SUSPENDED)
+    waited++;
+  assert_in_range(waited, 6, 30);
+  stop(&w);
+}
+
+/* Without the host's counts only trying shows, less and less often. */
+static void test_host_unknown(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_AUTO);
+  read_after(&w, 0, false);
+  unsigned longest = 0;
+  for (unsigned i = 0; i < 8; i++) {
+    assert_int_equal(read_after(&w, 20 * RATE, false)->state,
+                     CLOSE_POLICY_SUSPENDED);
+    unsigned waited = 0;
+    while (read_after(&w, 20 * RATE, false)->state == CLOSE_POLICY_SUSPENDED)
+      waited++;
+    assert_true(waited >= longest);
+    longest = waited;
+  }
+  assert_in_range(longest, 100, 1000);
+  stop(&w);
+}
+
+static void test_always(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_ALWAYS);
+  for (unsigned i = 0; i < 3; i++)
+    assert_int_equal(read_after(&w, 100 * RATE, true)->state,
+                     CLOSE_POLICY_FOLLOWED);
+  assert_int_equal(w.taken, 200 * RATE); /* none before the subscription */
+  stop(&w);
+}
+
+static void test_refused(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_AUTO);
+  w.refuse = true;
+  const struct close_policy_health *h = read_after(&w, 1, true);
+  assert_int_equal(h->state, CLOSE_POLICY_FAILED);
+  assert_true(h->reason.text[0] != '\0');
+  for (int i = 0; i < 100; i++)
+    assert_int_equal(read_after(&w, 1, true)->state, CLOSE_POLICY_FAILED);
+  assert_in_range(w.opened, 2, 6);
+  assert_int_equal(h->suspended_ms, 100 * 10 * SECOND);
+  w.refuse = false;
+  int reads = 0;
+  while (read_after(&w, 1, true)->state == CLOSE_POLICY_FAILED)
+    assert_true(reads++ < 400);
+  assert_int_equal(h->state, CLOSE_POLICY_FOLLOWED);
+  stop(&w);
+}
+
+/* The subscription breaks: what came is kept, and it is tried again. */
+static void test_broken(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_AUTO);
+  read_after(&w, 0, true);
+  read_after(&w, 5, true);
+  close(w.kernel);
+  w.kernel = -1;
+  const struct close_policy_health *h = close_policy_health(w.close_policy);
+  for (int i = 0; i < 100 && h->state == CLOSE_POLICY_FOLLOWED; i++) {
+    usleep(10000); /* until the thread has seen it */
+    w.now_ms += 10 * SECOND;
+    close_policy_read(w.close_policy, w.now_ms, NULL, on_event, &w);
+  }
+  assert_int_equal(h->state, CLOSE_POLICY_FAILED);
+  assert_int_equal(h->received, 5);
+  int reads = 0;
+  while (read_after(&w, 0, true)->state == CLOSE_POLICY_FAILED)
+    assert_true(reads++ < 20);
+  stop(&w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_off),       cmocka_unit_test(test_followed),
+      cmocka_unit_test(test_suspended), cmocka_unit_test(test_host_unknown),
+      cmocka_unit_test(test_always),    cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_broken),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

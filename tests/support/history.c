@@ -1,0 +1,423 @@
+#include "support/history.h"
+#include "support/messages.h"
+
+#include <linux/inet_diag.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+/* After so many dumps without a socket all is forgotten. */
+enum { INTERVAL_MS = 10000, LISTENER = 1000000, QUIET_DUMPS = 36 };
+
+#define NOTE(h, ...)                                                           \
+  do {                                                                         \
+    if ((h)->verbose)                                                          \
+      printf(__VA_ARGS__);                                                     \
+  } while (0)
+
+/* --- What they must say --------------------------------------------------- */
+
+static bool group_has(size_t g, const struct life *l) {
+  return g != GROUP_PORT || l->attrs.remote_port == LIVES_PORT;
+}
+
+static void within(struct history *h, const char *group, const char *what,
+                   uint64_t value, struct tally t) {
+  if (value < t.low || value > t.high)
+    complain(&h->complaint,
+             "after dump %u: group %s: %s is %llu, not %llu to %llu",
+             h->complete, group, what, (unsigned long long)value,
+             (unsigned long long)t.low, (unsigned long long)t.high);
+}
+
+static struct tally value_tally(const struct history *h, size_t g, int v) {
+  struct tally sum = {0, 0};
+  bool absent =
+      v < LIFE_COUNTERS && !field_present(life_field[v], h->lives.info_size);
+  for (int i = 0; i < h->lives.count && !absent; i++) {
+    const struct told *x = &h->told.life[i];
+    const struct tally *t =
+        v < LIFE_COUNTERS ? &x->counter[v] : &x->end[v - LIFE_COUNTERS];
+    if (!group_has(g, &h->lives.life[i]))
+      continue;
+    sum.low += g == GROUP_PORT && x->portless ? 0 : t->low;
+    sum.high += t->high;
+  }
+  return sum;
+}
+
+static void group_check(struct history *h, size_t g) {
+  const char *name = groups_name(g);
+  for (int v = h->plan->info_size > 0 ? 0 : LIFE_COUNTERS; v < VALUES; v++) {
+    struct tally t = value_tally(h, g, v);
+    /* It is of the socket, which may move between groups. */
+    if (v == LIFE_BUSY && g == GROUP_PORT)
+      continue;
+    if (v == LIFE_BUSY)
+      t = (struct tally){t.low / 1000 - (t.low >= 1000), t.high / 1000 + 1};
+    within(h, name, value_name(v), h->groups.series[g].total[v], t);
+  }
+}
+
+static void cgroups_check(struct history *h) {
+  if (h->told.cgroup_open ||
+      !field_present(FIELD_BYTES_SENT, h->lives.info_size))
+    return;
+  for (unsigned c = 0; c < LIVES_CGROUPS; c++) {
+    struct tally t = {0, 0};
+    char name[24];
+    for (int i = 0; i < h->lives.count; i++) {
+      t.low += h->told.life[i].sent_in[c].low;
+      t.high += h->told.life[i].sent_in[c].high;
+    }
+    snprintf(name, sizeof(name), "%llu", (unsigned long long)lives_cgroup(c));
+    if (c == 0)
+      strcpy(name, "none");
+    within(h, name, "bytes_sent",
+           groups_member(&h->groups, GROUP_CGROUP, name, LIFE_SENT), t);
+  }
+}
+
+static void sums_check(struct history *h) {
+  const struct connections_sums *s = connections_sums(h->connections);
+  uint64_t dumped = h->told.dumped + h->listens;
+  within(h, "-", "dumped", s->dumped, (struct tally){dumped, dumped});
+  within(h, "-", "matched", s->matched, h->told.connections);
+  if (h->plan->info_size > 0)
+    within(h, "-", "sums' retrans", s->retrans,
+           value_tally(h, GROUP_ALL, LIFE_RETRANS));
+  within(h, "-", "unclear", s->unclear,
+         (struct tally){h->sums.unclear, h->told.doubtful});
+  if (s->retrans < h->sums.retrans)
+    complain(&h->complaint, "sums' retrans fell");
+  h->sums = *s;
+}
+
+static void history_check(struct history *h) {
+  groups_read(&h->groups);
+  for (size_t g = 0; g < h->groups.count; g++)
+    group_check(h, g);
+  within(h, "all", "connections", h->groups.series[GROUP_ALL].connections,
+         h->told.connections);
+  if (h->plan->info_size > 0)
+    cgroups_check(h);
+  sums_check(h);
+}
+
+/* All is gone: every connection that was there or opened has closed. */
+static void end_check(struct history *h) {
+  for (size_t g = 0; g < h->groups.count; g++) {
+    const uint64_t *end = &h->groups.series[g].total[LIFE_COUNTERS];
+    struct tally closed = {end[LIFE_OPENED], end[LIFE_OPENED]};
+    for (int i = 0; i < h->lives.count; i++) {
+      if (!group_has(g, &h->lives.life[i]))
+        continue;
+      closed.low += told_was_before(&h->told.life[i], true);
+      closed.high += told_was_before(&h->told.life[i], false);
+    }
+    within(h, groups_name(g), "members in the end",
+           group_members(h->groups.group[g]), (struct tally){0, 0});
+    within(h, groups_name(g), "closed in the end", end[LIFE_CLOSED], closed);
+  }
+  size_t tracked = connections_tracked(h->connections);
+  within(h, "-", "tracked in the end", tracked, (struct tally){0, 0});
+}
+
+/* --- What happens --------------------------------------------------------- */
+
+static void on_event(const struct life_event *e, void *data) {
+  struct history *h = data;
+  bool lost = h->plan->loses && dice_one_in(&h->luck, 6);
+  if (!h->told.followed || lost) {
+    NOTE(h, "      the event of %d is not received\n", e->life);
+    return;
+  }
+  assert_true(h->events < EVENTS_MAX);
+  struct life_event *p = &h->pending[h->events++];
+  *p = *e;
+  p->late |= dice_one_in(&h->luck, 12);
+  NOTE(h, "      event of %d%s%s\n", e->life,
+       e->kind == EVENT_BLANK ? ", blank" : "", p->late ? ", late" : "");
+}
+
+/* Through the bytes of a message, as the kernel would send it. */
+static void through_bytes(struct sample *s) {
+  static struct messages m;
+  static struct decoder decoder;
+  char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
+  bool ipv4 = address_is_ipv4(&s->attrs.local);
+  messages_begin(&m, 1, 1);
+  messages_socket(&m, &(struct message_socket){
+                          .cookie = s->cookie,
+                          .state = s->state,
+                          .local = address_format(&s->attrs.local, local),
+                          .remote = address_format(&s->attrs.remote, remote),
+                          .family = ipv4 ? AF_INET : AF_INET6,
+                          .local_port = s->attrs.local_port,
+                          .remote_port = s->attrs.remote_port,
+                          .uid = s->attrs.uid,
+                          .inode = s->held});
+  uint8_t shutdown = 0;
+  if (s->full && s->state != TCP_STATE_CLOSE)
+    messages_attribute(&m, INET_DIAG_SHUTDOWN, &shutdown, 1);
+  if (s->attrs.cgroup != 0)
+    messages_attribute(&m, INET_DIAG_CGROUP_ID, &s->attrs.cgroup,
+                       sizeof(s->attrs.cgroup));
+  if (s->info != NULL)
+    messages_info(&m, s->info, s->info_size);
+  assert_int_equal(decode(&decoder, (const struct nlmsghdr *)m.bytes, s), 0);
+}
+
+static void events_shuffle(struct history *h) {
+  for (size_t n = h->events; n > 1; n--) {
+    size_t k = dice_below(&h->luck, (uint32_t)n);
+    struct life_event e = h->pending[k];
+    h->pending[k] = h->pending[n - 1];
+    h->pending[n - 1] = e;
+  }
+}
+
+/* Those of several processors have no order. */
+static void events_take(struct history *h) {
+  size_t kept = 0;
+  events_shuffle(h);
+  for (size_t i = 0; i < h->events; i++) {
+    struct life_event *e = &h->pending[i];
+    if (e->late) {
+      h->pending[kept++] = *e;
+      continue;
+    }
+    struct sample s = e->sample;
+    s.info = e->info;
+    if (h->plan->real_bytes)
+      through_bytes(&s);
+    NOTE(h, "      handed over: the event of %d\n", e->life);
+    connections_destroyed(h->connections, &s, e->after_ms);
+    told_event(&h->told, e);
+  }
+  h->events = kept;
+}
+
+static void socket_tell(struct history *h, int number) {
+  const struct life *l = &h->lives.life[number];
+  _Alignas(8) uint8_t info[LIVES_INFO_MAX];
+  struct sample s;
+  if (!life_sample(&h->lives, l, &s, info) ||
+      (h->plan->states >> s.state & 1) == 0)
+    return;
+  if (h->plan->info_size == 0) {
+    s.info = NULL;
+    s.info_size = 0;
+  }
+  NOTE(h, "      shows %d: state %u%s\n", number, s.state,
+       s.full ? "" : ", mini");
+  told_socket(&h->told, number, &s);
+  if (h->plan->real_bytes)
+    through_bytes(&s);
+  if (connections_socket(h->connections, &s) != 0)
+    complain(&h->complaint, "out of memory");
+}
+
+/* In a dump where these are asked for; `gone`: by its event. */
+static void listener_tell(struct history *h, bool gone) {
+  static const uint8_t info[LIVES_INFO_MAX];
+  struct sample s = {.cookie = LISTENER,
+                     .attrs = {.local_port = LIVES_PORT},
+                     .state = gone ? TCP_STATE_CLOSE : TCP_STATE_LISTEN,
+                     .full = true,
+                     .held = !gone,
+                     .info = h->plan->info_size > 0 ? info : NULL,
+                     .info_size = h->plan->info_size};
+  if (gone)
+    connections_destroyed(h->connections, &s, h->lives.now_ms);
+  else if (h->listens)
+    connections_socket(h->connections, &s);
+}
+
+static const struct {
+  const char *name;
+  void (*run)(struct lives *w, int slot, struct dice *d);
+} slot_step_table[STEP_OTHER] = {
+    [STEP_OPEN] = {"open", life_open},
+    [STEP_ESTABLISH] = {"establish", life_establish},
+    [STEP_FAIL] = {"fail", life_fail},
+    [STEP_TRAFFIC] = {"traffic", life_traffic},
+    [STEP_TRAITS] = {"traits", life_traits},
+    [STEP_HALF_CLOSE] = {"half close", life_half_close},
+    [STEP_CLOSE] = {"close", life_close},
+    [STEP_RELEASE] = {"release", life_release},
+    [STEP_EXPIRE] = {"expire", life_expire},
+    [STEP_RECONNECT] = {"reconnect", life_reconnect},
+};
+
+static void slot_step(struct history *h, enum step_kind kind, int slot,
+                      struct dice *d) {
+  int number = h->lives.slot[slot];
+  struct life before = number >= 0 ? h->lives.life[number] : (struct life){0};
+  slot_step_table[kind].run(&h->lives, slot, d);
+  if (number < 0 || kind == STEP_RECONNECT)
+    number = h->lives.slot[slot];
+  if (!h->verbose || number < 0 ||
+      memcmp(&before, &h->lives.life[number], sizeof(before)) == 0)
+    return;
+  printf("    %s %d: ", slot_step_table[kind].name, number);
+  life_print(&h->lives.life[number]);
+}
+
+/* What is on its way when the subscription ends does not arrive. */
+static void follow(struct history *h, bool follows) {
+  NOTE(h, "    events are %sreceived from now on\n", follows ? "" : "not ");
+  h->events = 0;
+  h->told.followed = follows;
+  connections_follow(h->connections, follows);
+}
+
+/* A walk over the sockets, as far as `stop`: it may leave some out, repeat
+ * some, and at `closing` some close. */
+static void walk(struct history *h, struct dice *d, uint32_t stop,
+                 uint32_t closing) {
+  bool missing = dice_one_in(d, 4), repeating = dice_one_in(d, 4);
+  uint32_t first = dice_below(d, LIVES_SLOTS);
+  for (uint32_t i = 0; i < stop; i++) {
+    int slot = (int)((first + i) % LIVES_SLOTS);
+    int number = h->lives.slot[slot];
+    h->lives.now_ms += 2;
+    for (int k = 0; i == closing && k < LIVES_SLOTS; k += 2)
+      slot_step(h, STEP_CLOSE, k, d);
+    if (number < 0 ||
+        (missing && dice_one_in(d, 4) && told_may_miss(&h->told, number)))
+      continue;
+    socket_tell(h, number);
+    if (repeating && dice_one_in(d, 3)) {
+      life_traffic(&h->lives, slot, d);
+      socket_tell(h, number);
+    }
+  }
+}
+
+/* Events of what closes meanwhile come after it. */
+static void dump(struct history *h, struct dice *d, bool fails) {
+  uint32_t stop = fails ? dice_below(d, LIVES_SLOTS) : LIVES_SLOTS;
+  uint32_t closing = dice_below(d, 4 * LIVES_SLOTS);
+  NOTE(h, "    dump%s\n", fails ? ", fails" : "");
+  connections_begin(h->connections, h->lives.now_ms);
+  told_begin(&h->told);
+  h->lives.late = true;
+  listener_tell(h, false);
+  walk(h, d, stop, closing);
+  h->lives.late = false;
+  for (size_t i = 0; i < h->events; i++)
+    h->pending[i].late = false;
+  told_end(&h->told, !fails);
+  if (fails) {
+    connections_failed(h->connections);
+    return;
+  }
+  h->complete++;
+  h->lives.old = false;
+  connections_complete(h->connections, h->lives.now_ms);
+  history_check(h);
+}
+
+/* As the plugin reads: first the events, then the sockets. */
+static void dump_step(struct history *h, struct dice *d) {
+  if (h->lives.now_ms < h->next_dump_ms)
+    h->lives.now_ms = h->next_dump_ms;
+  h->next_dump_ms = h->lives.now_ms + INTERVAL_MS;
+  lives_expire(&h->lives);
+  events_take(h);
+  if (dice_one_in(d, 12))
+    follow(h, !h->told.followed);
+  dump(h, d, dice_one_in(d, 6));
+}
+
+static void step_run(struct history *h, const struct step *s) {
+  struct dice d = {s->seed};
+  h->luck = (struct dice){~s->seed};
+  h->lives.now_ms += dice_below(&d, 2000);
+  switch (s->kind) {
+  case STEP_OTHER:
+    lives_other_event(&h->lives, &d);
+    return;
+  case STEP_TAKE:
+    events_take(h);
+    return;
+  case STEP_DUMP:
+    dump_step(h, &d);
+    return;
+  default:
+    slot_step(h, s->kind, s->slot, &d);
+  }
+}
+
+/* Everything close_policy, and goes. */
+static void drain(struct history *h) {
+  struct dice d = {1};
+  h->luck = d;
+  for (int slot = 0; slot < LIVES_SLOTS; slot++) {
+    slot_step(h, STEP_FAIL, slot, &d);
+    slot_step(h, STEP_CLOSE, slot, &d);
+    for (int i = 0; i < 3; i++) {
+      slot_step(h, STEP_RELEASE, slot, &d);
+      slot_step(h, STEP_EXPIRE, slot, &d);
+    }
+    assert_int_equal(h->lives.slot[slot], -1);
+  }
+}
+
+static void history_end(struct history *h) {
+  struct dice d = {1};
+  if (h->listens)
+    listener_tell(h, true);
+  h->listens = false;
+  drain(h);
+  events_take(h);
+  for (int quiet = 0; quiet < QUIET_DUMPS; quiet++) {
+    if (quiet >= 2 && connections_tracked(h->connections) == 0)
+      break;
+    h->lives.now_ms += INTERVAL_MS;
+    dump(h, &d, false);
+    events_take(h);
+  }
+  if (h->complaint.text[0] == '\0')
+    end_check(h);
+}
+
+static void history_begin(struct history *h, const struct scenario *p) {
+  bool info = p->info_size > 0;
+  memset(h, 0, offsetof(struct history, pending)); /* the rest is large */
+  h->plan = p;
+  h->groups.complaint = &h->complaint;
+  h->next_dump_ms = h->lives.now_ms = 100000000; /* the host has been up */
+  h->lives.info_size = info ? p->info_size : LIVES_INFO_MAX;
+  h->lives.old = true;
+  h->lives.event = on_event;
+  h->lives.data = h;
+  for (int i = 0; i < LIVES_SLOTS; i++)
+    h->lives.slot[i] = -1;
+  h->told.lives = &h->lives;
+  h->told.followed = p->followed;
+  h->listens = p->states >> TCP_STATE_LISTEN & 1;
+  groups_new(&h->groups, info);
+  h->connections = connections_new(h->groups.group, h->groups.count, p->states,
+                                   groups_traits(&h->groups), info, INTERVAL_MS,
+                                   &h->listeners);
+  assert_non_null(h->connections);
+  connections_follow(h->connections, p->followed);
+}
+
+bool history_run(struct history *h, const struct scenario *p, bool verbose) {
+  history_begin(h, p);
+  h->verbose = verbose;
+  for (size_t i = 0; i < p->count && h->complaint.text[0] == '\0'; i++)
+    step_run(h, &p->step[i]);
+  if (h->complaint.text[0] == '\0')
+    history_end(h);
+  connections_free(h->connections);
+  groups_free(&h->groups);
+  return h->complaint.text[0] == '\0';
+}

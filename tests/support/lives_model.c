@@ -1,0 +1,252 @@
+#include "support/lives_model.h"
+
+#include <string.h>
+
+static void tally_set(struct tally *t, bool sure) {
+  t->high = 1;
+  if (sure)
+    t->low = 1;
+}
+
+void told_begin(struct lives_told *t) {
+  t->dumped = 0;
+  t->connections = (struct tally){0, 0};
+  for (int i = 0; i < t->lives->count; i++)
+    t->life[i].shown = false;
+}
+
+/* The connection that had the same socket before, and is what its cookie is
+ * known by; NULL: there is none. */
+static struct told *known_before(struct lives_told *t, int life) {
+  for (int i = t->lives->life[life].before; i >= 0;
+       i = t->lives->life[i].before) {
+    struct told *x = &t->life[i];
+    if (!x->known && !x->awaited)
+      continue;
+    t->life[life].carried =
+        x->based ? x->base[LIFE_BUSY] + x->counter[LIFE_BUSY].high : x->carried;
+    return x;
+  }
+  return NULL;
+}
+
+/* A dump showed it in a state with traffic. */
+static bool is_placed(const struct told *x) {
+  return x->open || x->mini || x->connecting;
+}
+
+/* A connection is gone, and that was told. One that was last seen in SYN_SENT
+ * may have come further. */
+static void gone(struct lives_told *t, struct told *x) {
+  const struct life *l = &t->lives->life[x - t->life];
+  x->known = x->awaited = false;
+  if (x->open || x->mini)
+    tally_set(&x->end[LIFE_CLOSED], x->open);
+  else if (x->connecting)
+    tally_set(&x->end[LIFE_FAILED], false);
+  if (!x->open && (!x->early || x->connecting) && l->established) {
+    tally_set(&x->end[LIFE_OPENED], false);
+    tally_set(&x->end[LIFE_CLOSED], false);
+  }
+}
+
+static unsigned width_bits(int c) {
+  return 8u * field_table[life_field[c]].width;
+}
+
+static bool wide(int c) { return width_bits(c) == 64; }
+
+/* Where nobody ever told its cgroup it is counted in no certain one. */
+static void sent_in_cgroup(struct told *x, uint64_t sent, bool sure) {
+  struct tally *in = &x->sent_in[x->cgroup];
+  if (x->cgroup == 0)
+    return;
+  in->high += sent - x->counter[LIFE_SENT].high;
+  if (sure)
+    in->low += sent - x->counter[LIFE_SENT].low;
+}
+
+/* `sure`: what it did until now is new. */
+static void counters(struct lives_told *t, struct told *x, bool sure) {
+  const struct life *l = &t->lives->life[x - t->life];
+  bool shown_bare = x->known && !x->based;
+  for (int c = 0; c < LIFE_COUNTERS && !x->based; c++) {
+    x->base[c] = wide(c) ? 0 : l->now[c] >> width_bits(c) << width_bits(c);
+    if (x->early)
+      x->base[c] = l->now[c];
+    else if (field_table[life_field[c]].lasting)
+      x->base[c] = x->carried;
+  }
+  x->based = true;
+  sent_in_cgroup(x, l->now[LIFE_SENT] - x->base[LIFE_SENT], sure);
+  for (int c = 0; c < LIFE_COUNTERS; c++) {
+    x->counter[c].high = l->now[c] - x->base[c];
+    bool half = !wide(c) && x->counter[c].high >> (width_bits(c) - 1) != 0;
+    if (sure && !(shown_bare && half)) /* it may as well have fallen */
+      x->counter[c].low = x->counter[c].high;
+  }
+}
+
+void told_socket(struct lives_told *t, int life, const struct sample *s) {
+  struct told *x = &t->life[life];
+  bool traffic = TCP_STATES_TRAFFIC >> s->state & 1;
+  if (x->shown)
+    return; /* a repeat */
+  t->dumped++;
+  x->shown = x->remembered = true;
+  x->absences = 0;
+  t->connections.high += traffic;
+  t->connections.low += traffic && s->full;
+  if (x->over)
+    return;
+
+  struct told *before = known_before(t, life);
+  bool first = !x->known && !x->based;
+  if (first && !t->complete && before == NULL)
+    x->early = s->state != TCP_STATE_SYN_RECV;
+  if (s->full && (s->held || x->cgroup == 0))
+    x->cgroup = t->lives->life[life].cgroup;
+  if (s->full)
+    counters(t, x, true);
+  x->known = true;
+  if (before != NULL)
+    gone(t, before);
+
+  x->held |= s->state == TCP_STATE_TIME_WAIT && (x->waiting || !t->followed);
+  x->waiting |= s->state == TCP_STATE_TIME_WAIT;
+  bool was_open = x->open;
+  x->connecting |= s->state == TCP_STATE_SYN_SENT;
+  x->open |= s->full && s->state != TCP_STATE_SYN_SENT;
+  x->mini |= !s->full && s->state == TCP_STATE_FIN_WAIT2;
+  if (x->open && !was_open && (!x->early || x->connecting))
+    tally_set(&x->end[LIFE_OPENED], true);
+  if (x->mini && (!x->early || x->connecting))
+    tally_set(&x->end[LIFE_OPENED], false);
+  if (!s->full && s->state != TCP_STATE_SYN_RECV)
+    tally_set(&x->end[LIFE_CLOSED], false);
+}
+
+bool told_may_miss(const struct lives_told *t, int life) {
+  return t->life[life].absences == 0;
+}
+
+void told_end(struct lives_told *t, bool complete) {
+  if (!complete)
+    return;
+  t->forgot = false;
+  for (int i = 0; i < t->lives->count; i++) {
+    struct told *x = &t->life[i];
+    const struct life *l = &t->lives->life[i];
+    if (x->shown)
+      continue;
+    if (!t->complete && !x->known && !life_is_full(l) && l->stage != LIFE_SETUP)
+      x->dead = true;
+    x->absences++;
+    bool awaits = t->followed && (x->open || x->connecting);
+    if (x->absences == 2 && x->known) {
+      gone(t, x);
+      x->awaited = awaits;
+    }
+    x->awaited &= awaits;
+    if (x->absences < 2 || x->awaited)
+      continue;
+    t->forgot |= x->remembered;
+    x->remembered = false;
+  }
+  t->end_ms[1] = t->complete ? t->end_ms[0] : t->lives->now_ms;
+  t->end_ms[0] = t->lives->now_ms;
+  t->complete = true;
+}
+
+/* By its last ACK, no dump before that can have shown and two forgotten it. */
+static bool is_new(const struct lives_told *t, const struct told *x) {
+  const struct life *l = &t->lives->life[x - t->life];
+  bool seen = x->open || x->mini || x->based || x->early || x->held;
+  uint64_t since = t->end_ms[l->opened_ms < t->end_ms[0] && !t->forgot];
+  return t->complete && !seen && l->opened_ms >= since &&
+         (!l->established || l->ack_ms >= since + NEAR_MS);
+}
+
+/* Opened and closed, or failed; where both may be, `sure` is false. */
+static void whole_life(struct told *x, bool opened, bool failed, bool sure) {
+  if (opened)
+    tally_set(&x->end[LIFE_OPENED], sure);
+  if (opened)
+    tally_set(&x->end[LIFE_CLOSED], sure);
+  if (failed)
+    tally_set(&x->end[LIFE_FAILED], sure);
+}
+
+/* Its counters say nothing. Before Linux 5.4 it does not even tell whether the
+ * connection failed. */
+static void event_blank(struct lives_told *t, const struct life_event *e,
+                        struct told *x, const struct told *before) {
+  const struct life *l = &t->lives->life[e->life];
+  bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
+  bool opened = l->established || !tells, failed = !l->established || !tells;
+  if ((x->known || x->awaited) && is_placed(x)) {
+    bool connecting = x->connecting && !x->open && !x->mini;
+    uint64_t failures = x->end[LIFE_FAILED].high;
+    gone(t, x);
+    x->end[LIFE_FAILED].high = failures;
+    if (connecting)
+      whole_life(x, opened, failed, tells);
+    return;
+  }
+  t->doubtful++;
+  x->portless = true;
+  if (t->complete && !x->dead && !x->open)
+    whole_life(x, opened, failed,
+               tells && before == NULL && (failed || is_new(t, x)));
+  else if (failed)
+    tally_set(&x->end[LIFE_FAILED], false);
+}
+
+static void event_whole(struct lives_told *t, const struct life_event *e,
+                        struct told *x, struct told *before) {
+  const struct life *l = &t->lives->life[e->life];
+  bool known = x->known || x->awaited || (t->complete && before != NULL);
+  bool placed = is_placed(x) || before != NULL;
+  bool sure = (known && placed && !x->held) || is_new(t, x);
+  t->doubtful += !sure;
+  if (!x->known && before != NULL)
+    t->cgroup_open = true;
+  if (!l->established) {
+    tally_set(&x->end[LIFE_FAILED], sure);
+  } else if (known || (t->complete && !x->dead)) {
+    if (!x->early || x->connecting)
+      tally_set(&x->end[LIFE_OPENED], sure);
+    tally_set(&x->end[LIFE_CLOSED],
+              sure && (x->open || !x->early || x->connecting));
+  }
+  if (known || (t->complete && !x->dead))
+    counters(t, x, sure);
+  if (!sure && !x->known) /* its socket's past is forgotten, too */
+    x->counter[LIFE_BUSY].high += x->carried;
+  /* Its SYNs that were sent again: no ACK tells when. */
+  if (!sure && !l->established)
+    for (int c = 0; c < LIFE_COUNTERS; c++)
+      x->counter[c].high += l->now[c];
+}
+
+void told_event(struct lives_told *t, const struct life_event *e) {
+  if (e->kind == EVENT_OTHER)
+    return;
+  struct told *x = &t->life[e->life];
+  struct told *before = known_before(t, e->life);
+  x->remembered = false;
+  x->over = x->known || x->awaited || t->complete; /* else it is passed over */
+  if (e->kind == EVENT_BLANK)
+    event_blank(t, e, x, before);
+  else
+    event_whole(t, e, x, before);
+  if (before != NULL)
+    gone(t, before);
+  x->known = x->awaited = false;
+}
+
+bool told_was_before(const struct told *x, bool sure) {
+  if (!x->early || x->connecting)
+    return false;
+  return x->open || !sure;
+}

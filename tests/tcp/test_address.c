@@ -1,0 +1,324 @@
+#include "tcp/address.h"
+#include "util/hash.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct address address(const char *text) {
+  struct prefix p;
+  if (!prefix_parse(text, &p) || p.bits != 128)
+    fail_msg("%s is no address", text);
+  return p.address;
+}
+
+static void test_from_inet(void **state) {
+  (void)state;
+  uint32_t v4[4] = {htonl(0x0a000001), 0xdead, 0xbeef, 1};
+  uint32_t mapped[4] = {0, 0, htonl(0xffff), htonl(0x0a000001)};
+  struct address a = address_from_inet(AF_INET, v4);
+  struct address b = address_from_inet(AF_INET6, mapped);
+  struct address c = address("10.0.0.1");
+  assert_memory_equal(&a, &c, sizeof(a));
+  assert_memory_equal(&b, &c, sizeof(b));
+  mapped[1] = 1;
+  b = address_from_inet(AF_INET6, mapped);
+  assert_false(address_is_ipv4(&b));
+}
+
+static void test_nature(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    bool ipv4, any, loopback;
+  } rows[] = {
+      {"0.0.0.0", true, true, false},
+      {"::", false, true, false},
+      {"::ffff:0.0.0.0", true, true, false},
+      {"127.0.0.1", true, false, true},
+      {"127.255.255.255", true, false, true},
+      {"126.255.255.255", true, false, false},
+      {"128.0.0.0", true, false, false},
+      {"::ffff:127.0.0.2", true, false, true},
+      {"::127.0.0.1", false, false, false},
+      {"::1", false, false, true},
+      {"::2", false, false, false},
+      {"1::1", false, false, false},
+      {"1::", false, false, false},
+      {"10.0.0.0", true, false, false},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    struct address a = address(rows[i].text);
+    if (address_is_ipv4(&a) != rows[i].ipv4 ||
+        address_is_any(&a) != rows[i].any ||
+        address_is_loopback(&a) != rows[i].loopback)
+      fail_msg("%s", rows[i].text);
+  }
+}
+
+static void test_format(void **state) {
+  (void)state;
+  /* The examples of RFC 5952, sections 4 and 5, are among them. */
+  static const char *const rows[][2] = {
+      {"10.1.2.3", "10.1.2.3"},
+      {"255.255.255.255", "255.255.255.255"},
+      {"::ffff:192.0.2.1", "192.0.2.1"},
+      {"::", "::"},
+      {"::1", "::1"},
+      {"1::", "1::"},
+      {"::1:2", "::1:2"},
+      {"2001:0db8::0001", "2001:db8::1"},
+      {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
+      {"2001:db8::1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
+      {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},
+      {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
+      {"2001:DB8::ABCD", "2001:db8::abcd"},
+      {"0:1::", "0:1::"},
+      {"0:1:2:3:4:5:6:7", "0:1:2:3:4:5:6:7"},
+      {"1:2:3:4:5:6:7:0", "1:2:3:4:5:6:7:0"},
+      {"1:2:3:4:5:6:0:0", "1:2:3:4:5:6::"},
+      {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+       "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    char text[ADDRESS_TEXT_MAX];
+    struct address a = address(rows[i][0]);
+    assert_ptr_equal(address_format(&a, text), text);
+    assert_string_equal(text, rows[i][1]);
+  }
+}
+
+/* inet_pton(3) reads back whatever was written. */
+static void test_format_round(void **state) {
+  (void)state;
+  srandom(1);
+  for (int i = 0; i < 100000; i++) {
+    struct address a, b;
+    char text[ADDRESS_TEXT_MAX];
+    for (int j = 0; j < 16; j += 2) {
+      a.bytes[j] = random() % 2 ? 0 : (uint8_t)random();
+      a.bytes[j + 1] = random() % 2 ? 0 : (uint8_t)random();
+    }
+    if (address_is_ipv4(&a))
+      continue;
+    assert_int_equal(inet_pton(AF_INET6, address_format(&a, text), &b), 1);
+    assert_true(address_equal(&a, &b));
+  }
+}
+
+static void test_prefix_parse(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *address;
+    unsigned bits;
+  } rows[] = {
+      {"10.0.0.1", "10.0.0.1", 128},
+      {"10.0.0.0/8", "10.0.0.0", 104},
+      {"10.255.3.4/9", "10.128.0.0", 105},
+      {"0.0.0.0/0", "0.0.0.0", 96},
+      {"1.2.3.4/0", "0.0.0.0", 96},
+      {"1.2.3.4/32", "1.2.3.4", 128},
+      {"::/0", "::", 0},
+      {"::1", "::1", 128},
+      {"2001:db8::/32", "2001:db8::", 32},
+      {"2001:db8:ffff::/33", "2001:db8:8000::", 33},
+      {"fe80::1/128", "fe80::1", 128},
+      {"::ffff:10.0.0.0/104", "10.0.0.0", 104},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    struct prefix p;
+    struct address a = address(rows[i].address);
+    if (!prefix_parse(rows[i].text, &p) || p.bits != rows[i].bits ||
+        !address_equal(&p.address, &a))
+      fail_msg("%s", rows[i].text);
+  }
+
+  static const char *const wrong[] = {
+      "",
+      "/",
+      "/8",
+      "10.0.0",
+      "10.0.0.0/",
+      "10.0.0.0/33",
+      "10.0.0.0/-1",
+      "10.0.0.0/+8",
+      "10.0.0.0/ 8",
+      "10.0.0.0/8x",
+      "10.0.0.0/08",
+      "10.0.0.0/8/8",
+      "10.0.0.256",
+      "10.0.0.1:80",
+      " 10.0.0.1",
+      "10.0.0.1 ",
+      "::/129",
+      "::1::",
+      "[::1]",
+      "fe80::1%lo",
+      "localhost",
+      "2001:db8::/4294967296",
+      "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc/8"};
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    struct prefix p, before;
+    memset(&p, 0x5a, sizeof(p));
+    before = p;
+    if (prefix_parse(wrong[i], &p))
+      fail_msg("\"%s\" was taken", wrong[i]);
+    assert_memory_equal(&p, &before, sizeof(p));
+  }
+}
+
+static void test_prefix_match(void **state) {
+  (void)state;
+  static const struct {
+    const char *prefix, *address;
+    bool match;
+  } rows[] = {
+      {"10.0.0.0/8", "10.255.255.255", true},
+      {"10.0.0.0/8", "11.0.0.0", false},
+      {"10.0.0.0/8", "::ffff:10.0.0.9", true},
+      {"10.128.0.0/9", "10.127.255.255", false},
+      {"10.128.0.0/9", "10.128.0.0", true},
+      {"10.0.0.1", "10.0.0.1", true},
+      {"10.0.0.1", "10.0.0.0", false},
+      {"0.0.0.0/0", "255.1.2.3", true},
+      {"0.0.0.0/0", "::", false},
+      {"0.0.0.0/0", "::1.2.3.4", false},
+      {"::ffff:0:0/96", "1.2.3.4", true},
+      {"::/0", "2001:db8::1", true},
+      {"::/0", "::", true},
+      {"::/0", "1.2.3.4", false},
+      {"::/64", "1.2.3.4", false},
+      {"::ffff:0:0/95", "1.2.3.4", false},
+      {"::fffe:0:0/95", "::fffe:0:1", true},
+      {"2001:db8::/32", "2001:db8:ffff::", true},
+      {"2001:db8::/32", "2001:db9::", false},
+      {"2001:db8::/33", "2001:db8:8000::", false},
+      {"::1", "::1", true},
+      {"::1", "::2", false},
+  };
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    struct prefix p;
+    struct address a = address(rows[i].address);
+    assert_true(prefix_parse(rows[i].prefix, &p));
+    if (prefix_match(&p, &a) != rows[i].match)
+      fail_msg("%s, %s", rows[i].prefix, rows[i].address);
+  }
+}
+
+static void test_port_range(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    uint16_t low, high;
+  } rows[] = {{"1", 1, 1},
+              {"443", 443, 443},
+              {"65535", 65535, 65535},
+              {"8000-8099", 8000, 8099},
+              {"7-7", 7, 7},
+              {"1-65535", 1, 65535}};
+  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    struct port_range r;
+    if (!port_range_parse(rows[i].text, &r) || r.low != rows[i].low ||
+        r.high != rows[i].high)
+      fail_msg("%s", rows[i].text);
+  }
+
+  static const char *const wrong[] = {"",
+                                      "0",
+                                      "65536",
+                                      "99999",
+                                      "100000",
+                                      "4294967739",
+                                      "-",
+                                      "-1",
+                                      "1-",
+                                      "2-1",
+                                      "0-1",
+                                      "1-65536",
+                                      "1-2-3",
+                                      "1--2",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1 - 2",
+                                      "0443",
+                                      "0x1BB",
+                                      "1.5",
+                                      "no-such-service",
+                                      "1-no-such-service",
+                                      "111111111111111111111"};
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    struct port_range r = {.low = 11, .high = 22};
+    if (port_range_parse(wrong[i], &r))
+      fail_msg("\"%s\" was taken", wrong[i]);
+    assert_int_equal(r.low, 11);
+    assert_int_equal(r.high, 22);
+  }
+}
+
+/* Whatever this host's list of services holds for TCP. */
+static void test_service(void **state) {
+  (void)state;
+  char name[64] = "";
+  int port = 0;
+  setservent(1);
+  for (struct servent *s; port == 0 && (s = getservent()) != NULL;)
+    if (strcmp(s->s_proto, "tcp") == 0 && s->s_port != 0 &&
+        strlen(s->s_name) < sizeof(name)) {
+      strcpy(name, s->s_name);
+      port = ntohs((uint16_t)s->s_port);
+    }
+  endservent();
+  if (port == 0)
+    skip();
+
+  struct port_range r;
+  assert_true(port_range_parse(name, &r));
+  assert_int_equal(r.low, port);
+  assert_int_equal(r.high, port);
+}
+
+/* Each bit of the data changes about half of the result's bits, and small
+ * numbers spread over a small table. */
+static void test_hash(void **state) {
+  (void)state;
+  uint8_t data[19] = {1, 2, 3};
+  for (size_t size = 1; size <= sizeof(data); size++) {
+    uint64_t before = hash_bytes(data, size, 7);
+    int changed = 0;
+    for (size_t bit = 0; bit < size * 8; bit++) {
+      data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+      changed += __builtin_popcountll(before ^ hash_bytes(data, size, 7));
+      data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_in_range(changed, size * 8 * 26, size * 8 * 38);
+    assert_true(hash_bytes(data, size, 7) == before);
+    assert_true(hash_bytes(data, size, 8) != before);
+    assert_true(hash_bytes(data, size - 1, 7) != before);
+  }
+
+  unsigned slot[256] = {0}, most = 0;
+  for (uint64_t i = 0; i < 256 * 16; i++) {
+    unsigned *s = &slot[hash_bytes(&i, sizeof(i), 0) % 256];
+    if (++*s > most)
+      most = *s;
+  }
+  assert_in_range(most, 17, 40); /* 16 on average */
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_from_inet),    cmocka_unit_test(test_nature),
+      cmocka_unit_test(test_format),       cmocka_unit_test(test_format_round),
+      cmocka_unit_test(test_prefix_parse), cmocka_unit_test(test_prefix_match),
+      cmocka_unit_test(test_port_range),   cmocka_unit_test(test_service),
+      cmocka_unit_test(test_hash),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
