@@ -140,7 +140,7 @@ def check_terminal(namespace, folder):
 
 
 def check_wrong_options(namespace, folder):
-    conf = os.path.join(folder, "bad.conf")
+    conf = os.path.join(folder, "wrong.conf")
     with open(conf, "w", encoding="ascii") as f:
         f.write("<Plugin tcpinfo>\nNoSuchOption 1\n</Plugin>\n")
     for options, part in ((("--interval", "no"), "--interval"),
