@@ -1,4 +1,4 @@
-# Read by cpack for each generator: which component is packed.
+# cpack reads this file for each generator; it selects the component to pack.
 if(CPACK_GENERATOR STREQUAL "DEB")
   set(component deb)
 elseif(CPACK_GENERATOR STREQUAL "RPM")

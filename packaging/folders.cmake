@@ -1,4 +1,5 @@
-# Read by cpack before it packs: folders are open to all, whatever the umask.
+# cpack reads this file before it packs: makes folders readable for all users,
+# independent of the umask.
 file(GLOB_RECURSE paths LIST_DIRECTORIES true
      "${CPACK_TEMPORARY_INSTALL_DIRECTORY}/*")
 foreach(path IN LISTS paths)

@@ -1,4 +1,5 @@
-"""The parts of tcpinfo-top. Data flow one way:
+"""The modules of tcpinfo-top. Data flow in one direction:
 
-    unixsock -> cache -> health -> row -> table | document -> paper | screen
+    unixsock -> cache -> health -> row -> table -> text_output | screen
+                                   row -> json_output
 """

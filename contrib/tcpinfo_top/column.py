@@ -1,5 +1,5 @@
-"""The columns of the table: which series, how it reads, and from which value on
-it is wrong."""
+"""The columns of the table. Each has a series, a number format, and the
+thresholds of the verdicts "warning" and "failure"."""
 
 import collections
 
@@ -7,7 +7,7 @@ from . import metric
 
 
 def number(value):
-    """Three digits and a unit: 1234567 -> 1.23M."""
+    """Formats with three digits and a unit: 1234567 -> 1.23M."""
     for sign in ("", "k", "M", "G"):
         if abs(value) < 999.5:
             break
@@ -29,14 +29,15 @@ def percent(value):
     return ("%.2f" if 0 < value < 10 else "%.0f") % value
 
 
-# `name` is what options call it. Of a distribution, `series` lacks the
-# statistic. `warning` and `bad` are in the unit of the series, or, where there
-# is one, in percent of `share_of`; None: nothing is wrong with any value.
+# `name` is the column's name in options. The `series` of a distribution lacks
+# the statistic ("latency-rtt"). `format` converts a value to text. `warning`
+# and `failure` are thresholds in the unit of the series, or in percent of the
+# series `share_of` if that is set; None: no value gets this verdict.
 Column = collections.namedtuple(
-    "Column", "name heading width series distribution text warning bad "
+    "Column", "name heading width series distribution format warning failure "
     "share_of", defaults=(False, number, None, None, None))
 
-# The most important ones first: a narrow terminal cuts the last ones.
+# The most important columns come first: a narrow terminal cuts the last ones.
 COLUMNS = (
     Column("connections", "conns", 6, "count-connections"),
     Column("active", "active", 7, "count-active"),
@@ -67,20 +68,21 @@ BY_NAME = {c.name: c for c in COLUMNS}
 
 
 def series(column, values):
-    """Which of {series: value} the column shows, or None."""
+    """Returns the series of {series: value} that the column shows, or None."""
     if column.distribution:
         return metric.best(values, column.series)
     return column.series if column.series in values else None
 
 
 def shows(column, name):
-    """Whether the column may show the series of this name."""
+    """Returns true if the column may show the series of this name."""
     return (name.startswith(column.series + "-") if column.distribution
             else name == column.series)
 
 
 def heading(column, name):
-    """"rtt p95": of a distribution with the statistic that the series has."""
+    """Returns the column's heading, with the statistic of a distribution:
+    "rtt p95"."""
     statistic = name[len(column.series) + 1:]
     return "%s %s" % (column.heading, statistic) if statistic else \
         column.heading

@@ -1,27 +1,28 @@
-"""From the command line to the exit status."""
+"""Runs the program: options, output, signals, exit status."""
 
 import os
 import signal
 import sys
 
-from . import document, options, paper
+from . import json_output, options, text_output
 from .problem import NO_OUTPUT, Problem
 from .viewer import Viewer
 
 
 def display():
-    """A terminal's whole screen where that is possible."""
-    if not sys.stdout.isatty() or paper.plain_terminal():
-        return paper.Paper()
+    """Returns a Screen, or a TextOutput if stdout is no terminal, or one that
+    curses cannot use."""
+    if not sys.stdout.isatty() or text_output.plain_terminal():
+        return text_output.TextOutput()
     try:
         import curses # pylint: disable=import-outside-toplevel
         from .screen import Screen # pylint: disable=import-outside-toplevel
-    except ImportError: # a small Python
-        return paper.Paper()
+    except ImportError: # Python without curses
+        return text_output.TextOutput()
     try:
         curses.setupterm()
-    except curses.error: # a terminal that nobody knows
-        return paper.Paper()
+    except curses.error: # unknown terminal type
+        return text_output.TextOutput()
     return Screen()
 
 
@@ -31,16 +32,16 @@ def live(viewer, interval):
             out.show(viewer.report(), viewer.times())
             if not out.wait(interval):
                 return
-            viewer.again()
+            viewer.read_again()
 
 
 def run(o):
     viewer = Viewer(o)
-    viewer.first()
+    viewer.read_first()
     if o.json:
-        print(document.text(viewer.hosts, viewer.groups), flush=True)
+        print(json_output.text(viewer.hosts, viewer.groups), flush=True)
     elif o.once:
-        paper.Paper().show(viewer.report())
+        text_output.TextOutput().show(viewer.report())
     else:
         live(viewer, o.interval)
 
@@ -48,47 +49,49 @@ def run(o):
 ENDING = signal.SIGINT, signal.SIGTERM
 
 
-def nothing(*_):
-    """Not SIG_IGN: of a signal that came with the first one, Python would then
-    print an OSError."""
+def ignore_signal(*_):
+    """Does nothing. SIG_IGN does not suit: if a second signal is pending
+    already, Python would print an OSError."""
 
 
 def end(number, _):
-    """Once: what follows would disturb the end, which leaves the terminal as it
-    was."""
+    """Ends the program at its first signal, and ignores later ones: they would
+    interrupt restoring the terminal."""
     for s in ENDING:
-        signal.signal(s, nothing)
+        signal.signal(s, ignore_signal)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
 
 
-def no_more_output():
-    """Python would fail to write the rest once more at its end."""
+def discard_output():
+    """Redirects stdout to /dev/null: Python writes the rest of its buffer when
+    it ends, and would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def refuse(code, text):
+def fail(code, text):
+    """Prints an error; returns the exit status."""
     print("tcpinfo-top: %s" % text, file=sys.stderr)
     return code
 
 
-def safely(o):
-    """The exit status."""
+def run_and_report(o):
+    """Returns the exit status; prints any error as one line."""
     try:
         if sys.stdout is None:
             raise Problem(NO_OUTPUT, "the output is closed")
-        sys.stdout.reconfigure(errors="replace") # names come from elsewhere
+        sys.stdout.reconfigure(errors="replace") # for names from other hosts
         run(o)
     except Problem as problem:
-        return refuse(problem.code, problem)
+        return fail(problem.code, problem)
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        no_more_output()
-    except OSError as error: # those of the socket are Problems
-        no_more_output()
-        return refuse(NO_OUTPUT, "cannot write the output: %s" % (
+        discard_output()
+    except OSError as error: # of stdout; those of the socket are Problems
+        discard_output()
+        return fail(NO_OUTPUT, "cannot write the output: %s" % (
             error.strerror or error))
     return 0
 
@@ -99,8 +102,9 @@ def main():
         if signal.getsignal(s) != signal.SIG_IGN:
             signal.signal(s, end)
     try:
-        return safely(o)
+        return run_and_report(o)
     finally:
-        # Python sets the default at its end, but does not touch this.
+        # When Python ends it restores the default action of caught signals,
+        # but not of ignored ones.
         for s in ENDING:
             signal.signal(s, signal.SIG_IGN)

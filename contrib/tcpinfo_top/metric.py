@@ -1,7 +1,6 @@
-"""Series by name: their units, and the statistic that stands for a
-distribution."""
+"""Units of series, and the statistic that represents a distribution."""
 
-# By type; of counters, which collectd gives as rates, with "/s".
+# Units by collectd's type. collectd reports counters as rates: unit with "/s".
 UNITS = {
     "bucket": "connections",
     "bytes": "bytes",
@@ -17,7 +16,7 @@ UNITS = {
     "total_events": "events/s",
     "total_time_in_ms": "ms/s",
 }
-# By metric, where it is not that of the type.
+# Units by type and metric, if they differ from the unit of the type.
 OTHER_UNITS = {
     ("bytes", "bbr_bandwidth"): "bytes/s",
     ("bytes", "delivery_rate"): "bytes/s",
@@ -26,7 +25,7 @@ OTHER_UNITS = {
     ("count", "cwnd"): "segments",
     ("count", "lost"): "segments",
     ("count", "members"): "members",
-    ("count", "members_folded"): "members",
+    ("count", "members_in_other"): "members",
     ("count", "outliers"): "members",
     ("count", "reordering"): "segments",
     ("count", "retrans_out"): "segments",
@@ -37,27 +36,29 @@ OTHER_UNITS = {
 
 
 def unit(series):
-    """"latency-rtt-p95" -> "s"; "" for a type that the plugin does not use."""
+    """Returns the unit of a series: "s" for "latency-rtt-p95", "" for a type
+    that the plugin does not use."""
     kind, _, instance = series.partition("-")
     return OTHER_UNITS.get((kind, instance.partition("-")[0]),
                            UNITS.get(kind, ""))
 
 
 def rank(statistic):
-    """What says most about how bad it is comes first: the percentile closest to
-    p95, then max, avg and min. None where it does not say that (sum)."""
+    """Returns a number that is lowest for the statistic to prefer: the
+    percentile closest to p95, then max, avg and min; None for a statistic that
+    cannot represent a distribution (sum)."""
     if statistic[:1] == "p":
         return abs(float(statistic[1:]) - 95)
     return {"max": 100, "avg": 101, "min": 102}.get(statistic)
 
 
 def best(values, distribution):
-    """The series of the best statistic of "latency-rtt" in {series: value}, or
-    None."""
+    """Returns the series with the statistic to prefer of a distribution such as
+    "latency-rtt", out of {series: value}, or None."""
     found = []
     for series in values:
         if series.startswith(distribution + "-"):
-            place = rank(series[len(distribution) + 1:])
-            if place is not None:
-                found.append((place, series))
+            order = rank(series[len(distribution) + 1:])
+            if order is not None:
+                found.append((order, series))
     return min(found)[1] if found else None

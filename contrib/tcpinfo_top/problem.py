@@ -1,10 +1,9 @@
-"""Why there is nothing to show; one line for people, one exit code for
-programs."""
+"""The reason why nothing can be shown: a line of text and an exit code."""
 
-NO_OUTPUT = 1 # could be written
-NO_ANSWER = 3 # from collectd
-NO_VALUES = 4 # of the plugin tcpinfo
-NO_SUCH = 5   # group or host
+NO_OUTPUT = 1 # the output cannot be written
+NO_ANSWER = 3 # collectd does not answer
+NO_VALUES = 4 # collectd has no values of the plugin tcpinfo
+NO_SUCH = 5   # no such group or host
 
 
 class Problem(Exception):

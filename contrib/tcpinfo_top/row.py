@@ -1,4 +1,5 @@
-"""Groups and members as rows, the worst first."""
+"""The rows of the table: groups and members with values and verdicts, in
+order."""
 
 import re
 
@@ -8,7 +9,7 @@ OTHER = "other"
 
 
 class Row:
-    """`member` None: the group's total."""
+    """Values and verdict of a member, or of a group if `member` is None."""
 
     def __init__(self, host, group, member, values, verdict):
         self.host, self.group, self.member = host, group, member
@@ -20,14 +21,14 @@ class Row:
 
 
 def natural(name):
-    """10.0.0.9 comes before 10.0.0.10."""
-    # Every second part is a number.
+    """Returns a sort key by which 10.0.0.9 comes before 10.0.0.10."""
+    # re.split() returns text and numbers in turn.
     return [(part, 0) if i % 2 == 0 else ("", int(part))
             for i, part in enumerate(re.split(r"([0-9]+)", name or ""))]
 
 
 def key(sort):
-    """What to sort rows by: "health", "name", or the name of a column."""
+    """Returns the sort key of rows for "health", "name", or a column's name."""
     def by_name(row):
         return natural(row.group), natural(row.member), natural(row.host)
 
@@ -44,8 +45,8 @@ def key(sort):
 
 
 class Rows:
-    """The rows of a group, each with its verdict: `total`, the `members` in
-    order, `other` (or None), `worst` (by number)."""
+    """The rows of one group: `total`, the sorted `members`, `other` (or None)
+    and `worst` (sorted by number)."""
 
     def __init__(self, host, group, thresholds, sort):
         def row(member, values):
@@ -59,13 +60,14 @@ class Rows:
                       for n, values in sorted(group.worst.items())]
 
     def all(self):
-        """The total, the members, and last what is none."""
+        """Returns the total, the members, then "other" and the worst."""
         return ([self.total, *self.members] +
                 ([self.other] if self.other else []) + self.worst)
 
 
 def groups(hosts, names, thresholds, sort):
-    """[Rows] of the groups with these names (None: all) of all hosts."""
+    """Returns the sorted [Rows] of the groups with these names (None: all) of
+    all hosts."""
     out = [Rows(h, g, thresholds, sort) for h in hosts
            for g in h.groups.values() if names is None or g.name in names]
     order = key(sort)

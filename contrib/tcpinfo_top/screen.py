@@ -1,14 +1,14 @@
-"""The report on a whole terminal, drawn anew as it changes or the terminal
-does. What was there before comes back at the end."""
+"""Shows the report on the whole terminal, and draws it again if the report or
+the size of the terminal changes. The end restores the terminal's contents."""
 
 import curses
 import os
 import time
 
 from . import table
-from .paper import cut
+from .text_output import cut
 
-QUIT = ("q", "Q") # no Esc: arrows and the wheel begin with it
+QUIT = ("q", "Q") # not Esc: arrow keys and the mouse wheel send it, too
 
 
 class Screen:
@@ -36,7 +36,7 @@ class Screen:
     def _hide_cursor():
         try:
             curses.curs_set(0)
-        except curses.error: # this terminal cannot
+        except curses.error: # not supported by this terminal
             pass
 
     def _colours(self):
@@ -48,15 +48,15 @@ class Screen:
         curses.init_pair(2, curses.COLOR_RED, -1)
         self.styles = {"heading": curses.A_BOLD,
                        "warning": curses.color_pair(1),
-                       "bad": curses.color_pair(2) | curses.A_BOLD}
+                       "failure": curses.color_pair(2) | curses.A_BOLD}
 
     def show(self, report, _=None):
-        """Also of the same values as before: their age has changed."""
+        """Draws the report, also if only the age of the values has changed."""
         self.report = report
         self._draw()
 
     def wait(self, seconds):
-        """Whether to go on."""
+        """Waits for a key; returns false if it is one that ends the program."""
         end = time.monotonic() + seconds
         while True:
             rest = end - time.monotonic()
@@ -70,11 +70,11 @@ class Screen:
             elif 0 <= key < 256 and chr(key) in QUIT:
                 return False
             elif key < 0 and time.monotonic() - began < 0.01:
-                time.sleep(min(rest, 0.1)) # no keyboard
+                time.sleep(min(rest, 0.1)) # stdin is closed
 
     def _draw(self):
         height, width = self.window.getmaxyx()
-        # The last place of the last line cannot be written without scrolling.
+        # Writing to the last column of the last line would scroll.
         width -= 1
         self.window.erase()
         for y, line in enumerate(page(self.report, width, height)[:height]):
@@ -87,19 +87,19 @@ class Screen:
     def _write(self, y, x, text, style):
         try:
             self.window.addstr(y, x, text, style)
-        except curses.error: # the terminal has become smaller meanwhile
+        except curses.error: # the terminal has just become smaller
             pass
 
 
 def page(report, width, height):
-    """The lines for a screen of this size: rows that have no place are
-    counted, the legend is there where a place is left."""
-    heads, feet = report.heads(), [[]] + report.feet()
+    """Returns the lines for a screen of this size. A last line counts the rows
+    that do not fit; the legend is shown if there is space for it."""
+    header, footer = report.header(), [[]] + report.footer()
     heading, *rows = report.table(width)
-    room = height - len(heads) - 1 - len(feet)
-    if len(rows) > room:
-        shown = max(room - 1, 1)
+    free = height - len(header) - 1 - len(footer)
+    if len(rows) > free:
+        shown = max(free - 1, 1)
         rows = rows[:shown] + [[("... and %d more" % (len(rows) - shown), "")]]
-    lines = heads + [heading] + rows + feet
+    lines = header + [heading] + rows + footer
     extra = [[]] + table.legend()
     return lines + extra if len(lines) + len(extra) <= height else lines

@@ -1,23 +1,24 @@
-"""Rows as lines of text. A line is a list of (text, style); styles are "",
-"heading", "warning" and "bad"."""
+"""Formats rows as lines of text. A line is a list of (text, style); styles are
+"", "heading", "warning" and "failure"."""
 
 import time
 
 from . import column, health, metric
 
-STYLES = ("", "warning", "bad") # by level
-GAP = 2
-SHORTEST_NAME = 12 # columns are left out before names are cut to this
-FOOTERS = 5
+STYLES = ("", "warning", "failure") # by level
+GAP = 2 # spaces between columns
+# Columns are left out before names are cut to less than this.
+SHORTEST_NAME = 12
+FOOTERS = 5 # hosts whose plugin's own values are shown
 LEGEND = """\
-queue: what queues and ACKs that are held back add to the round trip.
-retr: segments sent again. net, rcv, snd, idle: the share of the connections'
-time in which the network, the peer's window or the own send buffer held them
-back, or there was nothing to send."""
+queue: the part of the round trip that queues and delayed ACKs add.
+retr: retransmitted segments. net, rcv, snd, idle: the share of the connections'
+time in which the network, the peer's receive window or this host's send buffer
+limited them, or in which there was nothing to send."""
 
 
 class Report:
-    """What is to be shown, before it is known how much room there is."""
+    """The table with the lines above and below it, for a screen of any size."""
 
     def __init__(self, hosts, groups, members, sort):
         self.hosts = hosts
@@ -26,19 +27,21 @@ class Report:
         self.sort = sort
         self.notes = [] # lines below the title
 
-    def heads(self):
+    def header(self):
         return [[(title(self.hosts), "heading")]] + self.notes
 
-    def feet(self):
+    def footer(self):
         return footers(self.hosts) + hints(self.rows)
 
     def table(self, width=None):
-        """The heading and a line for each row."""
+        """Returns the heading and a line for each row, cut to `width`
+        columns."""
         return Grid(self.rows, len(self.hosts) > 1, self.sort).lines(width)
 
 
 def printable(text):
-    """Names come from elsewhere, and may hold what a terminal obeys."""
+    """Replaces control characters: names from other hosts could hold escape
+    sequences."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -58,11 +61,11 @@ def title(hosts):
                              ago(times[0]))
     return "%d hosts  %s%s" % (len(hosts), clock(max(times)), ago(max(times))) \
         + ("" if min(times) == max(times) else
-           ", the oldest of %s" % clock(min(times)))
+           ", oldest read at %s" % clock(min(times)))
 
 
 class Grid:
-    """Rows with the columns for which any of them has a value."""
+    """Rows, and the columns for which at least one row has a value."""
 
     def __init__(self, rows, with_host, sort):
         self.rows, self.sort = rows, sort
@@ -81,8 +84,7 @@ class Grid:
         if width is not None:
             columns = self._fit(columns, width - SHORTEST_NAME * len(self.names)
                                 - len("warning") - GAP * len(names))
-            room = width - sum(c[1] for c in columns)
-            names = shorten(names, room)
+            names = shorten(names, width - sum(c[1] for c in columns))
         out = [[("".join(left(text, size) for text, size, _ in names) +
                  "".join("%*s" % (size, text) for text, size, _, _ in columns),
                  "heading")]]
@@ -95,26 +97,28 @@ class Grid:
         return out
 
     def _column(self, c, series):
-        """(heading, width, [(text, style)], name)"""
+        """Returns (heading, width, [(text, style)], name)."""
         cells = [cell(c, series, r) for r in self.rows]
         text = column.heading(c, series)
         size = max([c.width, len(text) + GAP] +
                    [len(t) + GAP for t, _ in cells])
         return text, size, cells, c.name
 
-    def _fit(self, columns, room):
-        """Leaves out the last ones, but not the one that rows are sorted by."""
+    def _fit(self, columns, width):
+        """Leaves out the last columns until the rest fits; keeps the column by
+        which rows are sorted."""
         columns = list(columns)
-        while sum(c[1] for c in columns) > room:
-            spare = [c for c in columns if c[3] != self.sort]
-            if not spare:
+        while sum(c[1] for c in columns) > width:
+            removable = [c for c in columns if c[3] != self.sort]
+            if not removable:
                 break
-            columns.remove(spare[-1])
+            columns.remove(removable[-1])
         return columns
 
 
 def shown(c, rows):
-    """The series of the column that any row has, the best statistic first."""
+    """Returns the column's series that any row has, the preferred statistic
+    first."""
     found = {column.series(c, r.values) for r in rows} - {None}
     return sorted(found, key=lambda s: metric.rank(
         s[len(c.series) + 1:]) if c.distribution else 0)
@@ -124,7 +128,7 @@ def cell(c, series, row):
     value = row.values.get(series)
     level = max((f.level for f in row.verdict.findings if f.series == series),
                 default=0)
-    return ("-" if value is None else c.text(value)), STYLES[level]
+    return ("-" if value is None else c.format(value)), STYLES[level]
 
 
 def left(text, size):
@@ -133,10 +137,10 @@ def left(text, size):
     return "%-*s" % (size + GAP, text)
 
 
-def shorten(names, room):
-    """Cuts host and group to what is left, the longer one first."""
+def shorten(names, width):
+    """Cuts the columns of host and group to `width`, the longer one first."""
     sizes = [size for _, size, _ in names]
-    while sum(sizes) + GAP * len(sizes) > room:
+    while sum(sizes) + GAP * len(sizes) > width:
         longest = max(range(len(sizes) - 1), key=lambda i: sizes[i])
         if sizes[longest] <= 4:
             break
@@ -146,31 +150,32 @@ def shorten(names, room):
 
 
 def footers(hosts):
-    """The plugin's own health, that of hosts with trouble first."""
-    lines = [footer(h, len(hosts) > 1) for h in hosts if h.own]
+    """Returns a line with the plugin's own values for each host, those with
+    errors first; a last line counts the hosts that are left out."""
+    lines = [self_line(h, len(hosts) > 1) for h in hosts if h.own]
     lines.sort(key=lambda line: all(not style for _, style in line))
     more = len(lines) - FOOTERS
     if more <= 0:
         return lines
     rest = lines[FOOTERS:]
-    bad = sum(any(style for _, style in line) for line in rest)
+    failing = sum(any(style for _, style in line) for line in rest)
     return lines[:FOOTERS] + [[("self of %d more hosts: %s" % (
-        more, "%d of them with trouble" % bad if bad else "all is well"),
-        "warning" if bad else "")]]
+        more, "%d with errors" % failing if failing else "no errors"),
+        "warning" if failing else "")]]
 
 
-def footer(host, with_name):
+def self_line(host, with_name):
     own = host.own
     parts = []
     if host.dropped:
         parts.append(("the dump of %s was dropped" % clock(host.own_time),
-                      "bad"))
-    for series, form, wrong in (
-            ("count-sockets_dumped", "sockets %s", None),
-            ("count-sockets_matched", "in groups %s", None),
-            ("latency-dump_time", "dump %s", None),
-            ("latency-cpu_time", "CPU %s", None),
-            ("total_events-dump_errors", "dump errors %s/s", "bad"),
+                      "failure"))
+    for series, form, style in (
+            ("count-sockets_dumped", "sockets %s", ""),
+            ("count-sockets_matched", "in groups %s", ""),
+            ("latency-dump_time", "dump %s", ""),
+            ("latency-cpu_time", "CPU %s", ""),
+            ("total_events-dump_errors", "dump errors %s/s", "failure"),
             ("total_events-malformed", "malformed %s/s", "warning"),
             ("total_events-close_events_lost", "close events lost %s/s",
              "warning"),
@@ -180,7 +185,7 @@ def footer(host, with_name):
         if value is not None:
             text = column.latency if series.startswith("latency") else \
                 column.number
-            parts.append((form % text(value), wrong if wrong and value else ""))
+            parts.append((form % text(value), style if value else ""))
     name = "self of %s: " % printable(host.name) if with_name else "self: "
     out = [(name, "")]
     for i, part in enumerate(parts):
@@ -191,8 +196,8 @@ def footer(host, with_name):
 def hints(rows):
     counts = [r.values.get("count-connections") for r in rows]
     if counts and all(n == 0 for n in counts):
-        return [[("No connection in any group. Loopback is not in the group "
-                  "`all` that there is without any <Group>.", "")]]
+        return [[("No group has any connection. The default group `all` leaves "
+                  "out loopback connections.", "")]]
     return []
 
 

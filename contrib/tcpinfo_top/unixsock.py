@@ -1,5 +1,5 @@
-"""collectd's unixsock plugin: the names of all values, and values by name. What
-they mean is not known here."""
+"""A client of collectd's unixsock plugin: lists the identifiers of all values,
+and gets values by identifier. This module does not interpret them."""
 
 import errno
 import grp
@@ -10,9 +10,9 @@ import socket
 
 from .problem import NO_ANSWER, Problem
 
-TIMEOUT = 10 # seconds without a byte
-# Requests under way. So many fit into a socket's buffer, so that collectd and
-# this program never both wait for the other to read.
+TIMEOUT = 10 # seconds without a byte from collectd
+# Requests sent before their answers are read. This many fit into a socket's
+# buffer; with more, collectd and this program could block each other.
 BATCH = 100
 
 
@@ -28,21 +28,21 @@ def owner(path):
         st = os.stat(path)
     except OSError:
         return ""
-    return ", which is for user %s and group %s, mode %o" % (
+    return " (user %s, group %s, mode %o)" % (
         name_of(pwd.getpwuid, st.st_uid), name_of(grp.getgrgid, st.st_gid),
         st.st_mode & 0o777)
 
 
-def why(error, path, timeout):
+def describe(error, path, timeout):
     code = getattr(error, "errno", None)
     if code in (errno.ENOENT, errno.ENOTDIR):
-        return ("there is no socket %s: does collectd run, with LoadPlugin "
-                "unixsock? Is its SocketFile another one (--socket)?" % path)
+        return ("there is no socket %s: is collectd running with LoadPlugin "
+                "unixsock? If its SocketFile differs, use --socket" % path)
     if code in (errno.EACCES, errno.EPERM):
         return ("no permission for %s%s: see SocketGroup and SocketPerms of "
                 "collectd's unixsock plugin" % (path, owner(path)))
     if code == errno.ECONNREFUSED:
-        return "nobody answers at %s: collectd does not run" % path
+        return "nobody answers at %s: collectd is not running" % path
     if isinstance(error, socket.timeout):
         return "no answer at %s for %.0f s" % (path, timeout)
     return "%s: %s" % (path, getattr(error, "strerror", None) or error)
@@ -53,12 +53,12 @@ def quoted(name):
 
 
 class Connection:
-    """Raises Problem, whatever goes wrong. `patience`: seconds without a byte,
-    where they are less than usual."""
+    """Every failure raises Problem. `timeout` is the number of seconds without
+    a byte from collectd after which to give up, at most TIMEOUT."""
 
-    def __init__(self, path, patience=None):
+    def __init__(self, path, timeout=None):
         self.path = path
-        self.timeout = TIMEOUT if patience is None else min(TIMEOUT, patience)
+        self.timeout = TIMEOUT if timeout is None else min(TIMEOUT, timeout)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(self.timeout)
         try:
@@ -75,16 +75,16 @@ class Connection:
         self.lines.close()
         self.socket.close()
 
-    def names(self):
-        """Yields (time of the last update, name) of every value."""
+    def list_values(self):
+        """Yields (time of the last update, identifier) of every value."""
         self._send("LISTVAL\n")
         for _ in range(self._count()):
             when, _, name = self._line().partition(" ")
             yield self._number(when), name
 
-    def values(self, names):
-        """{name: value}, counters as rates, without those that are gone
-        meanwhile or are not a finite number."""
+    def get_values(self, names):
+        """Returns {identifier: value}; counters are rates. Values that are gone
+        by now or are not a finite number are left out."""
         out = {}
         for start in range(0, len(names), BATCH):
             part = names[start:start + BATCH]
@@ -96,7 +96,7 @@ class Connection:
         return out
 
     def _problem(self, error):
-        return Problem(NO_ANSWER, why(error, self.path, self.timeout))
+        return Problem(NO_ANSWER, describe(error, self.path, self.timeout))
 
     def _value(self):
         found = [self._line() for _ in range(self._count())]
@@ -114,14 +114,15 @@ class Connection:
         except OSError as error:
             raise self._problem(error) from error
         if not line.endswith(b"\n"):
-            raise Problem(NO_ANSWER, "%s: the connection was closed: collectd "
-                          "has ended" % self.path)
+            raise Problem(NO_ANSWER, "%s: collectd closed the connection" %
+                          self.path)
         return line[:-1].decode("utf-8", "surrogateescape")
 
     def _count(self):
-        """How many lines follow; below 0, which tells of a failure, none."""
+        """Reads the line with the number of lines that follow; a number below 0
+        is an error, without more lines."""
         line = self._line()
-        while not line: # some failures are followed by an empty line
+        while not line: # some errors are followed by an empty line
             line = self._line()
         return int(self._number(line.partition(" ")[0]))
 
@@ -129,6 +130,6 @@ class Connection:
         try:
             return float(text)
         except ValueError:
-            raise Problem(NO_ANSWER, "%s does not answer as collectd's "
-                          "unixsock plugin does: %r" % (self.path, text)
+            raise Problem(NO_ANSWER, "%s: unexpected answer, not of collectd's "
+                          "unixsock plugin: %r" % (self.path, text)
                           ) from None

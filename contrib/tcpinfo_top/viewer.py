@@ -1,26 +1,28 @@
-"""What was read last, as the options want to see it."""
+"""Reads the values, selects those that the options ask for, and keeps them."""
 
 import time
 
 from . import cache, health, options, row, table
 from .problem import NO_SUCH, Problem
 
-GONE = 3 # hosts that are named
-LEAST_PATIENCE = 1 # seconds: a busy collectd is not one that does not answer
+HOSTS_NAMED = 3 # of those that are gone
+# Seconds: with a shorter timeout a busy collectd would count as one that does
+# not answer.
+LEAST_TIMEOUT = 1
 
 
-def choose(hosts, what, names):
-    """Refuses a name that is not there."""
-    there = sorted(hosts)
+def check_names(known, kind, names):
+    """Raises Problem if one of `names` is not in `known`."""
     for name in names or ():
-        if name not in hosts:
-            raise Problem(NO_SUCH, "no %s '%s'; there is %s" % (
-                what, table.printable(name),
-                table.printable(", ".join(there)) or "none"))
+        if name not in known:
+            raise Problem(NO_SUCH, "no %s '%s'; available: %s" % (
+                kind, table.printable(name),
+                table.printable(", ".join(sorted(known))) or "none"))
 
 
 class Viewer:
-    """Reads, and shows what it read last, also while nothing can be read."""
+    """Keeps the hosts and groups of the last successful read, to show them
+    while collectd cannot be read."""
 
     def __init__(self, o):
         self.o = o
@@ -29,17 +31,18 @@ class Viewer:
         self.cache = cache.Cache(o.socket, options.wanted(o))
         self.hosts, self.groups = [], []
         self.gone = {} # {host: when it was last read}
-        self.trouble = None # the Problem of the last look, or None
+        self.problem = None # of the last read, or None
 
-    def look(self, patience=None):
-        """Raises Problem, and then keeps what was read before."""
-        found = {n: h for n, h in self.cache.read(patience).items()
+    def read(self, timeout=None):
+        """Reads the values; raises Problem and then keeps the last ones."""
+        found = {n: h for n, h in self.cache.read(timeout).items()
                  if h.groups}
-        choose(found, "host", self.o.host)
+        check_names(found, "host", self.o.host)
         hosts = [h for h in found.values()
                  if not self.o.host or h.name in self.o.host]
-        choose({g for h in hosts for g in h.groups}, "group", self.o.group)
-        if self.o.group: # hosts without it are of no interest
+        check_names({g for h in hosts for g in h.groups}, "group",
+                    self.o.group)
+        if self.o.group: # leave out hosts without such a group
             hosts = [h for h in hosts if h.groups.keys() & self.o.group]
         hosts.sort(key=lambda h: row.natural(h.name))
         self.gone.update((h.name, h.time) for h in self.hosts)
@@ -49,44 +52,51 @@ class Viewer:
         self.groups = row.groups(hosts, self.o.group, self.thresholds,
                                  self.o.sort)
 
-    def first(self):
-        """look(), with patience."""
+    def read_first(self):
+        """Reads the values for the first time; tries again for the time of
+        --wait."""
         if self.o.wait is None:
-            return self.look()
+            return self.read()
         end = time.monotonic() + self.o.wait
         while True:
-            rest = max(end - time.monotonic(), LEAST_PATIENCE)
+            remaining = max(end - time.monotonic(), LEAST_TIMEOUT)
             try:
-                return self.look(rest)
+                return self.read(remaining)
             except Problem:
                 if time.monotonic() >= end:
                     raise
                 time.sleep(0.1)
 
-    def again(self):
+    def read_again(self):
+        """Reads the values; stores a Problem for the report."""
         try:
-            self.look()
-            self.trouble = None
+            self.read()
+            self.problem = None
         except Problem as problem:
-            self.trouble = problem
+            self.problem = problem
 
     def report(self):
         report = table.Report(self.hosts, self.groups,
                               self.o.members or self.o.group, self.o.sort)
-        if self.trouble:
-            report.notes.append([("%s was the last read: %s" % (
-                table.clock(max(h.time for h in self.hosts)), self.trouble),
-                "bad")])
-        last = sorted(self.gone.items(), key=lambda g: (-g[1], g[0]))
-        for name, when in last[:GONE]:
-            report.notes.append([("%s was the last read of %s, which is not "
-                                  "there any more" % (table.clock(when),
-                                  table.printable(name)), "bad")])
-        if len(last) > GONE:
-            report.notes.append([("and %d more hosts are not there any more" % (
-                len(last) - GONE), "bad")])
+        if self.problem:
+            report.notes.append(note("no new values since %s: %s" % (
+                table.clock(max(h.time for h in self.hosts)), self.problem)))
+        gone = sorted(self.gone.items(), key=lambda g: (-g[1], g[0]))
+        for name, when in gone[:HOSTS_NAMED]:
+            report.notes.append(note(
+                "host %s is gone; its last read was at %s" % (
+                    table.printable(name), table.clock(when))))
+        if len(gone) > HOSTS_NAMED:
+            report.notes.append(note("and %d more hosts are gone" %
+                                     (len(gone) - HOSTS_NAMED)))
         return report
 
     def times(self):
-        """Differ when there are new values."""
+        """Returns the times of all reads; they differ if there are new
+        values."""
         return [(h.name, h.time, h.own_time) for h in self.hosts]
+
+
+def note(text):
+    """Returns a line in the style of a failure."""
+    return [(text, "failure")]

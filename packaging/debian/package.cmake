@@ -1,4 +1,5 @@
-# The .deb. Its version has no revision: who makes the package makes the source.
+# The .deb. Its version has no Debian revision: it is a native package, made from
+# the project's own source.
 set(name collectd-plugin-tcpinfo)
 set(documents usr/share/doc/${name})
 set(scripts ${CMAKE_CURRENT_LIST_DIR})
@@ -19,7 +20,7 @@ if(EXISTS ${top})
   string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", python3:any")
 endif()
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# collectd-core has no configuration of its own.
+# collectd-core contains no configuration; collectd does.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS collectd)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA

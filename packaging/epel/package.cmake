@@ -13,14 +13,14 @@ set(CPACK_RPM_PACKAGE_SUMMARY "Health of TCP connections, for collectd")
 set(CPACK_RPM_PACKAGE_DESCRIPTION "${CPACK_PACKAGE_DESCRIPTION}")
 set(CPACK_RPM_PACKAGE_LICENSE MIT)
 set(CPACK_RPM_PACKAGE_REQUIRES "collectd >= 5.12, collectd < 6")
-set(CPACK_RPM_PACKAGE_AUTOPROV no) # nobody links with the module
+set(CPACK_RPM_PACKAGE_AUTOPROV no) # no program links with the module
 set(CPACK_RPM_CHANGELOG_FILE ${CMAKE_CURRENT_LIST_DIR}/changelog)
 set(CPACK_RPM_POST_UNINSTALL_SCRIPT_FILE ${CMAKE_CURRENT_LIST_DIR}/postun)
 set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none
 %define packager ${TCPINFO_CONTACT}")
 set(CPACK_RPM_USER_FILELIST "%config(noreplace) /etc/collectd.d/tcpinfo.conf"
                             "%license /${licenses}/LICENSE")
-# Folders that are the system's, or collectd's.
+# Folders that belong to the system or to collectd.
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION
     /etc/collectd.d /usr/lib64/collectd /usr/share/licenses /usr/share/man
     /usr/share/man/man1 /usr/share/man/man5)

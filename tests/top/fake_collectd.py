@@ -1,5 +1,5 @@
-"""A socket that answers as collectd's unixsock plugin does: with what was
-recorded of one, or from values of the test."""
+"""A socket that answers like collectd's unixsock plugin: with recorded answers,
+or with values that the test sets."""
 
 import os
 import re
@@ -9,12 +9,13 @@ import tempfile
 import threading
 import time
 
+LIMIT = 120 # seconds to wait for a condition; the machine may be busy
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "contrib"))
 
 
 def recorded(name="recorded.txt"):
-    """A function from a request to the answer that stands behind it."""
+    """Returns a function that maps a request to its recorded answer."""
     answers, request = {}, None
     with open(os.path.join(HERE, name), encoding="ascii") as f:
         for line in f:
@@ -27,23 +28,26 @@ def recorded(name="recorded.txt"):
 
 
 class Values:
-    """`known`: {name: (time, value)}; value None: it goes before it is asked
-    for. `before_list` is called before each LISTVAL."""
+    """`known` is {identifier: (time, value)}; a value None is listed, and gone
+    when it is requested. `before_list` is called before each LISTVAL.
+    `requested` lists the identifiers of all GETVALs, `listings` counts the
+    LISTVALs."""
 
     def __init__(self, known):
-        self.known, self.asked, self.looks = known, [], 0
+        self.known, self.requested, self.listings = known, [], 0
         self.before_list = lambda: None
 
     def __call__(self, request):
         if request == "LISTVAL":
-            self.looks += 1
+            self.listings += 1
             self.before_list()
+            known = list(self.known.items()) # the test may change it meanwhile
             return "%d Value%s found\n" % (
-                len(self.known), "" if len(self.known) == 1 else "s") + "".join(
+                len(known), "" if len(known) == 1 else "s") + "".join(
                     "%.3f %s\n" % (when, name)
-                    for name, (when, _) in sorted(self.known.items()))
+                    for name, (when, _) in sorted(known))
         name = re.sub(r"\\(.)", r"\1", request[len('GETVAL "'):-1])
-        self.asked.append(name)
+        self.requested.append(name)
         value = self.known.get(name, (0, None))[1]
         if value is None:
             return "-1 No such value.\n"
@@ -52,10 +56,12 @@ class Values:
         return "1 Value found\nvalue=%s\n" % (
             "NaN" if value != value else "%e" % value)
 
-    def wait(self, looks):
-        """Until it was looked at so many times more."""
-        end = self.looks + looks
-        while self.looks < end:
+    def wait_for_listings(self, count):
+        """Waits until the values were listed so many times more."""
+        wanted, end = self.listings + count, time.monotonic() + LIMIT
+        while self.listings < wanted:
+            if time.monotonic() > end:
+                raise TimeoutError("no %d LISTVAL in %d s" % (count, LIMIT))
             time.sleep(0.01)
 
 
@@ -64,7 +70,7 @@ class Handler(socketserver.StreamRequestHandler):
         for line in self.rfile:
             answer = self.server.answer(line.decode(
                 "utf-8", "surrogateescape").rstrip("\n"))
-            for part in answer.splitlines(True): # collectd buffers by line
+            for part in answer.splitlines(True): # like collectd, line by line
                 self.wfile.write(part.encode("utf-8", "surrogateescape"))
 
 
@@ -86,4 +92,4 @@ class FakeCollectd(socketserver.ThreadingUnixStreamServer):
         self.folder.cleanup()
 
     def handle_error(self, request, client_address):
-        """The client went away, as some tests want."""
+        """Ignores that the client closed the connection; some tests do that."""

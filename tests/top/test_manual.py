@@ -1,4 +1,4 @@
-"""The manual pages say what the program does."""
+"""The manual pages agree with the program."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ def usage():
 class Options(unittest.TestCase):
     PAGE = page("contrib", "tcpinfo-top.1")
 
-    def test_all_of_them(self):
+    def test_page_has_all_options(self):
         real = set(re.findall(r"^  --([a-z-]+)", usage(), re.M))
         self.assertGreater(len(real), 8)
         self.assertEqual(set(re.findall(r"^\.It Fl -([a-z-]+)", self.PAGE,
@@ -35,7 +35,7 @@ class Options(unittest.TestCase):
         self.assertEqual(set(re.findall(r"Fl -([a-z-]+)", self.PAGE.split(
             ".Sh DESCRIPTION")[0])), real)
 
-    def test_defaults(self):
+    def test_page_has_the_defaults(self):
         o = options.parse([])
         for option, value in (("socket", o.socket), ("sort", o.sort),
                               ("interval", "%g" % o.interval),
@@ -44,28 +44,26 @@ class Options(unittest.TestCase):
                              r"[,.]?\s" % option, self.PAGE, re.S).group(2)
             self.assertEqual(text, value, option)
 
-    def test_exit_codes(self):
+    def test_page_has_the_exit_codes(self):
         from tcpinfo_top import problem
-        said = re.findall(r"^\.It (\d)$", self.PAGE, re.M)
-        self.assertEqual(sorted(said), sorted(["0", "2"] + [
+        documented = re.findall(r"^\.It (\d)$", self.PAGE, re.M)
+        self.assertEqual(sorted(documented), sorted(["0", "2"] + [
             str(c) for n, c in vars(problem).items()
             if n.startswith("NO_")]))
 
-    def test_columns(self):
+    def test_page_has_the_columns_with_thresholds(self):
         def limit(value):
             return "-" if value is None else "%g" % value
-        said = [tuple(row.split(" Ta ")) for row in re.findall(
+        documented = [tuple(row.split(" Ta ")) for row in re.findall(
             r"^\.It (\w+ Ta .*)$", self.PAGE, re.M)]
-        self.assertEqual(said, [(
+        self.assertEqual(documented, [(
             c.name, c.heading, "% of connections" if c.warning and c.share_of
-            else metric.unit(c.series), limit(c.warning), limit(c.bad))
+            else metric.unit(c.series), limit(c.warning), limit(c.failure))
             for c in column.COLUMNS])
 
 
 class Refused(unittest.TestCase):
-    """One line that names the option, the value and what is legal."""
-
-    def test_values(self):
+    def test_error_names_option_value_and_legal_values(self):
         for words in (["--interval", "0"], ["--interval", "x"],
                       ["--wait", "-1"], ["--interval", "3601"],
                       ["--least-retrans", "-1"], ["--least-retrans", "inf"],
@@ -83,7 +81,9 @@ class Refused(unittest.TestCase):
                 self.assertIn("'%s'" % words[1], last)
                 self.assertRegex(last, "legal is|choose from")
 
-    def test_thresholds(self):
+
+class Thresholds(unittest.TestCase):
+    def test_thresholds_are_parsed(self):
         o = options.parse(["--threshold", "rtt=0.02,0.1", "--threshold",
                            "idle=off", "--threshold", "stalled=1"])
         self.assertEqual(o.threshold, [
@@ -93,9 +93,7 @@ class Refused(unittest.TestCase):
 
 
 class Units(unittest.TestCase):
-    """Of every metric that the plugin's manual page has."""
-
-    def test_metrics(self):
+    def test_metrics_have_the_units_of_the_manual_page(self):
         text = page("doc", "collectd-tcpinfo.5")
         rows = re.findall(r"^\.It Va (.+) Pq (.+)$", text, re.M)
         found = [(name, *more.split(", ")[:3]) for names, more in rows
@@ -108,7 +106,7 @@ class Units(unittest.TestCase):
                     metric.unit("%s-%s%s" % (of_type, name, statistic)),
                     unit + "/s" if kind == "counter" else unit)
 
-    def test_unknown(self):
+    def test_unknown_type_has_no_unit(self):
         self.assertEqual(metric.unit("voltage-x"), "")
 
 

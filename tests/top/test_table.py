@@ -1,4 +1,5 @@
-"""How it looks, on paper and on a screen of any size."""
+"""Tests of table.py, text_output.py and screen.py: the text of the table, on
+screens of any size."""
 
 import io
 import os
@@ -7,7 +8,7 @@ import unittest
 from unittest import mock
 
 from fake_collectd import FakeCollectd, Values, recorded
-from tcpinfo_top import cache, column, health, paper, row, screen, table
+from tcpinfo_top import cache, column, health, row, screen, table, text_output
 
 SELF = "h/tcpinfo-self/total_events-dump_errors"
 
@@ -33,7 +34,7 @@ def one(series, value, group="web"):
 
 
 class Numbers(unittest.TestCase):
-    def test_number(self):
+    def test_numbers_have_three_digits_and_a_unit(self):
         for value, expected in ((0, "0"), (5, "5"), (0.25, "0.25"),
                                 (1234, "1.23k"), (999.4, "999"),
                                 (999.6, "1k"), (123456, "123k"),
@@ -41,20 +42,19 @@ class Numbers(unittest.TestCase):
                                 (3e12, "3T")):
             self.assertEqual(column.number(value), expected)
 
-    def test_latency(self):
+    def test_latencies_have_their_unit(self):
         for value, expected in ((5e-5, "50 us"), (0.00205, "2.05 ms"),
                                 (0.123, "123 ms"), (1.5, "1.5 s")):
             self.assertEqual(column.latency(value), expected)
 
-    def test_percent(self):
+    def test_percentages_below_10_have_two_decimals(self):
         for value, expected in ((0, "0"), (0.156, "0.16"), (9.96, "9.96"),
                                 (63.4, "63"), (100, "100")):
             self.assertEqual(column.percent(value), expected)
 
 
 class Columns(unittest.TestCase):
-    def test_recorded(self):
-        """As it was recorded; each number is in its place."""
+    def test_recorded_values_are_in_their_columns(self):
         heading, *rows = table_of(recorded())
         self.assertEqual(re.split("  +", heading)[:9], [
             "group", "health", "conns", "active", "rtt p95", "queue p95",
@@ -67,15 +67,15 @@ class Columns(unittest.TestCase):
             "3.23"])
         self.assertEqual(len({len(r) for r in (heading, *rows)}), 1)
 
-    def test_only_those_with_values(self):
+    def test_columns_without_values_are_left_out(self):
         heading, *rows = table_of(Values({
             **one("count-connections", 3), **one("latency-rtt-max", 0.1),
             **one("count-cwnd-p50", 10)}))
         self.assertEqual(re.split("  +", heading), [
             "group", "health", "conns", "rtt max"])
-        self.assertEqual(re.split("  +", rows[0]), ["web", "ok", "3", "100 ms"])
+        self.assertEqual(re.split("  +", rows[0]), ["web", "okay", "3", "100 ms"])
 
-    def test_statistics_are_not_mixed(self):
+    def test_statistics_have_columns_of_their_own(self):
         heading, *rows = table_of(Values({
             **one("latency-rtt-p95", 0.001, "a"),
             **one("latency-rtt-p50", 0.002, "b")}), sort="name")
@@ -83,11 +83,11 @@ class Columns(unittest.TestCase):
         self.assertEqual([re.split("  +", r)[2:] for r in rows],
                          [["1 ms", "-"], ["-", "2 ms"]])
 
-    def test_without_members(self):
+    def test_members_can_be_left_out(self):
         rows = table_of(recorded(), members=False)[1:]
         self.assertEqual([r.split()[0] for r in rows], ["api", "backup"])
 
-    def test_several_hosts(self):
+    def test_several_hosts_have_a_column(self):
         heading, *rows = table_of(Values({
             "h%d/tcpinfo-web/count-connections" % i: (5, i)
             for i in range(1, 4)}), sort="connections")
@@ -95,7 +95,7 @@ class Columns(unittest.TestCase):
         self.assertEqual([r.split()[:2] for r in rows],
                          [["h3", "web"], ["h2", "web"], ["h1", "web"]])
 
-    def test_styles(self):
+    def test_row_and_value_beyond_a_threshold_are_coloured(self):
         lines = report(recorded()).table()
         style = {line[0][0].strip(): [(p.strip(), s) for p, s in line]
                  for line in lines}
@@ -107,8 +107,7 @@ class Columns(unittest.TestCase):
 
 
 class Narrow(unittest.TestCase):
-    def test_whole_columns(self):
-        """None is cut, and never the one that rows are sorted by."""
+    def test_columns_are_left_out_whole_except_the_sorted_one(self):
         made = report(recorded(), sort="bytes_sent")
         whole = re.split("  +", text(made.table())[0])
         for width in range(24, 140):
@@ -118,7 +117,7 @@ class Narrow(unittest.TestCase):
             self.assertEqual(names[-1], "B/s out")
             self.assertEqual(names[1:-1], whole[1:len(names) - 1])
 
-    def test_names(self):
+    def test_long_names_are_cut(self):
         long = {"a-very-long-name-of.example.org/tcpinfo-group_of_a_name_"
                 "that_is_long/count-connections": (5, 123),
                 "b/tcpinfo-x/count-connections": (5, 1)}
@@ -128,8 +127,7 @@ class Narrow(unittest.TestCase):
             self.assertIn("~", lines[1])
         self.assertIn("123", table_of(Values(long), 60)[1])
 
-    def test_pages(self):
-        """Any size of a screen; what has no place is counted."""
+    def test_rows_that_do_not_fit_are_counted(self):
         made = report(Values({SELF: (5, 0), **{
             "h/tcpinfo-web-m%d/count-connections" % i: (5, i)
             for i in range(50)}}))
@@ -141,7 +139,7 @@ class Narrow(unittest.TestCase):
         shown = sum(bool(re.match("  m[0-9]", line)) for line in lines)
         self.assertIn("... and %d more" % (50 - shown), lines)
         self.assertIn("self:", lines[-1])
-        self.assertIn("held them", "".join(text(screen.page(made, 80, 80))))
+        self.assertIn("limited them", "".join(text(screen.page(made, 80, 80))))
 
 
 class Terminal(io.StringIO):
@@ -156,25 +154,25 @@ class Colours(unittest.TestCase):
     def written(self, stream, **environment):
         made = report(recorded())
         with mock.patch.dict(os.environ, environment):
-            paper.Paper(stream).show(made)
+            text_output.TextOutput(stream).show(made)
         return stream.getvalue()
 
-    def test_terminal(self):
+    def test_terminal_gets_colours(self):
         lines = self.written(Terminal(), TERM="xterm", NO_COLOR="").splitlines()
         line = next(x for x in lines if "10.99.0.3" in x)
         self.assertRegex(line, "\033\\[33m +3.23\033\\[0m")
         self.assertNotIn("\033", next(x for x in lines if "10.99.0.2" in x))
 
-    def test_plain(self):
+    def test_no_colours_if_no_terminal_or_not_wanted(self):
         plain = self.written(io.StringIO(), TERM="xterm", NO_COLOR="")
         self.assertNotIn("\033", plain)
         for environment in ({"TERM": "xterm", "NO_COLOR": "1"},
                             {"TERM": "dumb", "NO_COLOR": ""}):
             self.assertNotIn("\033", self.written(Terminal(), **environment))
 
-    def test_names_do_not_reach_the_terminal(self):
+    def test_control_characters_in_names_are_replaced(self):
         out = io.StringIO()
-        paper.Paper(out).show(report(Values({
+        text_output.TextOutput(out).show(report(Values({
             "\033[2Jh\udcff/tcpinfo-web-\033[31mm/count-connections": (5, 1)})))
         self.assertNotIn("\033", out.getvalue())
         self.assertIn("?[2Jh?", out.getvalue())
@@ -184,44 +182,44 @@ class Colours(unittest.TestCase):
 class Footer(unittest.TestCase):
     WEB = {"h/tcpinfo-web/count-connections": (5, 1)}
 
-    def feet(self, known):
-        return [line for line in report(Values(known)).feet()
+    def self_lines(self, known):
+        return [line for line in report(Values(known)).footer()
                 if "self" in line[0][0]]
 
-    def test_recorded(self):
-        line = text(report(recorded()).feet())[0]
+    def test_recorded_own_values_are_shown(self):
+        line = text(report(recorded()).footer())[0]
         self.assertRegex(line, r"^self: sockets 32, in groups 32, dump \d+ us, "
                          r"CPU \d+ us, dump errors 0/s, malformed 0/s, "
                          r"close events lost 0/s, suspended 0 ms/s$")
 
-    def test_trouble(self):
+    def test_errors_of_the_plugin_are_coloured(self):
         for series, value, part in (
-                ("total_events-dump_errors", 0.1, ("dump errors 0.1/s", "bad")),
+                ("total_events-dump_errors", 0.1, ("dump errors 0.1/s", "failure")),
                 ("total_events-close_events_lost", 20,
                  ("close events lost 20/s", "warning")),
                 ("total_time_in_ms-close_events_suspended", 1000,
                  ("suspended 1k ms/s", "warning"))):
             name = "h/tcpinfo-self/" + series
-            self.assertIn(part, self.feet({**self.WEB, name: (5, value)})[0])
-            self.assertEqual({s for _, s in self.feet(
+            self.assertIn(part, self.self_lines({**self.WEB, name: (5, value)})[0])
+            self.assertEqual({s for _, s in self.self_lines(
                 {**self.WEB, name: (5, 0)})[0]}, {""})
 
-    def test_dropped_dump(self):
-        line = self.feet({**self.WEB, SELF: (7, 0.5)})[0]
-        self.assertEqual(line[1][1], "bad")
+    def test_failed_dump_is_shown(self):
+        line = self.self_lines({**self.WEB, SELF: (7, 0.5)})[0]
+        self.assertEqual(line[1][1], "failure")
         self.assertIn("was dropped", line[1][0])
 
-    def test_many_hosts(self):
+    def test_hosts_with_errors_come_first(self):
         known = {}
         for i in range(20):
             known["h%d/tcpinfo-web/count-connections" % i] = (5, 1)
             known["h%d/tcpinfo-self/total_events-dump_errors" % i] = (
                 5, float(i in (15, 16)))
-        lines = text(self.feet(known))
+        lines = text(self.self_lines(known))
         self.assertEqual(len(lines), table.FOOTERS + 1)
         self.assertEqual({line.split(":")[0] for line in lines[:2]},
                          {"self of h15", "self of h16"})
-        self.assertEqual(lines[-1], "self of 15 more hosts: all is well")
+        self.assertEqual(lines[-1], "self of 15 more hosts: no errors")
 
 
 if __name__ == "__main__":

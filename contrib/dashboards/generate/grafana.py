@@ -1,7 +1,7 @@
-"""Dashboards that Grafana 9 to 11 import, asking for the data source."""
+"""Dashboards for Grafana 9 to 11; the import asks for the data source."""
 
 HEIGHT = 8
-WHAT = {"host": "Host", "group": "Group", "member": "Member"}
+LABELS = {"host": "Host", "group": "Group", "member": "Member"}
 
 
 def source(language):
@@ -10,7 +10,7 @@ def source(language):
 
 def variable(language, name, several):
     query, regex = language.variables[name]
-    return {"type": "query", "name": name, "label": WHAT[name],
+    return {"type": "query", "name": name, "label": LABELS[name],
             "datasource": source(language),
             "query": language.variable(query), "definition": query,
             "regex": regex, "refresh": 2, "sort": 1, "multi": several,
@@ -18,7 +18,8 @@ def variable(language, name, several):
 
 
 def thresholds(limits):
-    """Without any, none: not even Grafana's own."""
+    """Returns the thresholds; without limits, a single green step replaces
+    Grafana's default ones."""
     steps = [{"color": "green", "value": None}]
     steps += [{"color": c, "value": v} for c, v in zip(("orange", "red"),
                                                        limits)]
@@ -37,13 +38,13 @@ def field_config(panel):
 
 def graph(language, panel, number, x, y):
     targets = []
-    for letter, show in zip("ABCDEFGH", panel.shows):
+    for letter, series in zip("ABCDEFGH", panel.series):
         targets.append({"refId": letter, "datasource": source(language),
-                        **language.target(show)})
+                        **language.target(series)})
     return {"type": "timeseries", "id": number, "title":
-            panel.title if language.ranks else panel.title.replace(
+            panel.title if language.has_topk else panel.title.replace(
                 "the highest ten", "all"),
-            "description": panel.says, "datasource": source(language),
+            "description": panel.description, "datasource": source(language),
             "gridPos": {"h": HEIGHT, "w": panel.width, "x": x, "y": y},
             "fieldConfig": field_config(panel), "targets": targets,
             "options": {"tooltip": {"mode": "multi", "sort": "desc"},
@@ -69,14 +70,14 @@ def panels(language, rows):
     return out
 
 
-def board(language, name, title, rows):
-    of_group = name == "members"
-    names = [("host", True), ("group", not of_group)]
-    if of_group:
+def dashboard(language, name, title, rows):
+    one_group = name == "members"
+    names = [("host", True), ("group", not one_group)]
+    if one_group:
         names.append(("member", True))
     return {
         "__inputs": [{"name": "DS", "label": language.title,
-                      "description": "Where collectd's values are",
+                      "description": "The data source with collectd's values",
                       "type": "datasource", "pluginId": language.kind,
                       "pluginName": language.title}],
         "__requires": [

@@ -1,5 +1,5 @@
-"""A dashboard of graphite-web itself: the same panels, of all hosts and groups,
-as it has no variables of this kind."""
+"""A dashboard for graphite-web itself: the same panels, for all hosts and
+groups, because graphite-web has no variables for them."""
 
 import urllib.parse
 
@@ -12,28 +12,29 @@ DEFAULT = {"from": "-1hours", "until": "now", **SIZE}
 
 
 def targets(language, panel):
-    """The totals of groups are those without a "-"."""
+    """Returns the queries of a panel. Members are left out of the totals of
+    groups by the "-" in their names."""
     out = []
-    for show in panel.shows:
-        text = (language.query(show, "*", "tcpinfo-(self\\.|[^.]*-)")
-                if show.whose == TOTAL else language.query(show))
+    for series in panel.series:
+        text = (language.query(series, "*", "tcpinfo-(self\\.|[^.]*-)")
+                if series.scope == TOTAL else language.query(series))
         out.append(text.replace("$host", "*").replace("$group", "*"))
     return out
 
 
 def graph(language, panel):
-    wanted = targets(language, panel)
-    params = {"target": wanted, "title": panel.title, "lineMode": "connected",
+    queries = targets(language, panel)
+    params = {"target": queries, "title": panel.title, "lineMode": "connected",
               "yMin": "0", "vtitle": {"s": "seconds", "percent": "%"}.get(
                   panel.unit, "")}
     if not params["vtitle"]:
         del params["vtitle"]
-    ident = urllib.parse.urlencode({"target": wanted}, doseq=True)
+    ident = urllib.parse.urlencode({"target": queries}, doseq=True)
     return [ident, ident, params, "/render?" + urllib.parse.urlencode(
         {**params, **DEFAULT}, doseq=True)]
 
 
-def board(rows):
+def dashboard(rows):
     language = Graphite()
     return {"name": NAME, "defaultGraphParams": DEFAULT, "graphSize": SIZE,
             "timeConfig": {"type": "relative", "relativeStartQuantity": "1",

@@ -1,19 +1,20 @@
-"""A Show of panels.py as a query of each back end, with Grafana's variables; and
-what these variables may be."""
+"""Converts a Series of panels.py to a query of each backend, with Grafana's
+variables; and has the queries for the values of these variables."""
 
 from panels import COUNTERS, MEMBERS, RANKED, SELF, TOTAL, WORST10
 
 
-def is_peak(show):
-    """Over a longer time the highest says what was: a mean of percentiles, or of
-    percentages of different numbers, says nothing."""
-    return show.kind == "latency" or (show.kind == "percent" and
-                                      not show.what.startswith("limited-"))
+def shows_maximum(series):
+    """Returns true if several points are combined to their maximum: the mean of
+    percentiles, or of percentages of different numbers, has no meaning."""
+    return series.type == "latency" or (
+        series.type == "percent" and
+        not series.instance.startswith("limited-"))
 
 
 class Prometheus:
     name, kind, title = "prometheus", "prometheus", "Prometheus"
-    ranks = True # has a word for "the highest ten"
+    has_topk = True # the language can select the highest ten
     variables = {
         "host": ('label_values(collectd_tcpinfo_count{type="connections"},'
                  ' instance)', ""),
@@ -23,26 +24,26 @@ class Prometheus:
                    'tcpinfo=~"$group-.+",type="connections"}, tcpinfo)',
                    "/^[^-]+-(.+)$/"),
     }
-    WHOSE = {
+    SCOPES = {
         TOTAL: 'tcpinfo=~"$group"', SELF: 'tcpinfo="self"',
         MEMBERS: 'tcpinfo=~"$group-($member)"',
         WORST10: 'tcpinfo=~"($group)-.+",tcpinfo!~".+-worst[0-9]+"',
         RANKED: 'tcpinfo=~"($group)-worst[0-9]+"',
     }
 
-    def query(self, show):
-        counter = show.kind in COUNTERS
+    def query(self, series):
+        counter = series.type in COUNTERS
         text = 'collectd_tcpinfo_%s%s{instance=~"$host",%s,type="%s"}' % (
-            show.kind, "_total" if counter else "", self.WHOSE[show.whose],
-            show.what)
+            series.type, "_total" if counter else "", self.SCOPES[series.scope],
+            series.instance)
         if counter:
             text = "rate(%s[$__rate_interval])" % text
-        return "topk(10, %s)" % text if show.whose == WORST10 else text
+        return "topk(10, %s)" % text if series.scope == WORST10 else text
 
-    def target(self, show):
-        return {"expr": self.query(show), "range": True, "legendFormat":
+    def target(self, series):
+        return {"expr": self.query(series), "range": True, "legendFormat":
                 " ".join(filter(None, ("{{instance}} {{tcpinfo}}",
-                                       show.label)))}
+                                       series.label)))}
 
     @staticmethod
     def variable(text):
@@ -51,7 +52,7 @@ class Prometheus:
 
 class InfluxDB:
     name, kind, title = "influxdb", "influxdb", "InfluxDB (InfluxQL)"
-    ranks = False
+    has_topk = False
     variables = {
         "host": ('SHOW TAG VALUES FROM "tcpinfo_value" WITH KEY = "host"', ""),
         "group": ('SHOW TAG VALUES FROM "tcpinfo_value" WITH KEY = "instance"'
@@ -60,28 +61,28 @@ class InfluxDB:
                    ' WHERE "host" =~ /^$host$/ AND "instance" =~ /^$group-/ AND'
                    ' "type" = \'count\'', "/^[^-]+-(.+)$/"),
     }
-    WHOSE = {
+    SCOPES = {
         TOTAL: '"instance" =~ /^$group$/', SELF: '"instance" = \'self\'',
         MEMBERS: '"instance" =~ /^$group-$member$/',
         WORST10: '"instance" =~ /^$group-/ AND "instance" !~ /-worst[0-9]+$/',
         RANKED: '"instance" =~ /^$group-worst[0-9]+$/',
     }
 
-    def query(self, show):
+    def query(self, series):
         value = ('non_negative_derivative(last("value"), 1s)'
-                 if show.kind in COUNTERS else 'max("value")'
-                 if show.whose == WORST10 or is_peak(show) else
+                 if series.type in COUNTERS else 'max("value")'
+                 if series.scope == WORST10 or shows_maximum(series) else
                  'mean("value")')
         return ('SELECT %s FROM "tcpinfo_value" WHERE "host" =~ /^$host$/ AND'
                 ' %s AND "type" = \'%s\' AND "type_instance" = \'%s\' AND'
                 ' $timeFilter GROUP BY time($__interval), "host", "instance"'
-                ' fill(none)' % (value, self.WHOSE[show.whose], show.kind,
-                                 show.what))
+                ' fill(none)' % (value, self.SCOPES[series.scope], series.type,
+                                 series.instance))
 
-    def target(self, show):
-        return {"query": self.query(show), "rawQuery": True,
+    def target(self, series):
+        return {"query": self.query(series), "rawQuery": True,
                 "resultFormat": "time_series", "alias": " ".join(filter(
-                    None, ("$tag_host $tag_instance", show.label)))}
+                    None, ("$tag_host $tag_instance", series.label)))}
 
     @staticmethod
     def variable(text):
@@ -90,34 +91,35 @@ class InfluxDB:
 
 class Graphite:
     name, kind, title = "graphite", "graphite", "Graphite"
-    ranks = True
+    has_topk = True
     variables = {
         "host": ("collectd.*", ""),
         "group": ("collectd.$host.tcpinfo-*", "/^tcpinfo-(?!self$)([^-]+)$/"),
         "member": ("collectd.$host.tcpinfo-$group-*",
                    "/^tcpinfo-[^-]+-(?!worst[0-9]+$)(.+)$/"),
     }
-    WHOSE = {TOTAL: "$group", SELF: "self", MEMBERS: "$group-$member",
+    SCOPES = {TOTAL: "$group", SELF: "self", MEMBERS: "$group-$member",
              WORST10: "$group-*", RANKED: "$group-worst*"}
 
-    def query(self, show, whose=None, without=None):
-        """Counters arrive as rates. The plugin's name is cut off the names of
-        the lines. `without`: what is left out, as exclude() has it."""
+    def query(self, series, instance=None, exclude=None):
+        """Returns the query. Counters are stored as rates. The plugin's name is
+        removed from the names of the lines. `exclude` is a regular expression
+        of series to leave out."""
         text = "collectd.$host.tcpinfo-%s.%s-%s" % (
-            whose or self.WHOSE[show.whose], show.kind, show.what)
-        if show.whose == WORST10:
-            without = "-worst[0-9]+\\."
-        if without:
-            text = "exclude(%s, '%s')" % (text, without)
-        if show.whose == WORST10:
+            instance or self.SCOPES[series.scope], series.type, series.instance)
+        if series.scope == WORST10:
+            exclude = "-worst[0-9]+\\."
+        if exclude:
+            text = "exclude(%s, '%s')" % (text, exclude)
+        if series.scope == WORST10:
             text = "highestMax(%s, 10)" % text
-        if is_peak(show):
+        if shows_maximum(series):
             text = "consolidateBy(%s, 'max')" % text
         return "aliasSub(aliasByNode(%s, 1, 2), '\\.tcpinfo-(.*)', ' \\1%s')" % (
-            text, " " + show.label if show.label else "")
+            text, " " + series.label if series.label else "")
 
-    def target(self, show):
-        return {"target": self.query(show)}
+    def target(self, series):
+        return {"target": self.query(series)}
 
     @staticmethod
     def variable(text):

@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from . import truth
+from . import expected
 
 PROGRAMS = ("rrdtool",)
 CONF = ("rrdtool.conf",)
@@ -14,7 +14,7 @@ class RRD:
     name = "rrdtool"
     raw = False
 
-    def __init__(self, at):
+    def __init__(self, box):
         self.daemon = None
 
     def ready(self):
@@ -31,16 +31,16 @@ class RRD:
         return True
 
     def settle(self, when):
-        """As a person would, through collectd's unixsock."""
-        truth.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
-        time.sleep(2) # it is queued
+        """Writes all values to the files, by collectd's unixsock plugin."""
+        expected.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
+        time.sleep(2) # the plugin writes them in its own thread
 
     def folder(self):
         return os.path.join(self.daemon.folder, "rrd", "h")
 
     @staticmethod
     def fetch(file):
-        """[(time, value)]; a value that is not known is left out."""
+        """Returns [(time, value)] without unknown values."""
         text = subprocess.run(
             ["rrdtool", "fetch", file, "AVERAGE", "-s", "-20min"], check=True,
             stdout=subprocess.PIPE, text=True, env={
@@ -53,7 +53,7 @@ class RRD:
         return rows
 
     def files(self):
-        """{key: path}"""
+        """Returns {key: path}."""
         out = {}
         for folder in os.listdir(self.folder()):
             name, _, instance = folder.partition("-")

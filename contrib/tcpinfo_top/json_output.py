@@ -1,4 +1,5 @@
-"""What tcpinfo-top knows as one JSON document."""
+"""Groups and members with values and verdicts as one JSON document, for
+--json."""
 
 import json
 import time
@@ -6,13 +7,13 @@ import time
 from . import health, metric
 
 
-def known(name):
-    """Bytes that are no text, in names from elsewhere, are not JSON either."""
+def valid_text(name):
+    """Replaces bytes that are not valid UTF-8: JSON cannot hold them."""
     return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def metrics(values):
-    return {known(s): {"value": v, "unit": metric.unit(s)}
+    return {valid_text(s): {"value": v, "unit": metric.unit(s)}
             for s, v in sorted(values.items())}
 
 
@@ -29,11 +30,11 @@ def judged(row):
 
 
 def member(row):
-    return {"member": known(row.member), **judged(row)}
+    return {"member": valid_text(row.member), **judged(row)}
 
 
 def group(rows):
-    out = {"group": known(rows.total.group), **judged(rows.total),
+    out = {"group": valid_text(rows.total.group), **judged(rows.total),
            "members": [member(r) for r in rows.members]}
     if rows.other:
         out["other"] = judged(rows.other)
@@ -43,13 +44,13 @@ def group(rows):
 
 
 def host(h, groups):
-    return {"host": known(h.name), "time": round(h.time, 3),
+    return {"host": valid_text(h.name), "time": round(h.time, 3),
             "age": round(time.time() - h.time, 3), "stale": h.dropped,
             "self": metrics(h.own), "groups": [group(g) for g in groups]}
 
 
 def text(hosts, groups):
-    """`groups`: [Rows] of all these hosts, in order."""
+    """Returns the document. `groups` is [Rows] of all these hosts, in order."""
     return json.dumps({"time": round(time.time(), 3), "hosts": [
         host(h, [g for g in groups if g.total.host == h.name])
         for h in hosts]})

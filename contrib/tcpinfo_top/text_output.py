@@ -1,10 +1,11 @@
-"""The report written out line by line: once, or below each other."""
+"""Writes the report line by line: once, or each new one below the last."""
 
 import os
 import sys
 import time
 
-SGR = {"heading": "1", "warning": "33", "bad": "1;31"}
+# Parameters of the escape sequence that sets the style.
+SGR = {"heading": "1", "warning": "33", "failure": "1;31"}
 
 
 def plain_terminal():
@@ -17,7 +18,7 @@ def colours_wanted(stream):
 
 
 def width(stream):
-    """Of a terminal; a file has room for everything."""
+    """Returns the columns of a terminal; None, for no limit, of a file."""
     if not stream.isatty():
         return None
     try:
@@ -26,18 +27,18 @@ def width(stream):
         return None
 
 
-def cut(line, room):
-    """The (text, style) of a line that fit into so many characters."""
+def cut(line, columns):
+    """Returns the [(text, style)] of a line that fit into so many columns."""
     out = []
     for text, style in line:
-        if room is not None:
-            text = text[:max(room, 0)]
-            room -= len(text)
+        if columns is not None:
+            text = text[:max(columns, 0)]
+            columns -= len(text)
         out.append((text, style))
     return out
 
 
-class Paper:
+class TextOutput:
     def __init__(self, stream=None):
         self.stream = stream or sys.stdout
         self.coloured = colours_wanted(self.stream)
@@ -50,20 +51,21 @@ class Paper:
         pass
 
     def show(self, report, times=()):
-        """Of the same values as before (`times`) only notes that are new."""
-        room = width(self.stream)
+        """Writes the report. If `times` are those of the last report, the
+        values are the same, and only new notes are written."""
+        columns = width(self.stream)
         if times != self.times:
             lines = [[]] if self.times is not None else []
-            lines += report.heads() + report.table(room) + report.feet()
+            lines += report.header() + report.table(columns) + report.footer()
         else:
             lines = [n for n in report.notes if n not in self.notes]
         self.times, self.notes = times, report.notes
         for line in lines:
-            self._line(cut(line, room))
+            self._line(cut(line, columns))
         self.stream.flush()
 
     def wait(self, seconds):
-        """Whether to go on."""
+        """Returns true: there is no key to end the program."""
         time.sleep(seconds)
         return True
 

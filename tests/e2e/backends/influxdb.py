@@ -1,9 +1,10 @@
-"""InfluxDB 1.x: its collectd listener takes the values, InfluxQL asks."""
+"""InfluxDB 1.x: its collectd listener receives the values, which InfluxQL
+queries."""
 
 import json
 import time
 
-from . import place
+from . import sandbox
 
 CONFIGURATION = """\
 reporting-disabled = true
@@ -17,7 +18,7 @@ bind-address = "127.0.0.1:8088"
   bind-address = "127.0.0.1:8086"
 """
 PORT = 8086
-HELD_BACK = 12 # its batches, and collectd's packets
+DELAY = 12 # seconds: InfluxDB's batches and collectd's packets
 PROGRAMS = ("influxd",)
 CONF = ("influxdb.conf",)
 
@@ -28,12 +29,12 @@ class InfluxDB:
     within, share = 0.0015, 0.99 # csv writes milliseconds
     rough = 0
 
-    def __init__(self, at):
-        self.place = at
-        file = at.write("influxdb.conf", CONFIGURATION.format(
-            folder=at.make("influxdb")) + place.conf_text(
+    def __init__(self, box):
+        self.sandbox = box
+        file = box.write("influxdb.conf", CONFIGURATION.format(
+            folder=box.make("influxdb")) + sandbox.conf_text(
                 "influxdb-listener.conf"))
-        self.service = place.Service(at, "influxd", ["influxd", "run",
+        self.service = sandbox.Service(box, "influxd", ["influxd", "run",
                                                      "-config", file])
 
     def ready(self):
@@ -43,8 +44,8 @@ class InfluxDB:
         return True
 
     def settle(self, when):
-        """Waits until what was sent at that time is there."""
-        time.sleep(max(0, when + HELD_BACK - time.time()))
+        """Waits until values that were sent at `when` are stored."""
+        time.sleep(max(0, when + DELAY - time.time()))
 
     def end(self):
         self.service.end()
@@ -54,8 +55,8 @@ class InfluxDB:
         return key
 
     def query(self, text, **more):
-        """The series of the first statement."""
-        answer = json.loads(self.place.get(
+        """Returns the series of the first statement."""
+        answer = json.loads(self.sandbox.get(
             PORT, "/query", db="collectd", epoch="ns", q=text, **more))
         result = answer["results"][0]
         if "error" in result:
@@ -63,7 +64,7 @@ class InfluxDB:
         return result.get("series", [])
 
     def select(self, condition):
-        """{(instance, type, type_instance): [(time, value)]}"""
+        """Returns {(instance, type, type_instance): [(time, value)]}."""
         out = {}
         for s in self.query("SELECT value FROM tcpinfo_value WHERE host = 'h'"
                             " AND %s GROUP BY instance, type, type_instance" %
@@ -85,7 +86,7 @@ class InfluxDB:
                            " type_instance = '%s'" % (group, kind, what))
 
     def of_key(self, what, key):
-        """[(time, value)] of an expression of one series."""
+        """Returns [(time, value)] of an expression of one series."""
         for s in self.query("SELECT %s FROM tcpinfo_value WHERE host = 'h' AND"
                             " instance = '%s' AND type = '%s' AND"
                             " type_instance = '%s'" % (what, *key)):
@@ -93,7 +94,7 @@ class InfluxDB:
         return []
 
     def rates(self, key, start, end):
-        """[(time, a second)] in the query language's own words."""
+        """Returns [(time, rate)] that InfluxQL computes."""
         return self.of_key("non_negative_derivative(value, 1s)", key)
 
     def increase(self, key, start, end):
