@@ -180,7 +180,7 @@ static void test_options(void **state) {
 
   for (int d = 0; d < DIMENSION_COUNT; d++) {
     char quoted[64];
-    snprintf(quoted, sizeof(quoted), "\n.It Qq %s Ta ",
+    snprintf(quoted, sizeof(quoted), "\n.It Li \\*q%s\\*q Ta ",
              dimension_name((enum dimension)d));
     if (strstr(all, quoted) == NULL)
       fail_msg("dimension %s is missing in %s",
