@@ -355,9 +355,31 @@ static void test_metrics(void **state) {
              kind_name[m->kind], m->type, m->unit, any ? "" : ", Linux ",
              any ? "" : kernel);
     if (strstr(metrics, line) == NULL)
-      fail_msg("%s says something else than:%s", PAGE, line);
+      fail_msg("%s has no line:%s", PAGE, line);
   }
   free(metrics);
+  free(page);
+}
+
+/* Each reference to a section of the page leads somewhere. */
+static void test_references(void **state) {
+  (void)state;
+  char *page = file_read(PAGE);
+  size_t count = 0;
+  for (const char *at = page; (at = strstr(at, "Sx ")) != NULL; count++) {
+    at += strlen("Sx ");
+    bool found = false;
+    for (const char *head = page; (head = strstr(head, "\n.S")) != NULL;) {
+      head += strlen("\n.S");
+      size_t length = strcspn(head + 2, "\n"); /* behind "h " or "s " */
+      found |= strchr("hs", *head) != NULL && head[1] == ' ' &&
+               strncmp(at, head + 2, length) == 0 &&
+               strchr(" \n", at[length]) != NULL;
+    }
+    if (!found)
+      fail_msg("no section \"%.*s\" in %s", (int)strcspn(at, "\n"), at, PAGE);
+  }
+  assert_true(count > 0);
   free(page);
 }
 
@@ -538,6 +560,7 @@ int main(void) {
       cmocka_unit_test(test_metric_table), cmocka_unit_test(test_metrics),
       cmocka_unit_test(test_own_values),   cmocka_unit_test(test_usual_metrics),
       cmocka_unit_test(test_sample),       cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_references),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
