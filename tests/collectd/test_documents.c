@@ -1,6 +1,6 @@
-/* What is written for users against what the code has: the manual page's
- * options, metrics and own values, and every configuration in the page, in
- * README.md and in the sample. */
+/* Compares what is written for users with the code: the manual page's options,
+ * metrics and own values, and every configuration in the page, in README.md and
+ * in the sample. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
 #include "filter/expression.h"
@@ -54,18 +54,18 @@ static char *section(const char *page, const char *name) {
 
 enum { NAMES_MAX = 256, NAME_SIZE = 64 };
 
-struct name_lookup {
+struct names {
   size_t count;
   char name[NAMES_MAX][NAME_SIZE];
 };
 
-static void names_add(struct name_lookup *n, const char *name, size_t length) {
+static void names_add(struct names *n, const char *name, size_t length) {
   assert_true(n->count < NAMES_MAX && length < NAME_SIZE);
   memcpy(n->name[n->count], name, length);
   n->name[n->count++][length] = '\0';
 }
 
-static bool names_hold(const struct name_lookup *n, const char *name) {
+static bool names_hold(const struct names *n, const char *name) {
   for (size_t i = 0; i < n->count; i++)
     if (strcmp(n->name[i], name) == 0)
       return true;
@@ -73,8 +73,8 @@ static bool names_hold(const struct name_lookup *n, const char *name) {
 }
 
 /* Fails, naming what only one of the two has. */
-static void names_compare(const struct name_lookup *page,
-                          const struct name_lookup *code, const char *what) {
+static void names_compare(const struct names *page, const struct names *code,
+                          const char *what) {
   for (size_t i = 0; i < code->count; i++)
     if (!names_hold(page, code->name[i]))
       fail_msg("%s %s is missing in %s", what, code->name[i], PAGE);
@@ -86,7 +86,7 @@ static void names_compare(const struct name_lookup *page,
 
 /* The word behind `macro` in each heading of a list's item. */
 static void names_of_items(const char *text, const char *macro,
-                           struct name_lookup *out) {
+                           struct names *out) {
   for (const char *at = text; (at = strstr(at, "\n.It ")) != NULL;) {
     const char *end = strchr(++at, '\n');
     assert_non_null(end);
@@ -100,7 +100,7 @@ static void names_of_items(const char *text, const char *macro,
 
 /* The words of each line that begins with `macro`, but for punctuation. */
 static void names_in_text(const char *text, const char *macro,
-                          struct name_lookup *out) {
+                          struct names *out) {
   for (const char *at = text; (at = strstr(at, macro)) != NULL;) {
     at += strlen(macro);
     while (*at != '\n') {
@@ -117,7 +117,7 @@ static void names_in_text(const char *text, const char *macro,
 
 /* --- options -------------------------------------------------------------- */
 
-/* All blocks of the plugin in a configuration. True, or the mistake. */
+/* Reads all blocks of the plugin in a configuration. False: see `error`. */
 static bool read_blocks(const char *text, struct settings *s,
                         struct error *error) {
   oconfig_item_t *root = oconfig_text_parse(text);
@@ -135,7 +135,7 @@ static bool read_blocks(const char *text, struct settings *s,
 }
 
 /* The options that the refusal of an unknown one gives as legal. */
-static void options_at(bool group, struct name_lookup *out) {
+static void options_at(bool group, struct names *out) {
   struct settings s;
   struct error error = {""};
   assert_false(read_blocks(
@@ -155,12 +155,12 @@ static void options_at(bool group, struct name_lookup *out) {
 static void test_options(void **state) {
   (void)state;
   char *page = file_read(PAGE), *all = section(page, "OPTIONS");
-  static struct name_lookup inside;
+  static struct names inside;
   static const char *const heading[] = {"\n.Ss Plugin level\n",
                                         "\n.Ss Group level\n"};
   inside.count = 0;
   for (int group = 0; group < 2; group++) {
-    static struct name_lookup code, documented;
+    static struct names code, documented;
     code.count = documented.count = 0;
     char *level = part(all, heading[group], "\n.Ss ");
     names_of_items(level, " Cm ", &documented);
@@ -170,7 +170,7 @@ static void test_options(void **state) {
     for (size_t i = 0; i < code.count; i++)
       names_add(&inside, code.name[i], strlen(code.name[i]));
   }
-  static struct name_lookup mentioned;
+  static struct names mentioned;
   mentioned.count = 0;
   names_in_text(page, "\n.Cm ", &mentioned);
   assert_true(mentioned.count > 0);
@@ -180,7 +180,7 @@ static void test_options(void **state) {
 
   for (int d = 0; d < DIMENSION_COUNT; d++) {
     char quoted[64];
-    snprintf(quoted, sizeof(quoted), "\n.Qq %s",
+    snprintf(quoted, sizeof(quoted), "\n.It Li \\*q%s\\*q Ta ",
              dimension_name((enum dimension)d));
     if (strstr(all, quoted) == NULL)
       fail_msg("dimension %s is missing in %s",
@@ -193,7 +193,7 @@ static void test_options(void **state) {
 /* --- the language of Filter ----------------------------------------------- */
 
 /* The conditions that the refusal of an unknown one names. */
-static void conditions(struct name_lookup *out) {
+static void conditions(struct names *out) {
   struct error error = {""};
   assert_null(expression_parse("_", &error));
   const char *at = strstr(error.text, "expected ");
@@ -209,7 +209,7 @@ static void conditions(struct name_lookup *out) {
 static void test_filters(void **state) {
   (void)state;
   char *page = file_read(PAGE), *filters = section(page, "FILTERS");
-  static struct name_lookup code, documented;
+  static struct names code, documented;
   code.count = documented.count = 0;
   conditions(&code);
   names_of_items(filters, " Cm ", &documented);
@@ -259,25 +259,82 @@ static const char *kernel_of(const struct metric *m) {
     if (m->rule != METRIC_RULE_RECV_QUEUE && m->rule != METRIC_RULE_SEND_QUEUE)
       return later("2.6", m->field);
     return "2.6";
-  default:
-    return "2.6";
+  case METRIC_KIND_SOCKETS:
+    return later("2.6", m->field);
+  default: /* only close events tell of failed connections */
+    return m == &metric_table[METRIC_FAILED] ? "4.3" : "2.6";
   }
+}
+
+/* "no", "yes" or the statistics that a group reports without `Metric`. */
+static const char *default_of(const struct metric_list *list, int id) {
+  static char text[64];
+  strcpy(text, "no");
+  for (size_t i = 0; i < list->count; i++) {
+    const struct metric_choice *c = &list->choice[i];
+    if ((int)c->id != id)
+      continue;
+    strcpy(text, c->statistic_count == 0 ? "yes" : "");
+    for (size_t k = 0; k < c->statistic_count; k++) {
+      char one[STATISTIC_TEXT_MAX];
+      assert_true(strlen(text) + 1 + sizeof(one) <= sizeof(text));
+      strcat(text, k > 0 ? " " : "");
+      strcat(text, statistic_format(c->statistic[k], one));
+    }
+  }
+  return text;
+}
+
+static const char *const kind_name[] = {
+    [METRIC_KIND_GAUGE] = "gauge",
+    [METRIC_KIND_SOCKETS] = "gauge",
+    [METRIC_KIND_SET] = "gauge",
+    [METRIC_KIND_DISTRIBUTION] = "distribution",
+    [METRIC_KIND_LIFE] = "counter",
+    [METRIC_KIND_COUNTER] = "counter",
+    [METRIC_KIND_PERCENT] = "percent",
+    [METRIC_KIND_LIMITED] = "percent",
+};
+
+/* The table of all metrics, line by line. */
+static void test_metric_table(void **state) {
+  (void)state;
+  char *page = file_read(PAGE), *metrics = section(page, "METRICS");
+  char *table = part(metrics, "\n.Ss All metrics\n", ".El\n");
+  static struct names code, documented;
+  code.count = documented.count = 0;
+  for (int id = 0; id < METRIC_COUNT; id++)
+    names_add(&code, metric_table[id].name, strlen(metric_table[id].name));
+  names_of_items(table, ".It Li ", &documented);
+  names_compare(&documented, &code, "table line of metric");
+
+  struct metric_list usual = {0};
+  assert_int_equal(metric_list_default(&usual), 0);
+  for (int id = 0; id < METRIC_COUNT; id++) {
+    const struct metric *m = &metric_table[id];
+    const char *kernel = kernel_of(m);
+    char line[160];
+    snprintf(line, sizeof(line), ".It Li %s Ta %s Ta %s Ta %s Ta %s", m->name,
+             kind_name[m->kind], m->unit, default_of(&usual, id),
+             strcmp(kernel, "2.6") == 0 ? "any" : kernel);
+    char item[NAME_SIZE + 16];
+    snprintf(item, sizeof(item), "\n.It Li %s ", m->name);
+    const char *at = strstr(table, item);
+    size_t length = at != NULL ? strcspn(++at, "\n") : 0;
+    if (length != strlen(line) || strncmp(at, line, length) != 0)
+      fail_msg("%s has \"%.*s\" instead of \"%s\"", PAGE, (int)length,
+               length > 0 ? at : "", line);
+  }
+  metric_list_clear(&usual);
+  free(table);
+  free(metrics);
+  free(page);
 }
 
 static void test_metrics(void **state) {
   (void)state;
-  static const char *const kind[] = {
-      [METRIC_KIND_GAUGE] = "gauge",
-      [METRIC_KIND_SOCKETS] = "gauge",
-      [METRIC_KIND_SET] = "gauge",
-      [METRIC_KIND_DISTRIBUTION] = "distribution",
-      [METRIC_KIND_LIFE] = "counter",
-      [METRIC_KIND_COUNTER] = "counter",
-      [METRIC_KIND_PERCENT] = "percent",
-      [METRIC_KIND_LIMITED] = "percent",
-  };
   char *page = file_read(PAGE), *metrics = section(page, "METRICS");
-  static struct name_lookup code, documented, mentioned;
+  static struct names code, documented, mentioned;
   code.count = documented.count = mentioned.count = 0;
   for (int id = 0; id < METRIC_COUNT; id++)
     names_add(&code, metric_table[id].name, strlen(metric_table[id].name));
@@ -295,33 +352,55 @@ static void test_metrics(void **state) {
     bool any = strcmp(kernel, "2.6") == 0;
     char line[160];
     snprintf(line, sizeof(line), "\n.It Va %s Pq %s, %s, %s%s%s\n", m->name,
-             kind[m->kind], m->type, m->unit, any ? "" : ", Linux ",
+             kind_name[m->kind], m->type, m->unit, any ? "" : ", Linux ",
              any ? "" : kernel);
     if (strstr(metrics, line) == NULL)
-      fail_msg("%s says something else than:%s", PAGE, line);
+      fail_msg("%s has no line:%s", PAGE, line);
   }
   free(metrics);
   free(page);
 }
 
-/* What the plugin dispatches of itself, without any socket. */
+/* Each reference to a section of the page leads somewhere. */
+static void test_references(void **state) {
+  (void)state;
+  char *page = file_read(PAGE);
+  size_t count = 0;
+  for (const char *at = page; (at = strstr(at, "Sx ")) != NULL; count++) {
+    at += strlen("Sx ");
+    bool found = false;
+    for (const char *head = page; (head = strstr(head, "\n.S")) != NULL;) {
+      head += strlen("\n.S");
+      size_t length = strcspn(head + 2, "\n"); /* behind "h " or "s " */
+      found |= strchr("hs", *head) != NULL && head[1] == ' ' &&
+               strncmp(at, head + 2, length) == 0 &&
+               strchr(" \n", at[length]) != NULL;
+    }
+    if (!found)
+      fail_msg("no section \"%.*s\" in %s", (int)strcspn(at, "\n"), at, PAGE);
+  }
+  assert_true(count > 0);
+  free(page);
+}
+
+/* The values that the plugin dispatches about itself, without any socket. */
 static void test_own_values(void **state) {
   (void)state;
   struct settings s;
   struct error error;
   settings_init(&s);
   assert_int_equal(config_finish(&s, &error), 0);
-  struct reader *scan = reader_new(&s, 1000, NULL, &error);
-  assert_non_null(scan);
-  struct reader_health *health = (struct reader_health *)reader_health(scan);
+  struct reader *reader = reader_new(&s, 1000, NULL, &error);
+  assert_non_null(reader);
+  struct reader_health *health = (struct reader_health *)reader_health(reader);
   health->close_policy.state = CLOSE_POLICY_FOLLOWED;
   health->coverage = 50;
   health->limits = (struct proc_limits){1, 1, 1, 1, 1, 1, 1};
-  dispatch_read(scan);
+  dispatch_read(reader);
 
   char *page = file_read(PAGE);
   char *own = section(page, "THE PLUGIN'S OWN VALUES");
-  static struct name_lookup code, documented;
+  static struct names code, documented;
   code.count = documented.count = 0;
   for (size_t i = 0; i < fake_daemon.count; i++)
     if (strcmp(fake_daemon.value[i].group, "self") == 0)
@@ -332,13 +411,13 @@ static void test_own_values(void **state) {
   free(own);
   free(page);
   fake_daemon_clear();
-  reader_free(scan);
+  reader_free(reader);
   settings_free(&s);
 }
 
 /* --- configurations ------------------------------------------------------- */
 
-/* Whether two groups report the same, in the same order. */
+/* Two groups report the same, in the same order. */
 static void metrics_are_the_same(const struct metric_list *a,
                                  const struct metric_list *b) {
   assert_int_equal(a->count, b->count);
@@ -353,7 +432,7 @@ static void metrics_are_the_same(const struct metric_list *a,
   }
 }
 
-/* Takes in what is behind a "#" without a space. */
+/* Removes each "#" that no space follows. */
 static void uncomment(char *text) {
   for (char *at = text; at != NULL && *at != '\0';) {
     if (*at == '#' && at[1] != ' ' && at[1] != '\n')
@@ -385,7 +464,7 @@ static void test_sample(void **state) {
   if (!read_blocks(text, &all, &error))
     fail_msg("%s with all of its examples: %s", SAMPLE, error.text);
 
-  /* The defaults that it shows are those. */
+  /* The sample shows the defaults. */
   const struct group_settings *g = group_find(&all, "all");
   metrics_are_the_same(&g->metrics, &usual.group[0].metrics);
   assert_int_equal(g->max_members, usual.group[0].max_members);
@@ -393,7 +472,7 @@ static void test_sample(void **state) {
   assert_int_equal(g->selector->count, usual.group[0].selector->count);
   assert_int_equal(group_find(&all, "choice")->metrics.count, METRIC_COUNT);
 
-  static struct name_lookup options;
+  static struct names options;
   options.count = 0;
   options_at(false, &options);
   options_at(true, &options);
@@ -448,7 +527,7 @@ static void test_examples(void **state) {
   examples_read("README.md");
 }
 
-/* The page writes the usual metrics out, too. */
+/* The page also lists the default metrics as a configuration. */
 static void test_usual_metrics(void **state) {
   (void)state;
   char *page = file_read(PAGE);
@@ -473,10 +552,11 @@ static void test_usual_metrics(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_options),       cmocka_unit_test(test_filters),
-      cmocka_unit_test(test_metrics),       cmocka_unit_test(test_own_values),
-      cmocka_unit_test(test_usual_metrics), cmocka_unit_test(test_sample),
-      cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_options),      cmocka_unit_test(test_filters),
+      cmocka_unit_test(test_metric_table), cmocka_unit_test(test_metrics),
+      cmocka_unit_test(test_own_values),   cmocka_unit_test(test_usual_metrics),
+      cmocka_unit_test(test_sample),       cmocka_unit_test(test_examples),
+      cmocka_unit_test(test_references),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
