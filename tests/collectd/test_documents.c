@@ -314,9 +314,9 @@ static void test_own_values(void **state) {
   struct reader *scan = reader_new(&s, 1000, NULL, &error);
   assert_non_null(scan);
   struct reader_health *health = (struct reader_health *)reader_health(scan);
-  health->close_policy.state = CLOSE_POLICY_FOLLOWED;
-  health->coverage = 50;
-  health->limits = (struct proc_limits){1, 1, 1, 1, 1, 1, 1};
+  health->observer.close_policy.state = CLOSE_POLICY_RECEIVING;
+  health->observer.coverage = 50;
+  health->observer.limits = (struct proc_limits){1, 1, 1, 1, 1, 1, 1};
   dispatch_read(scan);
 
   char *page = file_read(PAGE);
