@@ -160,35 +160,37 @@ static void self_limits(struct dispatch *d, const struct proc_limits *l) {
 }
 
 static void self_closes(struct dispatch *d, const struct reader_health *h) {
-  self_total(d, "total_events", "close_events", h->close_policy.received);
-  self_total(d, "total_events", "close_events_lost", h->close_policy.lost);
-  self_total(d, "total_events", "close_events_aborted", h->aborted);
-  self_total(d, "total_events", "close_events_unclear", h->unclear);
+  self_total(d, "total_events", "close_events",
+             h->observer.close_policy.received);
+  self_total(d, "total_events", "close_events_lost",
+             h->observer.close_policy.lost);
+  self_total(d, "total_events", "close_events_aborted", h->observer.aborted);
+  self_total(d, "total_events", "close_events_unclear", h->observer.unclear);
   self_total(d, "total_time_in_ms", "close_events_suspended",
-             h->close_policy.suspended_ms);
+             h->observer.close_policy.suspended_ms);
 }
 
 static void self_totals(struct dispatch *d, const struct reader_health *h) {
-  self_total(d, "total_events", "dump_errors", h->errors);
-  self_total(d, "total_events", "malformed", h->malformed);
-  if (h->close_policy.state != CLOSE_POLICY_OFF)
+  self_total(d, "total_events", "dump_errors", h->observer.errors);
+  self_total(d, "total_events", "malformed", h->observer.malformed);
+  if (h->observer.close_policy.state != CLOSE_POLICY_OFF)
     self_closes(d, h);
 }
 
 static void dispatch_self(struct dispatch *d, const struct reader_health *h) {
   self_begin(d);
-  self_gauge(d, "count", "sockets_dumped", (double)h->dumped);
-  self_gauge(d, "count", "sockets_matched", (double)h->matched);
-  self_gauge(d, "count", "sockets_tracked", (double)h->tracked);
+  self_gauge(d, "count", "sockets_dumped", (double)h->observer.dumped);
+  self_gauge(d, "count", "sockets_matched", (double)h->observer.matched);
+  self_gauge(d, "count", "sockets_tracked", (double)h->observer.tracked);
   self_gauge(d, "latency", "dump_time", h->dump_time);
   self_gauge(d, "latency", "cpu_time", h->cpu_time);
   self_gauge(d, "count", "members", (double)h->members);
-  self_gauge(d, "count", "members_in_other", (double)h->in_other);
-  if (h->info_size > 0)
-    self_gauge(d, "bytes", "tcp_info", (double)h->info_size);
-  if (h->coverage >= 0)
-    self_gauge(d, "percent", "coverage", h->coverage);
-  self_limits(d, &h->limits);
+  self_gauge(d, "count", "members_in_other", (double)h->members_in_other);
+  if (h->observer.info_size > 0)
+    self_gauge(d, "bytes", "tcp_info", (double)h->observer.info_size);
+  if (h->observer.coverage >= 0)
+    self_gauge(d, "percent", "coverage", h->observer.coverage);
+  self_limits(d, &h->observer.limits);
   self_totals(d, h);
 }
 
@@ -196,7 +198,7 @@ void dispatch_read(struct reader *s) {
   const struct reader_health *h = reader_health(s);
   struct dispatch d;
   dispatch_begin(&d);
-  d.info_size = h->info_size;
+  d.info_size = h->observer.info_size;
   for (size_t i = 0; i < reader_group_count(s); i++) {
     d.group = group_name(reader_group(s, i));
     group_each(reader_group(s, i), on_series, &d);

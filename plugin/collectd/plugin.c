@@ -64,9 +64,9 @@ static void read_failed(const struct error *error) {
 }
 
 static void refusal_say(void) {
-  if (reader_health(scan)->refused == refused)
+  if (reader_health(scan)->observer.refused == refused)
     return;
-  refused = reader_health(scan)->refused;
+  refused = reader_health(scan)->observer.refused;
   NOTICE("tcpinfo: A part of the filter is left to this plugin, which costs "
          "more: %s",
          reader_refusal(scan));
@@ -74,11 +74,12 @@ static void refusal_say(void) {
 
 /* At a change only. */
 static void close_policy_log(void) {
-  const struct close_policy_health *h = &reader_health(scan)->close_policy;
+  const struct close_policy_health *h =
+      &reader_health(scan)->observer.close_policy;
   if (h->state == close_state)
     return;
   switch (h->state) {
-  case CLOSE_POLICY_FOLLOWED:
+  case CLOSE_POLICY_RECEIVING:
     if (close_state != CLOSE_POLICY_OFF) /* the usual case needs no words */
       NOTICE("tcpinfo: Closed connections are followed again. They were not "
              "for %.0f s so far, in all.",
@@ -114,7 +115,7 @@ static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   case DUMP_COMPLETE:
     if (failing)
       NOTICE("tcpinfo: Dumps are complete again; %llu were dropped so far.",
-             (unsigned long long)reader_health(scan)->errors);
+             (unsigned long long)reader_health(scan)->observer.errors);
     failing = false;
     refusal_say();
     dispatch_read(scan);

@@ -1,475 +1,368 @@
-#include "connection/connection.h"
-
-#include "connection/destroy_event.h"
-#include "connection/membership.h"
+/* The states of connection_state.h and what leads from one to the next. "End"
+ * in a cell: connection_end(), the one exit, after which the state is NONE.
+ *
+ *              shown with     shown without    gone: missing     close event
+ *              traffic        traffic          in two complete
+ *                             (TIME_WAIT)      dumps
+ *   NONE       join: LIVE     -                forget            unseen: begin
+ *                                                                and end
+ *   LIVE       LIVE           OVER (a)         MISSING (b)       end
+ *   OVER       LIVE           COUNTED          MISSING (b)       end
+ *   COUNTED    end, join:     COUNTED          MISSING (b)       end
+ *              LIVE
+ *   MISSING    end, join:     MISSING          MISSING, if too   end
+ *              LIVE                            long ago: end (b)
+ *
+ *   Any state: the cookie shows other ends: end, then as NONE. Tracking begins
+ *   anew: end, uncounted.
+ *
+ *   (a) While no close events are received: COUNTED at once.
+ *   (b) If no close event can come, because none are received or the account
+ *       awaits none, or if too many are missing already: end.
+ *
+ * The account (enum connection_account) decides what is counted:
+ *
+ *                its end counts   a close event     its close event counts it
+ *                as closed        may still come    as opened and closed, or
+ *                                                   as failed
+ *   CONNECTING   no               yes               yes
+ *   OPEN         yes              yes               no
+ *   OPEN_MINI    yes              no                no
+ *   BY_EVENT     no               no                yes
+ *   NOTHING      no               no                no
+ *
+ * The end is counted when the state becomes COUNTED or MISSING, else at the
+ * exit: once. */
+#include "connection/connection_layout.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* The words that track keeps with each socket: a set of enum bits, and above
- * them since which dump it is gone; its place in each group; and, where its
- * memberships depend on traits, a hash of these. */
-enum { TAG_BITS, TAG_MEMBERSHIPS, SINCE_SHIFT = 8, SINCE_MASK = 0xffffff };
 
 enum {
-  BIT_JOINED = 1,    /* it has its memberships */
-  BIT_INBOUND = 2,   /* the host listened on its port at first sight */
-  BIT_OPEN = 4,      /* it was seen open: its end counts as closed */
-  BIT_PENDING = 8,   /* only seen in SYN_SENT */
-  BIT_AWAITED = 16,  /* in TIME_WAIT; its event must be on its way */
-  BIT_CLOSED = 32,   /* its end was counted; its event may come, or not */
-  BIT_OLD_MINI = 64, /* a mini socket in the first dump: its event was before */
-  BIT_RETAINED = 128, /* missing in the dumps, remembered for its event */
+  /* A mini socket lives at most this long (linux: include/net/tcp.h,
+   * TCP_TIMEWAIT_LEN). */
+  MINI_MS = 60000,
+  /* Dumps for which a missing connection is remembered, and how many are at
+   * most. Its event may be late: the kernel sends it from a work queue, which
+   * waits while the CPUs are busy, and a program may hold a socket whose
+   * connection is over. */
+  MISSING_DUMPS = DUMP_TIMES - 2,
+  MISSING_MOST = 65536,
+  /* After so many failed dumps in a row, and so many sockets more than after
+   * the last complete one, tracking begins anew. */
+  RESTART_AFTER = 8,
+  RESTART_ABOVE = 65536,
 };
 
-enum {
-  TIMES = 32,    /* dumps whose times are remembered */
-  JIFFY_MS = 10, /* what tcp_info tells times in, at most (linux: HZ >= 100) */
-  MINI_MS = 60000, /* a mini socket's life (linux: TCP_TIMEWAIT_LEN) */
-};
-
-/* How long, in dumps, and how many sockets that are gone are remembered. An
- * event may come late: the kernel sends it from a work queue, which waits where
- * the CPUs are busy, and a process may hold a socket whose connection is over.
- */
-enum { RETAIN_DUMPS = TIMES - 2, RETAIN_MOST = 65536 };
-
-/* What is remembered where no dump succeeds any more. */
-enum { FORGET_ABOVE = 65536, FORGET_AFTER = 8 };
-
-struct connections {
-  struct memberships memberships;
-  uint32_t states;
-  unsigned traits;
-  unsigned interval_ms;
-  struct track *track;
-  struct track_seen seen;
-  struct connections_sums sums;
-  struct listeners *listeners;
-  bool no_memory; /* in this dump */
-
-  uint32_t dump;         /* number of this one, from 1 */
-  uint32_t complete;     /* number of the last complete one; 0: none yet */
-  uint64_t begin[TIMES]; /* of the last dumps, ms; by number */
-  uint64_t end[TIMES];   /* of the complete ones among them */
-  uint64_t active_ms;    /* from the last complete one to this */
-  uint64_t
-      window_us[TIMES];  /* from that many dumps ago to this; 0: not known */
-  size_t complete_count; /* sockets remembered after it */
-  unsigned failures;     /* since then */
-
-  size_t retained; /* sockets remembered for their events */
-
-  bool followed;
-  uint32_t followed_from; /* the first dump that began so */
-  uint32_t followed_to;   /* the first one after that; 0: there was none */
-  uint64_t followed_ms;   /* when that one began */
-  uint64_t clear_ms;      /* a socket with an ACK since then, and not known, was
-                             never counted */
-};
-
-struct connections *connections_new(struct group *const *group,
-                                    size_t group_count, uint32_t states,
-                                    unsigned traits, bool info,
-                                    unsigned interval_ms,
-                                    struct listeners *listeners) {
-  struct connections *l = calloc(1, sizeof(*l));
-  if (l == NULL)
+struct connections *connections_new(const struct connections_options *options) {
+  struct connections *c = calloc(1, sizeof(*c));
+  if (c == NULL)
     return NULL;
-  membership_init(&l->memberships, group, group_count);
-  l->states = states;
-  l->traits = traits;
-  l->interval_ms = interval_ms;
-  l->listeners = listeners;
-  l->track =
-      membership_track(&l->memberships, info, TAG_MEMBERSHIPS + (traits != 0));
-  if (l->track == NULL) {
-    connections_free(l);
+  c->options = *options;
+  membership_init(&c->memberships, options->group, options->group_count);
+  c->word_count = options->group_count + (options->attributes != 0);
+  if (options->hooks != NULL) {
+    c->hooks = *options->hooks;
+    c->word_count += 2;
+  }
+  c->track = membership_track(&c->memberships, options->info,
+                              sizeof(struct connection) +
+                                  c->word_count * sizeof(uint32_t));
+  if (c->track == NULL) {
+    connections_free(c);
     return NULL;
   }
-  return l;
+  return c;
 }
 
-void connections_free(struct connections *l) {
-  if (l == NULL)
+void connections_free(struct connections *c) {
+  if (c == NULL)
     return;
-  track_free(l->track);
-  free(l);
+  track_free(c->track);
+  free(c);
 }
 
-void connections_follow(struct connections *l, bool followed) {
-  if (followed && !l->followed)
-    l->followed_from = l->dump + 1;
-  if (!followed && l->followed)
-    l->followed_to = l->dump + 1;
-  l->followed = followed;
+void connections_receive_events(struct connections *c, bool received) {
+  if (received && !c->events)
+    c->events_from = c->times.dump + 1;
+  if (!received && c->events)
+    c->events_until = c->times.dump + 1;
+  c->events = received;
 }
 
-/* --- Places --------------------------------------------------------------- */
+/* --- Memberships ---------------------------------------------------------- */
 
-static uint32_t *tag_traits(const struct connections *l, uint32_t *tag) {
-  return &tag[TAG_MEMBERSHIPS + l->memberships.count];
+static uint32_t *attributes_hash(const struct connections *c,
+                                 struct connection *x) {
+  return &x->word[c->memberships.count];
 }
 
-/* The direction is that of the first sight: listeners may go. */
-static void connection_join(struct connections *l, uint32_t *tag,
-                            const struct socket_attrs *t) {
-  struct socket_attrs attrs = *t;
-  if ((tag[TAG_BITS] & BIT_JOINED) == 0)
-    tag[TAG_BITS] |= BIT_JOINED | (listeners_has(l->listeners, attrs.local_port)
-                                       ? (uint32_t)BIT_INBOUND
-                                       : 0);
-  attrs.inbound = (tag[TAG_BITS] & BIT_INBOUND) != 0;
-  l->no_memory |=
-      !membership_enter(&l->memberships, tag + TAG_MEMBERSHIPS, &attrs);
+void connection_join(struct connections *c, struct connection *x,
+                     const struct socket_attrs *attrs) {
+  struct socket_attrs a = *attrs;
+  if (x->state == CONNECTION_NONE) {
+    x->state = CONNECTION_LIVE;
+    x->inbound = listeners_has(c->options.listeners, a.local_port);
+  }
+  a.inbound = x->inbound;
+  c->no_memory |= !membership_enter(&c->memberships, x->word, &a);
 }
 
-/* What a mini socket does not tell; of one that no process holds only the user
- * is not told. */
-enum { UNTOLD = ATTR_UID | ATTR_CGROUP | ATTR_CONGESTION };
-
-/* Gives the connection its memberships when it is first seen, and other ones
- * when what they depend on has changed: it then moves with neither an opening
- * nor a close. A mini socket, or one that no process holds any more, has lost
- * its traits and stays where it was. */
-static void connection_join_update(struct connections *l, uint32_t *tag,
-                                   const struct sample *s) {
-  bool placed = (tag[TAG_BITS] & BIT_JOINED) != 0;
+/* Joins the groups when a dump first shows the connection, and other groups or
+ * members when attributes have changed: it then moves without counting as
+ * opened or closed. A mini socket, or a socket that no process holds, has lost
+ * attributes and keeps its memberships. */
+static void connection_update_groups(struct connections *c,
+                                     struct connection *x,
+                                     const struct sample *s) {
+  bool joined = x->state != CONNECTION_NONE;
   bool told = s->full && s->held;
-  if (placed && (!told || l->traits == 0))
+  if (joined && (!told || c->options.attributes == 0))
     return;
   uint32_t hash = 0;
-  if (l->traits != 0)
-    hash = socket_attrs_hash(&s->attrs, l->traits);
-  if (placed && *tag_traits(l, tag) == hash)
+  if (c->options.attributes != 0)
+    hash = socket_attrs_hash(&s->attrs, c->options.attributes);
+  if (joined && *attributes_hash(c, x) == hash)
     return;
-  struct socket_attrs attrs = s->attrs;
+  struct socket_attrs a = s->attrs;
   if (!s->full)
-    attrs.unknown = UNTOLD;
+    a.unknown = UNKNOWN_OF_MINI;
   else if (!s->held)
-    attrs.unknown = ATTR_UID;
-  connection_join(l, tag, &attrs);
-  if (l->traits != 0)
-    *tag_traits(l, tag) = told ? hash : 0;
+    a.unknown = UNKNOWN_OF_ORPHAN;
+  connection_join(c, x, &a);
+  if (c->options.attributes != 0)
+    *attributes_hash(c, x) = told ? hash : 0;
 }
 
-/* There was no memory when the connection was first seen; there may be now. */
-static void connection_join_again(struct connections *l, uint32_t *tag,
-                                  const struct socket_attrs *t) {
-  if (!membership_failed(&l->memberships, tag + TAG_MEMBERSHIPS))
+/* Memory ran out when the connection joined; there may be some now. */
+static void connection_retry_groups(struct connections *c, struct connection *x,
+                                    const struct socket_attrs *attrs) {
+  if (!membership_failed(&c->memberships, x->word))
     return;
-  struct socket_attrs attrs = *t;
-  attrs.inbound = (tag[TAG_BITS] & BIT_INBOUND) != 0;
-  bool opened = (tag[TAG_BITS] & BIT_OPEN) != 0 && l->complete != 0;
-  l->no_memory |=
-      !membership_retry(&l->memberships, tag + TAG_MEMBERSHIPS, &attrs, opened);
+  struct socket_attrs a = *attrs;
+  a.inbound = x->inbound;
+  bool open = x->account == ACCOUNT_OPEN || x->account == ACCOUNT_OPEN_MINI;
+  bool opened = open && c->times.complete != 0;
+  c->no_memory |= !membership_retry(&c->memberships, x->word, &a, opened);
 }
 
-/* --- The life of a connection --------------------------------------------- */
+/* --- Transitions ---------------------------------------------------------- */
 
-static void tags_clear(const struct connections *l, uint32_t *tag) {
-  size_t count = TAG_MEMBERSHIPS + l->memberships.count + (l->traits != 0);
-  memset(tag, 0, count * sizeof(*tag));
-}
-
-/* Dumps since the one that it is gone since. */
-static uint32_t dumps_gone(const struct connections *l, const uint32_t *tag) {
-  return (l->dump - (tag[TAG_BITS] >> SINCE_SHIFT)) & SINCE_MASK;
-}
-
-/* Without an event nobody knows what became of one that was last seen in
- * SYN_SENT. */
-static void connection_close(struct connections *l, uint32_t *tag) {
-  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_CLOSED)) == BIT_OPEN)
-    membership_count(&l->memberships, tag + TAG_MEMBERSHIPS,
-                     ACCUMULATOR_CLOSED);
-  tag[TAG_BITS] |= BIT_CLOSED;
-}
-
-static void connection_end(struct connections *l, uint32_t *tag) {
-  bool retained = (tag[TAG_BITS] & BIT_RETAINED) != 0;
-  connection_close(l, tag);
-  membership_leave(&l->memberships, tag + TAG_MEMBERSHIPS, retained);
-  l->retained -= retained;
-  tags_clear(l, tag);
-}
-
-/* Its event is not known, and from now on not expected: it was over when the
- * dump ended that showed for the second time that it is gone. */
-static void connection_forget(struct connections *l, uint32_t *tag) {
-  uint32_t ago = 0;
-  if ((tag[TAG_BITS] & BIT_RETAINED) != 0 && dumps_gone(l, tag) < TIMES)
-    ago = dumps_gone(l, tag);
-  uint64_t over_ms = l->end[(l->dump - ago) % TIMES];
-  if (l->clear_ms < over_ms)
-    l->clear_ms = over_ms;
-  connection_end(l, tag);
-}
-
-static bool on_gone(uint32_t *tag, void *data) {
-  struct connections *l = data;
-  uint32_t *bits = &tag[TAG_BITS];
-  if ((*bits & (BIT_OPEN | BIT_PENDING)) == 0 || (*bits & BIT_OLD_MINI) != 0) {
-    connection_end(l, tag); /* there is no event of it to come */
-    return false;
-  }
-  if ((*bits & BIT_RETAINED) == 0 && l->followed && l->retained < RETAIN_MOST) {
-    connection_close(l, tag);
-    membership_retain(&l->memberships, tag + TAG_MEMBERSHIPS);
-    *bits |= BIT_RETAINED | l->dump << SINCE_SHIFT;
-    l->retained++;
-  }
-  if ((*bits & BIT_RETAINED) != 0 && l->followed &&
-      dumps_gone(l, tag) <= RETAIN_DUMPS)
-    return true;
-  connection_forget(l, tag);
-  return false;
-}
-
-static bool on_restart(uint32_t *tag, void *data) {
-  struct connections *l = data;
-  membership_leave(&l->memberships, tag + TAG_MEMBERSHIPS,
-                   (tag[TAG_BITS] & BIT_RETAINED) != 0);
-  return false;
-}
-
-/* A mini socket that was never seen as a full one, while events are followed or
- * were until lately: its connection has been counted with its event. */
-static bool is_remainder(const struct connections *l, const struct sample *s) {
-  bool now = l->followed && l->followed_from < l->dump;
-  bool lately = l->followed_to != 0 &&
-                l->begin[l->dump % TIMES] < l->followed_ms + MINI_MS;
+/* A mini socket that no dump has shown as a full one, while close events are
+ * received or were until lately: its close event counts the connection. */
+static bool is_counted_by_event(const struct connections *c,
+                                const struct sample *s) {
+  bool now = c->events && c->events_from < c->times.dump;
+  bool lately = c->events_until != 0 &&
+                dump_times_now(&c->times) < c->events_until_ms + MINI_MS;
   return !s->full && (now || lately);
 }
 
-static void connection_see(struct connections *l, uint32_t *tag,
-                           const struct sample *s) {
-  bool first = (tag[TAG_BITS] & BIT_JOINED) == 0;
-  connection_join_update(l, tag, s);
-  tag[TAG_BITS] &= ~(uint32_t)BIT_AWAITED;
-  if (first && s->state == TCP_STATE_SYN_SENT)
-    tag[TAG_BITS] |= BIT_PENDING;
-  if (first && !s->full && l->seen.event == TRACK_BASELINE)
-    tag[TAG_BITS] |= BIT_OLD_MINI;
-  bool was_pending = (tag[TAG_BITS] & BIT_PENDING) != 0;
-  if (s->state == TCP_STATE_SYN_SENT || (!first && !was_pending) ||
-      (first && is_remainder(l, s)))
-    return;
-  tag[TAG_BITS] = (tag[TAG_BITS] & ~(uint32_t)BIT_PENDING) | BIT_OPEN;
-  if (was_pending || l->seen.event != TRACK_BASELINE)
-    membership_count(&l->memberships, tag + TAG_MEMBERSHIPS,
-                     ACCUMULATOR_OPENED);
+static enum connection_account account_of(const struct connections *c,
+                                          const struct sample *s) {
+  bool baseline = c->seen.event == TRACK_BASELINE;
+  if (s->state == TCP_STATE_SYN_SENT)
+    return ACCOUNT_CONNECTING;
+  if (is_counted_by_event(c, s))
+    return baseline ? ACCOUNT_NOTHING : ACCOUNT_BY_EVENT;
+  return baseline && !s->full ? ACCOUNT_OPEN_MINI : ACCOUNT_OPEN;
 }
 
-/* A connection is over where its socket is shown in a state without traffic,
- * which is TIME_WAIT. Its event tells what it did last, and is on its way; one
- * dump later it must have been lost, or the socket is held. */
-static void connection_over(struct connections *l, uint32_t *tag) {
-  uint32_t *bits = &tag[TAG_BITS];
-  if ((*bits & BIT_JOINED) == 0)
-    return;
-  if (l->followed && (*bits & (BIT_AWAITED | BIT_CLOSED)) == 0)
-    *bits |= BIT_AWAITED;
-  else
-    connection_close(l, tag);
+/* Shown with traffic: NONE, LIVE, OVER -> LIVE. */
+static void connection_shown(struct connections *c, struct connection *x,
+                             const struct sample *s) {
+  bool first = x->state == CONNECTION_NONE;
+  bool connecting = !first && x->account == ACCOUNT_CONNECTING;
+  connection_update_groups(c, x, s);
+  x->state = CONNECTION_LIVE;
+  if (first) {
+    x->account = account_of(c, s);
+    connection_begun(c, x, s->cookie, dump_times_now(&c->times));
+    if (x->account == ACCOUNT_OPEN && c->seen.event != TRACK_BASELINE)
+      connection_count(c, x, ACCUMULATOR_OPENED);
+  } else if (connecting && s->state != TCP_STATE_SYN_SENT) {
+    x->account = ACCOUNT_OPEN;
+    connection_count(c, x, ACCUMULATOR_OPENED);
+  }
+}
+
+/* Shown without traffic: LIVE -> OVER -> COUNTED. The connection's close event
+ * has its last growth and is on its way; if a second dump shows the socket so,
+ * the event is lost, or a program holds the socket. */
+static void connection_shown_over(struct connections *c, struct connection *x) {
+  if (x->state == CONNECTION_LIVE && c->events) {
+    x->state = CONNECTION_OVER;
+  } else if (x->state == CONNECTION_LIVE || x->state == CONNECTION_OVER) {
+    connection_count_end(c, x);
+    x->state = CONNECTION_COUNTED;
+  }
+}
+
+/* Dumps since the one that found the connection missing. */
+static uint32_t dumps_missing(const struct connections *c,
+                              const struct connection *x) {
+  return (c->times.dump - x->missing_since) & DUMP_MASK;
+}
+
+/* Gone: -> MISSING, while its close event may come. */
+static bool connection_gone(struct connections *c, struct connection *x) {
+  if (x->state != CONNECTION_MISSING && c->missing < MISSING_MOST) {
+    connection_count_end(c, x);
+    membership_retain(&c->memberships, x->word);
+    x->state = CONNECTION_MISSING;
+    x->missing_since = c->times.dump & DUMP_MASK;
+    c->missing++;
+  }
+  return x->state == CONNECTION_MISSING && dumps_missing(c, x) <= MISSING_DUMPS;
+}
+
+/* The close event is not expected any more: if one comes after all, it must not
+ * count again. The connection was over when the dump ended that first found it
+ * missing. */
+static void event_not_expected(struct connections *c,
+                               const struct connection *x) {
+  uint32_t ago = 0;
+  if (x->state == CONNECTION_MISSING && dumps_missing(c, x) < DUMP_TIMES)
+    ago = dumps_missing(c, x);
+  uint64_t over_ms = dump_times_end(&c->times, ago);
+  if (c->counted_before_ms < over_ms)
+    c->counted_before_ms = over_ms;
+}
+
+static bool on_gone(uint64_t cookie, void *owner, void *data) {
+  struct connections *c = data;
+  struct connection *x = owner;
+  if (x->state == CONNECTION_NONE)
+    return false;
+  if (connection_account[x->account].awaits_event) {
+    if (c->events && connection_gone(c, x))
+      return true;
+    event_not_expected(c, x);
+  }
+  connection_end(c, x,
+                 (struct connection_end){.cookie = cookie,
+                                         .reason = CONNECTION_END_VANISHED,
+                                         .seen = true});
+  return false;
+}
+
+static bool on_restart(uint64_t cookie, void *owner, void *data) {
+  connection_end(data, owner,
+                 (struct connection_end){.cookie = cookie,
+                                         .reason = CONNECTION_END_RESTARTED,
+                                         .seen = true});
+  return false;
 }
 
 /* --- A dump --------------------------------------------------------------- */
 
-/* From the begin of each of the last dumps to the begin of this one. */
-static void windows_make(struct connections *l) {
-  uint64_t now = l->begin[l->dump % TIMES];
-  for (uint32_t ago = 1; ago < TIMES; ago++) {
-    uint64_t then = l->begin[(l->dump - ago) % TIMES];
-    l->window_us[ago] = now > then ? (now - then) * 1000 : 0;
-  }
+void connections_begin(struct connections *c, uint64_t now_ms) {
+  uint64_t interval_ms = c->options.interval_ms;
+  uint64_t last = dump_times_last(
+      &c->times, now_ms > interval_ms ? now_ms - interval_ms : 0);
+  c->active_ms = now_ms > last ? now_ms - last : 0;
+  dump_times_begin(&c->times, now_ms);
+  if (c->events_until == c->times.dump)
+    c->events_until_ms = now_ms;
+  c->no_memory = false;
+  c->sums.dumped = 0;
+  c->sums.matched = 0;
+  track_begin(c->track);
 }
 
-void connections_begin(struct connections *l, uint64_t now_ms) {
-  uint64_t last = now_ms > l->interval_ms ? now_ms - l->interval_ms : 0;
-  if (l->complete != 0)
-    last = l->begin[l->complete % TIMES];
-  l->active_ms = now_ms > last ? now_ms - last : 0;
-  l->dump++;
-  l->begin[l->dump % TIMES] = now_ms;
-  windows_make(l);
-  if (l->followed_to == l->dump)
-    l->followed_ms = now_ms;
-  l->no_memory = false;
-  l->sums.dumped = 0;
-  l->sums.matched = 0;
-  track_begin(l->track);
-  for (size_t i = 0; i < l->memberships.count; i++)
-    group_begin(l->memberships.group[i]);
-}
-
-static bool is_active(const struct connections *l, const struct sample *s) {
+/* Returns whether the peer acknowledged anything since the last read. Before
+ * the first ACK the kernel reports the host's uptime there. */
+static bool is_active(const struct connections *c, const struct sample *s) {
   uint64_t ms;
-  /* One that waits for its first ACK says how long the host is up. */
   return s->state != TCP_STATE_SYN_SENT &&
          field_get(FIELD_LAST_ACK_RECV, s->info, s->info_size, &ms) &&
-         ms <= l->active_ms;
+         ms <= c->active_ms;
 }
 
-static void connection_add(struct connections *l, const uint32_t *tag,
+static void connection_add(struct connections *c, const struct connection *x,
                            const struct sample *s) {
-  const struct observation r = {
+  const struct observation o = {
       .sample = s,
-      .delta = l->seen.delta,
-      .changed = l->seen.changed,
-      .active = is_active(l, s),
-      .window_us =
-          l->seen.dumps_ago < TIMES ? l->window_us[l->seen.dumps_ago] : 0,
+      .delta = c->seen.delta,
+      .changed = c->seen.changed,
+      .active = is_active(c, s),
+      .window_us = dump_times_window(&c->times, c->seen.dumps_ago),
   };
-  l->sums.matched += membership_add(&l->memberships, tag + TAG_MEMBERSHIPS, &r);
+  c->sums.matched += membership_add(&c->memberships, x->word, &o);
 }
 
-static void state_add(struct connections *l, const struct sample *s) {
-  struct socket_attrs attrs = s->attrs;
-  attrs.inbound = listeners_has(l->listeners, attrs.local_port);
-  for (size_t i = 0; i < l->memberships.count; i++)
-    group_add_other(l->memberships.group[i], s, &attrs);
+/* Adds a socket in a state without traffic. */
+static void state_add(struct connections *c, const struct sample *s) {
+  struct socket_attrs a = s->attrs;
+  a.inbound = listeners_has(c->options.listeners, a.local_port);
+  for (size_t i = 0; i < c->memberships.count; i++)
+    group_add_other(c->memberships.group[i], s, &a);
 }
 
-/* It is known which sockets come next. */
-static void memberships_prefetch(const struct connections *l) {
-  enum { AHEAD = 6 };
-  const uint32_t *tag = track_ahead(l->track, AHEAD);
-  if (tag != NULL)
-    membership_fetch(&l->memberships, tag + TAG_MEMBERSHIPS);
+static void memberships_prefetch(const struct connections *c) {
+  enum { AHEAD = 6 }; /* sockets */
+  const struct connection *x = track_ahead(c->track, AHEAD);
+  if (x != NULL)
+    membership_fetch(&c->memberships, x->word);
 }
 
-int connections_socket(struct connections *l, const struct sample *s) {
+int connections_socket(struct connections *c, const struct sample *s) {
   if (s->state == TCP_STATE_LISTEN)
-    listeners_add(l->listeners, s->attrs.local_port);
-  if ((l->states & 1u << s->state) == 0)
-    return 0; /* recordings hold what their program asked for */
+    listeners_add(c->options.listeners, s->attrs.local_port);
+  if ((c->options.states & 1u << s->state) == 0)
+    return 0; /* a recording holds what its own program asked for */
 
-  track_see(l->track, s, &l->seen);
-  if (l->seen.event == TRACK_REPEAT)
+  track_see(c->track, s, &c->seen);
+  if (c->seen.event == TRACK_REPEAT)
     return 0;
-  if (l->seen.event == TRACK_NO_MEMORY)
+  if (c->seen.event == TRACK_NO_MEMORY)
     return -1;
-  if (l->memberships.members)
-    memberships_prefetch(l);
-  l->sums.dumped++;
-  l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
+  if (c->memberships.members)
+    memberships_prefetch(c);
+  c->sums.dumped++;
+  c->sums.retrans += c->seen.delta[FIELD_TOTAL_RETRANS];
 
   bool traffic = (TCP_STATES_TRAFFIC & 1u << s->state) != 0;
-  uint32_t *tag = l->seen.tag;
-  bool anew = traffic && (tag[TAG_BITS] & BIT_CLOSED) != 0;
-  if (l->seen.event == TRACK_REUSED || anew)
-    connection_end(l, tag);
+  struct connection *x = c->seen.owner;
+  bool again = traffic && (x->state == CONNECTION_COUNTED ||
+                           x->state == CONNECTION_MISSING);
+  if (c->seen.event == TRACK_REUSED || again)
+    connection_replace(c, x, s->cookie);
   if (traffic) {
-    connection_see(l, tag, s);
-    connection_join_again(l, tag, &s->attrs);
-    connection_add(l, tag, s);
+    connection_shown(c, x, s);
+    connection_retry_groups(c, x, &s->attrs);
+    connection_add(c, x, s);
   } else {
-    connection_over(l, tag);
-    state_add(l, s);
+    connection_shown_over(c, x);
+    state_add(c, s);
   }
-  return l->no_memory ? -1 : 0;
+  return c->no_memory ? -1 : 0;
 }
 
-void connections_complete(struct connections *l, uint64_t now_ms) {
-  bool first = l->complete == 0;
-  l->end[l->dump % TIMES] = now_ms;
-  track_end(l->track, on_gone, l);
-  l->complete = l->dump;
-  l->complete_count = track_count(l->track);
-  l->failures = 0;
-  if (first) /* what came before is not ours */
-    l->clear_ms = now_ms;
+void connections_complete(struct connections *c, uint64_t now_ms) {
+  bool first = c->times.complete == 0;
+  dump_times_complete(&c->times, now_ms);
+  track_end(c->track, on_gone, c);
+  c->complete_count = track_count(c->track);
+  c->failures = 0;
+  if (first) /* earlier connections do not count */
+    c->counted_before_ms = now_ms;
 }
 
-/* Sockets are forgotten after complete dumps only. Should none succeed any
- * more while connections come and go, start over: the counters stay, what was
- * not seen of the connections until then is lost. */
-void connections_failed(struct connections *l) {
-  if (++l->failures < FORGET_AFTER ||
-      track_count(l->track) <= 2 * l->complete_count + FORGET_ABOVE)
+/* Only complete dumps forget sockets. If no dump succeeds any more while
+ * connections come and go, tracking begins anew: the counters stay, the growth
+ * that no dump has shown until then is lost. */
+void connections_failed(struct connections *c) {
+  if (++c->failures < RESTART_AFTER ||
+      track_count(c->track) <= 2 * c->complete_count + RESTART_ABOVE)
     return;
-  track_restart(l->track, on_restart, l);
-  l->complete = 0;
-  l->retained = 0;
+  track_restart(c->track, on_restart, c);
+  dump_times_restart(&c->times);
 }
 
-/* --- Destroyed sockets ---------------------------------------------------- */
-
-/* Whether it cannot have been counted and forgotten before. */
-static bool is_new(const struct connections *l, const struct sample *s,
-                   uint64_t after_ms) {
-  uint64_t ago;
-  return destroy_event_last_ack(s, &ago) &&
-         after_ms >= l->clear_ms + ago + JIFFY_MS;
+size_t connections_tracked(const struct connections *c) {
+  return track_count(c->track);
 }
 
-/* A connection that no dump has shown open. */
-static void count_whole(struct connections *l, const uint32_t *tag,
-                        bool failed) {
-  const uint32_t *place = tag + TAG_MEMBERSHIPS;
-  membership_count(&l->memberships, place,
-                   failed ? ACCUMULATOR_FAILED : ACCUMULATOR_OPENED);
-  if (!failed)
-    membership_count(&l->memberships, place, ACCUMULATOR_CLOSED);
-}
-
-/* A connection that no dump has shown: all of its life at once, in the groups
- * that it certainly belongs to; unless it may have been counted before. */
-static void unseen_add(struct connections *l, const struct sample *s,
-                       uint64_t after_ms) {
-  bool certain = l->seen.event == TRACK_REUSED || destroy_event_has_failed(s) ||
-                 is_new(l, s, after_ms);
-  struct socket_attrs unseen = s->attrs;
-  unseen.unknown = UNTOLD | ATTR_MARK;
-  if (destroy_event_is_disconnected(s))
-    unseen.unknown |= ATTR_REMOTE_PORT | ATTR_LOCAL_ADDRESS;
-  uint32_t *tag = l->seen.tag;
-  tags_clear(l, tag);
-  connection_join(l, tag, &unseen);
-  if (!membership_any(&l->memberships, tag + TAG_MEMBERSHIPS))
-    return; /* a filter may have hidden it with a long past */
-  if (certain) {
-    l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
-    membership_add_rest(&l->memberships, tag + TAG_MEMBERSHIPS, l->seen.delta);
-    count_whole(l, tag, destroy_event_has_failed(s));
-  } else {
-    l->sums.unclear++;
-  }
-  membership_leave(&l->memberships, tag + TAG_MEMBERSHIPS, false);
-}
-
-static void known_end(struct connections *l, const struct sample *s) {
-  uint32_t *tag = l->seen.tag;
-  membership_add_rest(&l->memberships, tag + TAG_MEMBERSHIPS, l->seen.delta);
-  if ((tag[TAG_BITS] & (BIT_OPEN | BIT_OLD_MINI)) == 0)
-    count_whole(l, tag, destroy_event_has_failed(s));
-  connection_end(l, tag);
-}
-
-void connections_destroyed(struct connections *l, const struct sample *s,
-                           uint64_t after_ms) {
-  track_close(l->track, s, destroy_event_is_disconnected(s), &l->seen);
-  l->sums.aborted += destroy_event_is_disconnected(s) &&
-                     !destroy_event_is_no_connection(s) &&
-                     !destroy_event_has_failed(s);
-  uint32_t *tag = l->seen.tag;
-  if (l->seen.event == TRACK_REUSED) {
-    connection_end(l, tag);
-  } else if (tag[TAG_BITS] & BIT_JOINED) {
-    l->sums.retrans += l->seen.delta[FIELD_TOTAL_RETRANS];
-    known_end(l, s);
-    return;
-  }
-  if (l->complete != 0 &&
-      !destroy_event_is_no_connection(s)) /* not before our time */
-    unseen_add(l, s, after_ms);
-}
-
-size_t connections_tracked(const struct connections *l) {
-  return track_count(l->track);
-}
-
-const struct connections_sums *connections_sums(const struct connections *l) {
-  return &l->sums;
+const struct connections_sums *connections_sums(const struct connections *c) {
+  return &c->sums;
 }

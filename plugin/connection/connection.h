@@ -1,78 +1,107 @@
-/* What each message means: a socket of a dump, or the last word on one that was
- * destroyed. The connections tracks the sockets, gives each its memberships in
- * the groups and adds there what is new of it, once.
+/* The life of the connections of one network namespace: each message of a dump
+ * and each destroy event is entered here. A connection gets its memberships in
+ * the groups when it is first seen, what it did since is added there once, and
+ * it ends exactly once.
  *
- * With destroy events (`followed`) a connection ends at its event: what it did
- * since the last dump is added and it counts as closed, at once. An event of a
- * socket that no dump has shown (a unseen) counts in full, if by its last ACK
- * it cannot have been counted and forgotten before. Without events it ends by
- * its absence, see track_end(). With them its absence counts as closed, too,
- * and the socket stays remembered for some dumps: its event may be late, or
- * lost.
+ *   - `opened`: first seen beyond SYN_SENT. A connection in the first complete
+ *     dump, or before, was opened before.
+ *   - `closed`: a connection that was open has ended.
+ *   - `failed`: a close event of a connection that was never established.
  *
- *   - A connection is `opened` when it is first seen beyond SYN_SENT; one in
- *     the first dump was opened before. `closed`: one that was open is gone.
- *   - `failed`: destroyed, and never established.
- *   - What is left of a connection after its event (a mini socket in FIN_WAIT2)
- *     is shown by dumps and is neither opened nor closed.
- *   - Without its port (linux: tcp_disconnect() cleared it and the counters) an
- *     event says only that the socket is gone, and the remote address.
- */
+ * While close events are received (connections_receive_events()) a connection
+ * ends at its event: the growth since the last dump is added, and it counts as
+ * closed at once. An event of a connection that no dump has shown (an unseen
+ * connection) counts in full, if its last ACK proves that it cannot have been
+ * counted and forgotten before. Without events a connection ends by its
+ * absence, see track_end(). While events are received its absence counts as
+ * closed as well, and the socket is remembered for some dumps, because its
+ * event may be late.
+ *
+ * The caller begins, settles and commits the groups; several of these may add
+ * to the same groups. Nothing here knows where messages come from. */
 #ifndef TCPINFO_CONNECTION_CONNECTION_H
 #define TCPINFO_CONNECTION_CONNECTION_H
 
+#include "connection/connection_state.h"
 #include "connection/listeners.h"
 #include "group/group.h"
 
 struct connections;
 
-/* Totals only grow. */
-struct connections_sums {
-  uint64_t dumped;  /* sockets of the last dump, repeats left out */
-  uint64_t matched; /* of these, connections that are in a group */
-  uint64_t retrans; /* total: total_retrans of what dumps showed, in groups or
-                       not, and of unseen connections in groups */
-  uint64_t aborted; /* total: events without counters, of connections that were
-                       established: what they did last is not known */
-  uint64_t unclear; /* total: events left out, because the socket may have been
-                       counted before */
+/* The end of a connection. Everything borrowed is valid during the call. */
+struct connection_end {
+  uint64_t cookie;
+  enum connection_end_reason reason;
+  bool seen; /* a dump showed it; else first_seen_ms is not known */
+  uint64_t first_seen_ms; /* begin of the first dump that showed it; the clock
+                             of connections_begin() */
+  /* The last counters by field id, units as in struct tcp_info; only those that
+   * the groups need. If `event` is not NULL, it has them all. */
+  const uint64_t *counter;
+  const struct sample *event; /* the destroy event, or NULL if none came */
 };
 
-/* `group`: borrowed, outlives the connections. `states`: 1 << TCP state, what
- * the dumps are asked for. `traits`: what the groups look at (enum
- * socket_attr). `info`: whether dumps bring struct tcp_info. `interval_ms`:
- * taken for the time before the first dump. `listeners`: borrowed; who tells
- * them is the caller. NULL: out of memory. */
-struct connections *connections_new(struct group *const *group,
-                                    size_t group_count, uint32_t states,
-                                    unsigned traits, bool info,
-                                    unsigned interval_ms,
-                                    struct listeners *listeners);
-void connections_free(struct connections *l);
+/* Functions that learn of every begin and every end. For each connection that
+ * begins, `ended` is called exactly once, unless it still lives at
+ * connections_free(). An unseen connection begins and ends in one call. */
+struct connection_hooks {
+  void (*begun)(uint64_t cookie, void *data);
+  void (*ended)(const struct connection_end *end, void *data);
+  void *data;
+};
 
-/* Whether destroy events are being received: from now on, until told
- * otherwise. */
-void connections_follow(struct connections *l, bool followed);
+struct connections_options {
+  struct group *const *group; /* borrowed, outlives the connections */
+  size_t group_count;
+  uint32_t states;      /* set of 1 << TCP state: dumps are asked for these */
+  unsigned attributes;  /* set of enum socket_attr: the groups look at these */
+  bool info;            /* dumps bring struct tcp_info */
+  unsigned interval_ms; /* taken for the time before the first dump */
+  /* Borrowed. Listening sockets of dumps are added; the caller begins and ends
+   * the list. */
+  struct listeners *listeners;
+  const struct connection_hooks *hooks; /* borrowed; NULL: none */
+};
 
-/* A dump begins. Times are of one clock that never goes back, ms. The groups
- * are told, too. */
-void connections_begin(struct connections *l, uint64_t now_ms);
+/* Returns NULL if memory runs out; connections_free() accepts NULL. */
+struct connections *connections_new(const struct connections_options *options);
+void connections_free(struct connections *c);
 
-/* One socket of the dump. -1: out of memory; the dump must then be taken for
- * failed. */
-int connections_socket(struct connections *l, const struct sample *s);
+/* States whether destroy events are received from now on. */
+void connections_receive_events(struct connections *c, bool received);
 
-/* The dump is complete, or is not: what it found new stays counted, and no
- * socket is taken for closed. `now_ms`: when it ended. */
-void connections_complete(struct connections *l, uint64_t now_ms);
-void connections_failed(struct connections *l);
+/* Begins a dump. `now_ms`: milliseconds of one clock that never goes back. */
+void connections_begin(struct connections *c, uint64_t now_ms);
 
-/* A socket was destroyed, at `after_ms` or later. Between two dumps only. */
-void connections_destroyed(struct connections *l, const struct sample *s,
+/* Enters one socket of the dump. Returns -1 if memory runs out; the dump must
+ * then be ended by connections_failed(). */
+int connections_socket(struct connections *c, const struct sample *s);
+
+/* Ends a complete dump at `now_ms`: connections that are gone end. */
+void connections_complete(struct connections *c, uint64_t now_ms);
+
+/* Ends a failed dump: its growth stays counted, no connection ends. */
+void connections_failed(struct connections *c);
+
+/* Enters the destroy event of a socket; between two dumps only. The kernel sent
+ * it at `after_ms` or later, on the clock of connections_begin(). */
+void connections_destroyed(struct connections *c, const struct sample *s,
                            uint64_t after_ms);
 
-size_t
-connections_tracked(const struct connections *l); /* sockets remembered */
-const struct connections_sums *connections_sums(const struct connections *l);
+/* Returns the number of sockets remembered. */
+size_t connections_tracked(const struct connections *c);
+
+struct connections_sums {
+  uint64_t dumped;  /* sockets of the last dump, without repeats */
+  uint64_t matched; /* of these, connections that belong to a group */
+  /* Totals, which only grow. */
+  uint64_t retrans; /* total_retrans of all sockets of dumps, in a group or not,
+                       and of unseen connections in groups */
+  uint64_t aborted; /* events without counters of connections that were
+                       established: their last growth is not known */
+  uint64_t unclear; /* events left out, because the connection may have been
+                       counted before */
+};
+const struct connections_sums *connections_sums(const struct connections *c);
 
 #endif

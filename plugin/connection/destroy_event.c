@@ -11,9 +11,10 @@ bool destroy_event_is_disconnected(const struct sample *s) {
   return s->attrs.remote_port == 0;
 }
 
-/* Of a blank one the peer's window remains (tcp_disconnect() leaves snd_wnd).
- * Else its own SYN was not acknowledged, and no more than a reset came: an
- * accepted connection had two segments, SYN and ACK. */
+/* tcp_disconnect() leaves the peer's window, snd_wnd, which is 0 until a SYN of
+ * the peer came. Without a disconnect a connection has failed if its own SYN
+ * was not acknowledged and no more than a reset came: an accepted connection
+ * received two segments, SYN and ACK. */
 bool destroy_event_has_failed(const struct sample *s) {
   uint64_t segs_in;
   if (destroy_event_is_disconnected(s))

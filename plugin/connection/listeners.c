@@ -11,9 +11,9 @@ void listeners_add(struct listeners *l, uint16_t port) {
 }
 
 void listeners_end(struct listeners *l) {
-  memcpy(l->now, l->next, sizeof(l->now));
+  memcpy(l->complete, l->next, sizeof(l->complete));
 }
 
 bool listeners_has(const struct listeners *l, uint16_t port) {
-  return (l->now[port / 8] | l->next[port / 8]) >> port % 8 & 1;
+  return (l->complete[port / 8] | l->next[port / 8]) >> port % 8 & 1;
 }

@@ -1,118 +1,120 @@
 #include "connection/membership.h"
 
-static bool is_membership(uint32_t place) {
-  return place != MEMBERSHIP_NONE && place != MEMBERSHIP_FAILED;
+static bool is_member(uint32_t membership) {
+  return membership != MEMBERSHIP_NONE && membership != MEMBERSHIP_FAILED;
 }
 
-void membership_init(struct memberships *p, struct group *const *group,
+void membership_init(struct memberships *m, struct group *const *group,
                      size_t count) {
-  *p = (struct memberships){.group = group, .count = count};
+  *m = (struct memberships){.group = group, .count = count};
   for (size_t i = 0; i < count; i++)
-    p->members |= group_has_members(group[i]);
+    m->members |= group_has_members(group[i]);
 }
 
-bool membership_enter(const struct memberships *p, uint32_t *place,
-                      const struct socket_attrs *t) {
+bool membership_enter(const struct memberships *m, uint32_t *membership,
+                      const struct socket_attrs *a) {
   bool done = true;
-  for (size_t i = 0; i < p->count; i++) {
-    uint32_t old = place[i];
-    place[i] = group_enter(p->group[i], t);
-    done &= place[i] != MEMBERSHIP_FAILED;
-    if (is_membership(old))
-      group_leave(p->group[i], old, false);
+  for (size_t i = 0; i < m->count; i++) {
+    uint32_t old = membership[i];
+    membership[i] = group_enter(m->group[i], a);
+    done &= membership[i] != MEMBERSHIP_FAILED;
+    if (is_member(old))
+      group_leave(m->group[i], old, false);
   }
   return done;
 }
 
-bool membership_failed(const struct memberships *p, const uint32_t *place) {
-  for (size_t i = 0; i < p->count; i++)
-    if (place[i] == MEMBERSHIP_FAILED)
+bool membership_failed(const struct memberships *m,
+                       const uint32_t *membership) {
+  for (size_t i = 0; i < m->count; i++)
+    if (membership[i] == MEMBERSHIP_FAILED)
       return true;
   return false;
 }
 
-bool membership_retry(const struct memberships *p, uint32_t *place,
-                      const struct socket_attrs *t, bool opened) {
+bool membership_retry(const struct memberships *m, uint32_t *membership,
+                      const struct socket_attrs *a, bool opened) {
   bool done = true;
-  for (size_t i = 0; i < p->count; i++) {
-    if (place[i] != MEMBERSHIP_FAILED)
+  for (size_t i = 0; i < m->count; i++) {
+    if (membership[i] != MEMBERSHIP_FAILED)
       continue;
-    place[i] = group_enter(p->group[i], t);
-    done &= place[i] != MEMBERSHIP_FAILED;
-    if (opened && is_membership(place[i]))
-      group_count(p->group[i], place[i], ACCUMULATOR_OPENED);
+    membership[i] = group_enter(m->group[i], a);
+    done &= membership[i] != MEMBERSHIP_FAILED;
+    if (opened && is_member(membership[i]))
+      group_count(m->group[i], membership[i], ACCUMULATOR_OPENED);
   }
   return done;
 }
 
-void membership_leave(const struct memberships *p, const uint32_t *place,
+void membership_leave(const struct memberships *m, const uint32_t *membership,
                       bool retained) {
-  for (size_t i = 0; i < p->count; i++)
-    if (is_membership(place[i]))
-      group_leave(p->group[i], place[i], retained);
+  for (size_t i = 0; i < m->count; i++)
+    if (is_member(membership[i]))
+      group_leave(m->group[i], membership[i], retained);
 }
 
-void membership_retain(const struct memberships *p, const uint32_t *place) {
-  for (size_t i = 0; i < p->count; i++)
-    if (is_membership(place[i]))
-      group_retain(p->group[i], place[i]);
+void membership_retain(const struct memberships *m,
+                       const uint32_t *membership) {
+  for (size_t i = 0; i < m->count; i++)
+    if (is_member(membership[i]))
+      group_retain(m->group[i], membership[i]);
 }
 
-bool membership_any(const struct memberships *p, const uint32_t *place) {
-  for (size_t i = 0; i < p->count; i++)
-    if (is_membership(place[i]))
+bool membership_any(const struct memberships *m, const uint32_t *membership) {
+  for (size_t i = 0; i < m->count; i++)
+    if (is_member(membership[i]))
       return true;
   return false;
 }
 
-void membership_count(const struct memberships *p, const uint32_t *place,
+void membership_count(const struct memberships *m, const uint32_t *membership,
                       enum accumulator_life life) {
-  for (size_t i = 0; i < p->count; i++)
-    if (is_membership(place[i]))
-      group_count(p->group[i], place[i], life);
+  for (size_t i = 0; i < m->count; i++)
+    if (is_member(membership[i]))
+      group_count(m->group[i], membership[i], life);
 }
 
-bool membership_add(const struct memberships *p, const uint32_t *place,
-                    const struct observation *r) {
+bool membership_add(const struct memberships *m, const uint32_t *membership,
+                    const struct observation *o) {
   bool matched = false;
-  for (size_t i = 0; i < p->count; i++) {
-    if (!is_membership(place[i]))
+  for (size_t i = 0; i < m->count; i++) {
+    if (!is_member(membership[i]))
       continue;
-    group_add(p->group[i], place[i], r);
+    group_add(m->group[i], membership[i], o);
     matched = true;
   }
   return matched;
 }
 
-void membership_fetch(const struct memberships *p, const uint32_t *place) {
-  for (size_t i = 0; i < p->count; i++)
-    if (group_has_members(p->group[i]))
-      group_fetch(p->group[i], place[i]);
+void membership_fetch(const struct memberships *m, const uint32_t *membership) {
+  for (size_t i = 0; i < m->count; i++)
+    if (group_has_members(m->group[i]))
+      group_fetch(m->group[i], membership[i]);
 }
 
-void membership_add_rest(const struct memberships *p, const uint32_t *place,
-                         const uint64_t *delta) {
-  for (size_t i = 0; i < p->count; i++)
-    if (is_membership(place[i]))
-      group_add_rest(p->group[i], place[i], delta);
+void membership_add_rest(const struct memberships *m,
+                         const uint32_t *membership, const uint64_t *delta) {
+  for (size_t i = 0; i < m->count; i++)
+    if (is_member(membership[i]))
+      group_add_rest(m->group[i], membership[i], delta);
 }
 
-struct track *membership_track(const struct memberships *p, bool info,
-                               size_t words) {
+struct track *membership_track(const struct memberships *m, bool info,
+                               size_t owner_size) {
   bool wanted[FIELD_COUNT] = {false};
-  for (size_t i = 0; i < p->count; i++)
-    group_fields(p->group[i], wanted);
-  /* A byte counter of each direction shows a disconnect, see track_see(). */
+  for (size_t i = 0; i < m->count; i++)
+    group_fields(m->group[i], wanted);
+  /* A byte counter of each direction shows a disconnect: see track_see(). */
   if (info && !wanted[FIELD_BYTES_SENT])
     wanted[FIELD_BYTES_ACKED] = true;
   if (info) {
     wanted[FIELD_BYTES_RECEIVED] = true;
-    wanted[FIELD_TOTAL_RETRANS] = true; /* for all of them: coverage */
+    wanted[FIELD_TOTAL_RETRANS] = true; /* of all sockets, for `coverage` */
   }
   enum field_id field[FIELD_COUNT];
   size_t count = 0;
   for (int id = 0; id < FIELD_COUNT; id++)
     if (wanted[id])
       field[count++] = (enum field_id)id;
-  return track_new(field, count, words + p->count);
+  return track_new(field, count, owner_size);
 }

@@ -1,56 +1,69 @@
-/* Where a socket has its memberships, one in each group. They stand in words
- * that track keeps with the socket. */
+/* A socket's memberships: one word for each group, which says whether the
+ * socket belongs to the group and to which of its members. The words stand in
+ * the owner's part of the socket's record (track.h). */
 #ifndef TCPINFO_CONNECTION_MEMBERSHIP_H
 #define TCPINFO_CONNECTION_MEMBERSHIP_H
 
 #include "connection/track.h"
 #include "group/group.h"
 
-/* The groups, borrowed: memberships are an array of as many words. */
+/* The groups, borrowed. The array `membership` of the functions below has
+ * `count` words, in the order of the groups. */
 struct memberships {
   struct group *const *group;
   size_t count;
-  bool members; /* some group has any */
+  bool members; /* some group has members */
 };
 
-void membership_init(struct memberships *p, struct group *const *group,
+void membership_init(struct memberships *m, struct group *const *group,
                      size_t count);
 
-/* Enters each group that the attrs matches, then leaves the memberships that
- * `place` held (zeroes: none). False: out of memory in some group. */
-bool membership_enter(const struct memberships *p, uint32_t *place,
-                      const struct socket_attrs *t);
+/* Enters each group that matches the attributes, then leaves the groups that
+ * `membership` held before (zeroes: none). Returns false if memory ran out in
+ * some group; membership_retry() tries these again. */
+bool membership_enter(const struct memberships *m, uint32_t *membership,
+                      const struct socket_attrs *a);
 
-/* Whether memory was out in some group. */
-bool membership_failed(const struct memberships *p, const uint32_t *place);
+/* Returns whether memory ran out in some group. */
+bool membership_failed(const struct memberships *m, const uint32_t *membership);
 
-/* Tries again where it was; `opened`: it counts as opened there. */
-bool membership_retry(const struct memberships *p, uint32_t *place,
-                      const struct socket_attrs *t, bool opened);
+/* Tries to enter again the groups in which memory ran out. `opened`: the
+ * connection counts as opened there. Returns as membership_enter(). */
+bool membership_retry(const struct memberships *m, uint32_t *membership,
+                      const struct socket_attrs *a, bool opened);
 
-void membership_leave(const struct memberships *p, const uint32_t *place,
+/* The socket is gone from the dumps but is remembered: it no longer counts as a
+ * socket of its members. */
+void membership_retain(const struct memberships *m, const uint32_t *membership);
+
+/* Leaves all groups. `retained`: after membership_retain(). The caller clears
+ * the words. */
+void membership_leave(const struct memberships *m, const uint32_t *membership,
                       bool retained);
-void membership_retain(const struct memberships *p, const uint32_t *place);
 
-/* Whether it has a place at all. */
-bool membership_any(const struct memberships *p, const uint32_t *place);
+/* Returns whether the socket belongs to any group. */
+bool membership_any(const struct memberships *m, const uint32_t *membership);
 
-void membership_count(const struct memberships *p, const uint32_t *place,
+/* Counts the connection as opened, closed or failed. */
+void membership_count(const struct memberships *m, const uint32_t *membership,
                       enum accumulator_life life);
 
-/* See group_add() and group_add_rest(). Whether it has a place at all. */
-bool membership_add(const struct memberships *p, const uint32_t *place,
-                    const struct observation *r);
-void membership_add_rest(const struct memberships *p, const uint32_t *place,
-                         const uint64_t *delta);
+/* Adds one observation, or the growth up to the close, to each group: see
+ * group_add() and group_add_rest(). membership_add() returns whether the socket
+ * belongs to any group. */
+bool membership_add(const struct memberships *m, const uint32_t *membership,
+                    const struct observation *o);
+void membership_add_rest(const struct memberships *m,
+                         const uint32_t *membership, const uint64_t *delta);
 
-/* Fetches into the cache what membership_add() is going to touch: accumulators
- * are anywhere in memory. */
-void membership_fetch(const struct memberships *p, const uint32_t *place);
+/* Prefetches into the cache the accumulators that membership_add() will touch:
+ * those of many members are anywhere in memory. */
+void membership_fetch(const struct memberships *m, const uint32_t *membership);
 
-/* What follows the counters that the groups are made from, with so many words
- * beside the memberships. NULL: out of memory. */
-struct track *membership_track(const struct memberships *p, bool info,
-                               size_t words);
+/* Makes the track of the counters that the groups need. `info`: dumps bring
+ * struct tcp_info. `owner_size`: see track_new(). Returns NULL if memory runs
+ * out. */
+struct track *membership_track(const struct memberships *m, bool info,
+                               size_t owner_size);
 
 #endif

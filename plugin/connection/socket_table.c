@@ -6,295 +6,311 @@
 #include <string.h>
 
 enum {
-  SOCKET_ROWS_MIN = 64,
-  TRIES = 4,     /* so many that should come next are looked at */
-  PREFETCH = 12, /* so far ahead rows are fetched */
+  RECORDS_MIN = 64,
+  TRIES = 4,     /* records of the last walk that are tried before the hash */
+  PREFETCH = 12, /* steps ahead at which a record is prefetched */
 };
 
-/* A place of the hash. With the check most rows of other cookies need not be
- * touched, and rows move back without it. */
+/* A slot of the hash (open addressing, linear probing). The cookie's hash
+ * stands beside the number, so that records of other cookies are rarely read
+ * and slots can be moved without reading any.
+ *
+ * The hash is a multiplication and has no key: the kernel numbers the cookies
+ * itself (linux: net/core/sock_diag.c, __sock_gen_cookie()), so a peer cannot
+ * choose them. */
 struct slot {
-  uint32_t row; /* plus one; 0: empty */
-  uint32_t check;
+  uint32_t record; /* number plus one; 0: empty */
+  uint32_t hash;
 };
 
 struct socket_table {
   size_t size;
-  struct buffer row;   /* row.size: those in use, free or to come */
-  struct buffer slots; /* struct slot, a power of two */
+  struct buffer records; /* in use, free, or never used yet */
+  struct buffer slots;   /* of struct slot; their count is a power of two */
   uint32_t slot_mask;
-  uint32_t row_end;  /* those behind were never used */
-  uint32_t free_row; /* plus one; 0: none */
+  uint32_t record_end;  /* records from here on were never used */
+  uint32_t free_record; /* number of the first free one plus one; 0: none */
   uint32_t used;
 
-  /* The order of the walks, uint32_t numbers of rows: that of this one from
-   * the start up to `now`, and what is left of the last one's from `next` on.
-   */
-  struct buffer order;
+  /* Numbers of records (uint32_t) in the order of two walks: this walk from the
+   * start up to `now`, the rest of the last walk from `next` up to `end`. */
+  struct buffer walk;
   size_t now;
-  size_t next, last, end; /* the last one began at `last` */
+  size_t next, last, end; /* the last walk began at `last` */
 };
 
-/* --- Rows ----------------------------------------------------------------- */
+/* --- Records -------------------------------------------------------------- */
 
-static struct socket_row *row_at(const struct socket_table *r, uint32_t i) {
-  return (struct socket_row *)((uint8_t *)r->row.at + (size_t)i * r->size);
+static struct socket_record *record_at(const struct socket_table *t,
+                                       uint32_t i) {
+  return (struct socket_record *)((uint8_t *)t->records.at +
+                                  (size_t)i * t->size);
 }
 
-static uint32_t row_number(const struct socket_table *r,
-                           const struct socket_row *row) {
-  return (uint32_t)((size_t)((const uint8_t *)row - (uint8_t *)r->row.at) /
-                    r->size);
+static uint32_t record_number(const struct socket_table *t,
+                              const struct socket_record *record) {
+  return (
+      uint32_t)((size_t)((const uint8_t *)record - (uint8_t *)t->records.at) /
+                t->size);
 }
 
 struct socket_table *socket_table_new(size_t size) {
-  struct socket_table *r = calloc(1, sizeof(*r));
-  if (r != NULL)
-    r->size = size;
-  return r;
+  struct socket_table *t = calloc(1, sizeof(*t));
+  if (t != NULL)
+    t->size = size;
+  return t;
 }
 
-void socket_table_clear(struct socket_table *r) {
-  buffer_resize(&r->row, 0);
-  buffer_resize(&r->slots, 0);
-  buffer_resize(&r->order, 0);
-  *r = (struct socket_table){.size = r->size};
+void socket_table_clear(struct socket_table *t) {
+  buffer_resize(&t->records, 0);
+  buffer_resize(&t->slots, 0);
+  buffer_resize(&t->walk, 0);
+  *t = (struct socket_table){.size = t->size};
 }
 
-void socket_table_free(struct socket_table *r) {
-  if (r == NULL)
+void socket_table_free(struct socket_table *t) {
+  if (t == NULL)
     return;
-  socket_table_clear(r);
-  free(r);
+  socket_table_clear(t);
+  free(t);
 }
 
-uint32_t socket_table_end(const struct socket_table *r) { return r->row_end; }
-
-struct socket_row *socket_table_at(const struct socket_table *r, uint32_t i) {
-  struct socket_row *row = row_at(r, i);
-  return row->mark != 0 ? row : NULL;
+uint32_t socket_table_end(const struct socket_table *t) {
+  return t->record_end;
 }
 
-size_t socket_table_count(const struct socket_table *r) { return r->used; }
+struct socket_record *socket_table_at(const struct socket_table *t,
+                                      uint32_t i) {
+  struct socket_record *record = record_at(t, i);
+  return record->mark != 0 ? record : NULL;
+}
+
+size_t socket_table_count(const struct socket_table *t) { return t->used; }
 
 /* --- The hash ------------------------------------------------------------- */
 
-static uint32_t check_of(uint64_t cookie) {
+static uint32_t hash_of(uint64_t cookie) {
   return (uint32_t)(cookie * 0x9e3779b97f4a7c15u >> 32);
 }
 
-static struct slot *slot_at(const struct socket_table *r, uint32_t s) {
-  return (struct slot *)r->slots.at + (s & r->slot_mask);
+static struct slot *slot_at(const struct socket_table *t, uint32_t s) {
+  return (struct slot *)t->slots.at + (s & t->slot_mask);
 }
 
-/* The slot that holds the cookie, or the empty one where it belongs. */
-static uint32_t slot_find(const struct socket_table *r, uint64_t cookie) {
-  uint32_t check = check_of(cookie), s = check;
+/* Returns the slot that holds the cookie, or the empty slot that would. */
+static uint32_t slot_find(const struct socket_table *t, uint64_t cookie) {
+  uint32_t hash = hash_of(cookie), s = hash;
   for (;; s++) {
-    const struct slot *slot = slot_at(r, s);
-    if (slot->row == 0 ||
-        (slot->check == check && row_at(r, slot->row - 1)->cookie == cookie))
+    const struct slot *slot = slot_at(t, s);
+    if (slot->record == 0 || (slot->hash == hash &&
+                              record_at(t, slot->record - 1)->cookie == cookie))
       return s;
   }
 }
 
-static void slots_fill(struct socket_table *r) {
-  for (uint32_t i = 0; i < r->row_end; i++) {
-    uint64_t cookie = row_at(r, i)->cookie;
-    if (row_at(r, i)->mark != 0)
-      *slot_at(r, slot_find(r, cookie)) =
-          (struct slot){.row = i + 1, .check = check_of(cookie)};
+static void slots_fill(struct socket_table *t) {
+  for (uint32_t i = 0; i < t->record_end; i++) {
+    uint64_t cookie = record_at(t, i)->cookie;
+    if (record_at(t, i)->mark != 0)
+      *slot_at(t, slot_find(t, cookie)) =
+          (struct slot){.record = i + 1, .hash = hash_of(cookie)};
   }
 }
 
-static bool is_roomy(uint32_t slots, uint32_t rows) {
-  return rows <= slots - slots / 4;
+static bool has_room(uint32_t slots, uint32_t records) {
+  return records <= slots - slots / 4;
 }
 
-/* A hash with room for `rows`; false, and the old one, without memory. */
-static bool slots_rebuild(struct socket_table *r, uint32_t rows) {
-  uint32_t count = 2 * SOCKET_ROWS_MIN;
+/* Makes a hash with room for `records`. Returns false and keeps the old hash if
+ * memory runs out. */
+static bool slots_rebuild(struct socket_table *t, uint32_t records) {
+  uint32_t count = 2 * RECORDS_MIN;
   struct buffer slots = {.at = NULL};
-  while (!is_roomy(count, rows))
+  while (!has_room(count, records))
     count *= 2;
   if (!buffer_resize(&slots, count * sizeof(struct slot)))
     return false;
-  buffer_resize(&r->slots, 0);
-  r->slots = slots;
-  r->slot_mask = count - 1;
-  slots_fill(r);
+  buffer_resize(&t->slots, 0);
+  t->slots = slots;
+  t->slot_mask = count - 1;
+  slots_fill(t);
   return true;
 }
 
-/* Takes the row out of the hash: what was pushed past it moves back. */
-static void slot_remove(struct socket_table *r, uint64_t cookie) {
-  uint32_t hole = slot_find(r, cookie);
-  for (uint32_t s = hole + 1; slot_at(r, s)->row != 0; s++) {
-    uint32_t home = slot_at(r, s)->check;
-    if (((s - home) & r->slot_mask) < ((s - hole) & r->slot_mask))
+/* Removes the cookie from the hash; slots that it had pushed further move back.
+ */
+static void slot_remove(struct socket_table *t, uint64_t cookie) {
+  uint32_t hole = slot_find(t, cookie);
+  for (uint32_t s = hole + 1; slot_at(t, s)->record != 0; s++) {
+    uint32_t home = slot_at(t, s)->hash;
+    if (((s - home) & t->slot_mask) < ((s - hole) & t->slot_mask))
       continue;
-    *slot_at(r, hole) = *slot_at(r, s);
+    *slot_at(t, hole) = *slot_at(t, s);
     hole = s;
   }
-  slot_at(r, hole)->row = 0;
+  slot_at(t, hole)->record = 0;
 }
 
-/* Plus one; 0: there is none. */
-static uint32_t number_find(const struct socket_table *r, uint64_t cookie) {
-  return r->slots.at != NULL ? slot_at(r, slot_find(r, cookie))->row : 0;
+/* Returns the number of the record plus one; 0: there is none. */
+static uint32_t number_find(const struct socket_table *t, uint64_t cookie) {
+  return t->slots.at != NULL ? slot_at(t, slot_find(t, cookie))->record : 0;
 }
 
-struct socket_row *socket_table_find(const struct socket_table *r,
-                                     uint64_t cookie) {
-  uint32_t number = number_find(r, cookie);
-  return number != 0 ? row_at(r, number - 1) : NULL;
+struct socket_record *socket_table_find(const struct socket_table *t,
+                                        uint64_t cookie) {
+  uint32_t number = number_find(t, cookie);
+  return number != 0 ? record_at(t, number - 1) : NULL;
 }
 
 /* --- The walk ------------------------------------------------------------- */
 
-static uint32_t *order_at(const struct socket_table *r, size_t i) {
-  return (uint32_t *)r->order.at + i;
+static uint32_t *walk_at(const struct socket_table *t, size_t i) {
+  return (uint32_t *)t->walk.at + i;
 }
 
-/* Moves `count` numbers to the end, which is then the last order. */
-static void order_move(struct socket_table *r, size_t from, size_t count) {
-  r->end = r->order.size / sizeof(uint32_t);
-  r->last = r->end - count;
-  memmove(order_at(r, r->last), order_at(r, from), count * sizeof(uint32_t));
+/* Moves `count` numbers to the end of the buffer: they are the last walk. */
+static void walk_move(struct socket_table *t, size_t from, size_t count) {
+  t->end = t->walk.size / sizeof(uint32_t);
+  t->last = t->end - count;
+  memmove(walk_at(t, t->last), walk_at(t, from), count * sizeof(uint32_t));
 }
 
-/* Room for some more than last time in front of the last order. */
-void socket_table_begin(struct socket_table *r) {
-  size_t room = r->now + r->now / 8 + SOCKET_ROWS_MIN;
-  if (!buffer_resize(&r->order, room * sizeof(uint32_t)) && r->order.at == NULL)
+/* Leaves room in front of the last walk for an eighth more sockets. */
+void socket_table_begin(struct socket_table *t) {
+  size_t room = t->now + t->now / 8 + RECORDS_MIN;
+  if (!buffer_resize(&t->walk, room * sizeof(uint32_t)) && t->walk.at == NULL)
     return;
-  order_move(r, 0, r->now);
-  r->next = r->last;
-  r->now = 0;
+  walk_move(t, 0, t->now);
+  t->next = t->last;
+  t->now = 0;
 }
 
-/* Even more came than there was room for. False: out of memory. */
-static bool order_grow(struct socket_table *r) {
-  size_t left = r->end - r->next, passed = r->next - r->last;
-  if (!buffer_resize(&r->order, r->order.size + r->order.size / 4 +
-                                    SOCKET_ROWS_MIN * sizeof(uint32_t)))
+/* Makes room for more sockets than expected. Returns false if memory runs out.
+ */
+static bool walk_grow(struct socket_table *t) {
+  size_t left = t->end - t->next, passed = t->next - t->last;
+  if (!buffer_resize(&t->walk, t->walk.size + t->walk.size / 4 +
+                                   RECORDS_MIN * sizeof(uint32_t)))
     return false;
-  order_move(r, r->next, left);
-  r->next = r->last;
-  r->last -= passed; /* where it would begin */
+  walk_move(t, t->next, left);
+  t->next = t->last;
+  t->last -= passed; /* the walk's virtual begin */
   return true;
 }
 
-/* Without memory it is not remembered that this one came. */
-static inline struct socket_row *came(struct socket_table *r, uint32_t number) {
-  struct socket_row *row = row_at(r, number);
-  if (r->now >= r->next && !order_grow(r))
-    return row;
-  row->place = (uint32_t)r->now;
-  *order_at(r, r->now++) = number;
-  return row;
+/* Appends the record to this walk. If memory runs out, the walk lacks it, which
+ * costs a look in the hash next time. */
+static inline struct socket_record *walk_add(struct socket_table *t,
+                                             uint32_t number) {
+  struct socket_record *record = record_at(t, number);
+  if (t->now >= t->next && !walk_grow(t))
+    return record;
+  record->order = (uint32_t)t->now;
+  *walk_at(t, t->now++) = number;
+  return record;
 }
 
-const struct socket_row *socket_table_ahead(const struct socket_table *r,
-                                            uint32_t steps) {
-  if (r->next + steps > r->end)
+const struct socket_record *socket_table_ahead(const struct socket_table *t,
+                                               uint32_t steps) {
+  if (t->next + steps > t->end)
     return NULL;
-  return row_at(r, *order_at(r, r->next + steps - 1));
+  return record_at(t, *walk_at(t, t->next + steps - 1));
 }
 
-/* Known, but not where it was expected: goes on from where it was. */
-static void resume(struct socket_table *r, uint32_t number) {
-  size_t at = r->last + row_at(r, number)->place;
-  if (at >= r->next && at < r->end && *order_at(r, at) == number)
-    r->next = at + 1;
+/* Continues after the position that the record had in the last walk. */
+static void resume(struct socket_table *t, uint32_t number) {
+  size_t at = t->last + record_at(t, number)->order;
+  if (at >= t->next && at < t->end && *walk_at(t, at) == number)
+    t->next = at + 1;
 }
 
-struct socket_row *socket_table_next(struct socket_table *r, uint64_t cookie) {
-  for (size_t i = r->next; i < r->end && i < r->next + TRIES; i++) {
-    uint32_t number = *order_at(r, i);
-    const struct socket_row *row = row_at(r, number);
-    if (row->cookie != cookie || row->mark == 0)
+struct socket_record *socket_table_next(struct socket_table *t,
+                                        uint64_t cookie) {
+  for (size_t i = t->next; i < t->end && i < t->next + TRIES; i++) {
+    uint32_t number = *walk_at(t, i);
+    const struct socket_record *record = record_at(t, number);
+    if (record->cookie != cookie || record->mark == 0)
       continue;
-    r->next = i + 1;
-    __builtin_prefetch(socket_table_ahead(r, PREFETCH), 1);
-    return came(r, number);
+    t->next = i + 1;
+    __builtin_prefetch(socket_table_ahead(t, PREFETCH), 1);
+    return walk_add(t, number);
   }
-  uint32_t number = number_find(r, cookie);
+  uint32_t number = number_find(t, cookie);
   if (number == 0)
     return NULL;
-  resume(r, number - 1);
-  return came(r, number - 1);
+  resume(t, number - 1);
+  return walk_add(t, number - 1);
 }
 
 /* --- Adding and removing -------------------------------------------------- */
 
-static bool rows_grow(struct socket_table *r) {
-  size_t capacity = r->row.size / r->size;
-  if (r->row_end < capacity)
+static bool records_grow(struct socket_table *t) {
+  size_t capacity = t->records.size / t->size;
+  if (t->record_end < capacity)
     return true;
-  capacity =
-      capacity < SOCKET_ROWS_MIN ? SOCKET_ROWS_MIN : capacity + capacity / 4;
-  return buffer_resize(&r->row, capacity * r->size);
+  capacity = capacity < RECORDS_MIN ? RECORDS_MIN : capacity + capacity / 4;
+  return buffer_resize(&t->records, capacity * t->size);
 }
 
-struct socket_row *socket_table_add(struct socket_table *r, uint64_t cookie) {
-  if ((r->slots.at == NULL || !is_roomy(r->slot_mask + 1, r->used + 1)) &&
-      !slots_rebuild(r, r->used + 1))
+struct socket_record *socket_table_add(struct socket_table *t,
+                                       uint64_t cookie) {
+  if ((t->slots.at == NULL || !has_room(t->slot_mask + 1, t->used + 1)) &&
+      !slots_rebuild(t, t->used + 1))
     return NULL;
-  uint32_t number = r->free_row;
+  uint32_t number = t->free_record;
   if (number != 0) {
-    r->free_row = (uint32_t)row_at(r, number - 1)->cookie;
+    t->free_record = (uint32_t)record_at(t, number - 1)->cookie;
   } else {
-    if (!rows_grow(r))
+    if (!records_grow(t))
       return NULL;
-    number = ++r->row_end;
+    number = ++t->record_end;
   }
-  *slot_at(r, slot_find(r, cookie)) =
-      (struct slot){.row = number, .check = check_of(cookie)};
-  struct socket_row *row = row_at(r, number - 1);
-  memset(row, 0, r->size);
-  row->cookie = cookie;
-  row->mark = 1;
-  r->used++;
-  return came(r, number - 1);
+  *slot_at(t, slot_find(t, cookie)) =
+      (struct slot){.record = number, .hash = hash_of(cookie)};
+  struct socket_record *record = record_at(t, number - 1);
+  memset(record, 0, t->size);
+  record->cookie = cookie;
+  record->mark = 1;
+  t->used++;
+  return walk_add(t, number - 1);
 }
 
-void socket_table_remove(struct socket_table *r, struct socket_row *row) {
-  slot_remove(r, row->cookie);
-  row->mark = 0;
-  row->cookie = r->free_row;
-  r->free_row = row_number(r, row) + 1;
-  r->used--;
+void socket_table_remove(struct socket_table *t, struct socket_record *record) {
+  slot_remove(t, record->cookie);
+  record->mark = 0;
+  record->cookie = t->free_record;
+  t->free_record = record_number(t, record) + 1;
+  t->used--;
 }
 
-/* As good a guess as any: that of the rows. */
-static void order_guess(struct socket_table *r) {
-  r->now = 0;
-  while (r->now < r->row_end && r->now < r->next) {
-    row_at(r, (uint32_t)r->now)->place = (uint32_t)r->now;
-    *order_at(r, r->now) = (uint32_t)r->now;
-    r->now++;
+/* Replaces the last walk, whose numbers no longer hold, by the records' own
+ * order: the best guess. */
+static void walk_guess(struct socket_table *t) {
+  t->now = 0;
+  while (t->now < t->record_end && t->now < t->next) {
+    record_at(t, (uint32_t)t->now)->order = (uint32_t)t->now;
+    *walk_at(t, t->now) = (uint32_t)t->now;
+    t->now++;
   }
 }
 
-void socket_table_compact(struct socket_table *r) {
-  if (r->row_end <= 4 * SOCKET_ROWS_MIN || r->used >= r->row_end / 2)
+void socket_table_compact(struct socket_table *t) {
+  if (t->record_end <= 4 * RECORDS_MIN || t->used >= t->record_end / 2)
     return;
   uint32_t to = 0;
-  for (uint32_t i = 0; i < r->row_end; i++) {
-    if (row_at(r, i)->mark == 0)
+  for (uint32_t i = 0; i < t->record_end; i++) {
+    if (record_at(t, i)->mark == 0)
       continue;
     if (to != i)
-      memcpy(row_at(r, to), row_at(r, i), r->size);
+      memcpy(record_at(t, to), record_at(t, i), t->size);
     to++;
   }
-  r->row_end = to;
-  r->free_row = 0;
-  order_guess(r);
-  buffer_resize(&r->row,
-                (to < SOCKET_ROWS_MIN ? SOCKET_ROWS_MIN : to) * r->size);
-  if (slots_rebuild(r, to))
+  t->record_end = to;
+  t->free_record = 0;
+  walk_guess(t);
+  buffer_resize(&t->records, (to < RECORDS_MIN ? RECORDS_MIN : to) * t->size);
+  if (slots_rebuild(t, to))
     return;
-  memset(r->slots.at, 0, r->slots.size);
-  slots_fill(r);
+  memset(t->slots.at, 0, t->slots.size);
+  slots_fill(t);
 }

@@ -1,9 +1,12 @@
-/* Rows of one size, one a socket, found by the socket's cookie.
+/* Records of one size, one for each socket, found by the socket's cookie.
  *
- * A dump comes in nearly the same order each time. So the order of the last
- * walk is remembered, and the row that should come next is looked at before the
- * hash: rows are fetched before they are needed, and a socket that came in
- * between costs a look at the hash only for itself. */
+ * The kernel dumps its sockets in nearly the same order each time. Therefore
+ * the table remembers the order of the last walk and tries the record that
+ * came next in that walk before it looks in the hash. A record can thus be
+ * prefetched before it is needed, and a socket that is new in between costs a
+ * look in the hash for itself only.
+ *
+ * The table knows nothing about connections or counters. */
 #ifndef TCPINFO_CONNECTION_SOCKET_TABLE_H
 #define TCPINFO_CONNECTION_SOCKET_TABLE_H
 
@@ -13,53 +16,61 @@
 
 struct socket_table;
 
-/* What each row begins with; the rest is the owner's. */
-struct socket_row {
-  uint64_t cookie; /* of a free row: the next free one, plus one */
-  uint32_t mark;   /* the owner's, and not 0; 0: the row is free */
-  uint32_t place;  /* in the order of the walk that met it last */
+/* Every record begins with this; the rest belongs to the caller. */
+struct socket_record {
+  uint64_t cookie; /* of a free record: number of the next free one plus one */
+  uint32_t mark;   /* the caller's, never 0; 0: the record is free */
+  uint32_t order;  /* position in the last walk that met it */
 };
 
-/* Rows of `size` bytes, with all that they begin with; a multiple of 8. NULL:
- * out of memory. */
+/* `size`: bytes of a record, struct socket_record included; a multiple of 8.
+ * Returns NULL if memory runs out. The caller frees it with
+ * socket_table_free(), which accepts NULL. */
 struct socket_table *socket_table_new(size_t size);
-void socket_table_free(struct socket_table *r);
+void socket_table_free(struct socket_table *t);
 
-/* A walk begins. */
-void socket_table_begin(struct socket_table *r);
+/* Begins a walk: a dump of all sockets. */
+void socket_table_begin(struct socket_table *t);
 
-/* The next of the walk: its row, or NULL, where socket_table_add() may add it.
- */
-struct socket_row *socket_table_next(struct socket_table *r, uint64_t cookie);
+/* Returns the record of the socket that comes next in the walk, or NULL if the
+ * table has none; socket_table_add() may then add it. */
+struct socket_record *socket_table_next(struct socket_table *t,
+                                        uint64_t cookie);
 
-/* A row for the cookie that socket_table_next() just did not know, zeroed but
- * for what it begins with; its mark is 1. NULL: out of memory. Pointers to rows
- * are good until the next call of this or of socket_table_compact(). */
-struct socket_row *socket_table_add(struct socket_table *r, uint64_t cookie);
+/* Adds a record for a cookie that socket_table_next() did not find. Its mark is
+ * 1, the caller's part is zeroed. Returns NULL if memory runs out. Pointers to
+ * records are valid until the next call of this function or of
+ * socket_table_compact(). */
+struct socket_record *socket_table_add(struct socket_table *t, uint64_t cookie);
 
-/* The row of the cookie, or NULL; no part of a walk. */
-struct socket_row *socket_table_find(const struct socket_table *r,
-                                     uint64_t cookie);
+/* Returns the record of the cookie, or NULL; does not count as a step of a
+ * walk. */
+struct socket_record *socket_table_find(const struct socket_table *t,
+                                        uint64_t cookie);
 
-/* The row stays readable until it is used again. */
-void socket_table_remove(struct socket_table *r, struct socket_row *row);
+/* Removes the record. It stays readable until the next socket_table_add() or
+ * socket_table_compact(). */
+void socket_table_remove(struct socket_table *t, struct socket_record *record);
 
-/* The row that should come so many steps later in the walk, from 1; NULL: not
- * known. It may not come, and may even be free. */
-const struct socket_row *socket_table_ahead(const struct socket_table *r,
-                                            uint32_t steps);
+/* Returns the record that the walk probably meets `steps` steps later (1: the
+ * next one), or NULL if that is not known. Prefetch hint only: the record may
+ * be stale or free. */
+const struct socket_record *socket_table_ahead(const struct socket_table *t,
+                                               uint32_t steps);
 
-/* For walks over all: numbers are below the end; the row, or NULL where none is
- * used. */
-uint32_t socket_table_end(const struct socket_table *r);
-struct socket_row *socket_table_at(const struct socket_table *r, uint32_t i);
+/* For loops over all records: numbers are below socket_table_end();
+ * socket_table_at() returns NULL if the record of that number is free. */
+uint32_t socket_table_end(const struct socket_table *t);
+struct socket_record *socket_table_at(const struct socket_table *t, uint32_t i);
 
-size_t socket_table_count(const struct socket_table *r); /* used ones */
+/* Returns the number of records that are not free. */
+size_t socket_table_count(const struct socket_table *t);
 
-/* After many were removed: rows move together, memory is given back. */
-void socket_table_compact(struct socket_table *r);
+/* Moves the records together and returns memory to the system if fewer than
+ * half of them are in use. */
+void socket_table_compact(struct socket_table *t);
 
-/* Removes all of them. */
-void socket_table_clear(struct socket_table *r);
+/* Removes all records and returns their memory. */
+void socket_table_clear(struct socket_table *t);
 
 #endif

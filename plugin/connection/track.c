@@ -1,8 +1,9 @@
-/* A row a socket (rows.h), 64 bytes of it with the default metrics:
+/* One record for each socket (socket_table.h), 64 bytes with the default
+ * metrics:
  *
- *   cookie 8 | dump 4 | place 4 | ends 4 | tags 4 x n | counters 8 ... 4 ...
+ *   cookie 8 | dump 4 | order 4 | ends 4 | owner's part | counters 8 ... 4 ...
  *
- * The mark of a row is the dump that saw it last. */
+ * The mark of a record is the number of the dump that last saw the socket. */
 #include "connection/track.h"
 
 #include "connection/socket_table.h"
@@ -10,24 +11,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
-  struct socket_row row;
+struct tracked {
+  struct socket_record record;
   uint32_t ends; /* check sum of addresses and ports, and ENDS_NO_INFO */
-  uint32_t tag[];
+  uint32_t owner[];
 };
 
-/* In the baseline, and INFO has not come yet: its first one is the baseline. */
+/* Flag of a socket that was in the baseline without struct tcp_info: the first
+ * tcp_info that comes is its baseline. */
 enum { ENDS_NO_INFO = 1 };
 
-/* What socket_table_add() marks is a new row; dumps have higher numbers. */
+/* The mark of a record that socket_table_add() has just made; numbers of dumps
+ * are higher. */
 enum { MARK_NEW = 1 };
 
-/* How a counter is kept in a row, in this order. */
+/* How a record keeps a counter. The counters stand in this order. */
 enum kept {
   KEPT_64,
-  /* Of a time in microseconds: milliseconds, in 32 bits. The kernel counts it
-   * in 32 bits of jiffies (linux: struct tcp_sock, chrono_stat), of which a
-   * millisecond is a whole part or, with HZ=300, nearly. */
+  /* A time in microseconds, as milliseconds in 32 bits. The kernel counts such
+   * a time in 32 bits of jiffies (linux: include/linux/tcp.h, struct tcp_sock,
+   * chrono_stat); a jiffy is a whole number of milliseconds, with HZ=300
+   * nearly. */
   KEPT_MS,
   KEPT_32,
   KEPT_KINDS,
@@ -36,31 +40,32 @@ enum kept {
 struct counter {
   enum field_id field;
   uint8_t block;
-  uint16_t at; /* offset in it */
+  uint16_t at; /* offset in the block */
   uint8_t width;
-  uint8_t kept;    /* enum kept */
-  bool bytes;      /* counts bytes in 64 bits: never wraps */
-  bool lasting;    /* goes on over a disconnect */
-  uint32_t in_row; /* offset in the row */
+  uint8_t kept;       /* enum kept */
+  bool bytes;         /* counts bytes in 64 bits: never wraps */
+  bool lasting;       /* tcp_disconnect() does not clear it */
+  uint32_t in_record; /* offset in the record */
 };
 
 struct track {
-  /* First the plain ones: of struct tcp_info, and 32 bits at least; each kept
-   * as the ends of its run say. */
+  /* The plain counters come first: those of struct tcp_info with 32 bits or
+   * more, in runs by enum kept; plain[k] is the end of run k. */
   struct counter *counter;
   size_t counter_count;
   size_t plain[KEPT_KINDS];
-  size_t plain_size; /* so long a struct tcp_info has all plain ones */
-  bool all_plain;    /* there are no others */
-  size_t tag_count;
-  uint32_t *no_tag;            /* the tags of a socket that is not known */
-  uint64_t delta[FIELD_COUNT]; /* as track_seen has it */
-  bool still;                  /* all of that is 0 */
-  struct socket_table *rows;
+  size_t plain_size; /* bytes of a struct tcp_info that has all plain ones */
+  bool all_plain;    /* every counter is plain */
+  size_t owner_size; /* bytes */
+  void *no_owner;    /* owner's part of a socket without a record */
+  uint64_t delta[FIELD_COUNT];    /* see struct track_seen */
+  bool no_delta;                  /* all of `delta` is 0 */
+  uint64_t replaced[FIELD_COUNT]; /* see struct track_seen */
+  struct socket_table *table;
 
   uint32_t dump;     /* number of this dump */
-  uint32_t complete; /* number of the last complete one; 0: none yet */
-  size_t seen;       /* rows seen by this dump */
+  uint32_t complete; /* number of the last complete dump; 0: none yet */
+  size_t seen;       /* sockets seen by this dump */
 };
 
 static enum kept kept_of(const struct field *f) {
@@ -84,16 +89,16 @@ static void counter_add(struct track *t, enum field_id id, size_t *at) {
                        .kept = (uint8_t)kept,
                        .bytes = kept == KEPT_64 && f->unit == UNIT_BYTES,
                        .lasting = f->lasting,
-                       .in_row = (uint32_t)*at};
+                       .in_record = (uint32_t)*at};
   *at += kept == KEPT_64 ? 8 : 4;
   if (is_plain(f) && t->plain_size < (size_t)f->offset + f->width)
     t->plain_size = (size_t)f->offset + f->width;
 }
 
-/* Lays the rows out: their size. */
+/* Lays out the records. Returns their size in bytes. */
 static size_t counters_make(struct track *t, const enum field_id *field,
                             size_t field_count) {
-  size_t at = offsetof(struct entry, tag) + t->tag_count * sizeof(uint32_t);
+  size_t at = offsetof(struct tracked, owner) + t->owner_size;
   for (int kept = 0; kept < KEPT_KINDS; kept++) {
     for (size_t i = 0; i < field_count; i++)
       if (is_plain(&field_table[field[i]]) &&
@@ -109,17 +114,17 @@ static size_t counters_make(struct track *t, const enum field_id *field,
 }
 
 struct track *track_new(const enum field_id *field, size_t field_count,
-                        size_t tag_count) {
+                        size_t owner_size) {
   struct track *t = calloc(1, sizeof(*t));
   if (t == NULL)
     return NULL;
   t->counter = calloc(field_count + 1, sizeof(*t->counter));
-  t->no_tag = calloc(tag_count + 1, sizeof(*t->no_tag));
-  t->tag_count = tag_count;
+  t->no_owner = calloc(1, owner_size + 1);
+  t->owner_size = owner_size;
   t->dump = MARK_NEW;
   if (t->counter != NULL)
-    t->rows = socket_table_new(counters_make(t, field, field_count));
-  if (t->no_tag != NULL && t->rows != NULL)
+    t->table = socket_table_new(counters_make(t, field, field_count));
+  if (t->no_owner != NULL && t->table != NULL)
     return t;
   track_free(t);
   return NULL;
@@ -129,28 +134,30 @@ void track_free(struct track *t) {
   if (t == NULL)
     return;
   free(t->counter);
-  free(t->no_tag);
-  socket_table_free(t->rows);
+  free(t->no_owner);
+  socket_table_free(t->table);
   free(t);
 }
 
 void track_begin(struct track *t) {
   t->dump++;
   t->seen = 0;
-  socket_table_begin(t->rows);
+  socket_table_begin(t->table);
 }
 
 size_t track_count(const struct track *t) {
-  return socket_table_count(t->rows);
+  return socket_table_count(t->table);
 }
 
-/* Only ever compared with another of the same run. */
-static uint32_t ends_of(const struct socket_attrs *t) {
+/* Returns a check sum of the ends. It is compared only with that of a socket of
+ * the same cookie, so it needs no key: a peer gains nothing by a false match.
+ */
+static uint32_t ends_of(const struct socket_attrs *a) {
   uint64_t high, low;
-  memcpy(&high, t->remote.bytes, sizeof(high));
-  memcpy(&low, t->remote.bytes + 8, sizeof(low));
+  memcpy(&high, a->remote.bytes, sizeof(high));
+  memcpy(&low, a->remote.bytes + 8, sizeof(low));
   uint64_t mix = (high * 0x9e3779b97f4a7c15u ^ low) * 0xff51afd7ed558ccdu;
-  mix ^= ((uint64_t)t->local_port << 16 | t->remote_port) * 0xc4ceb9fe1a85ec53u;
+  mix ^= ((uint64_t)a->local_port << 16 | a->remote_port) * 0xc4ceb9fe1a85ec53u;
   return (uint32_t)(mix >> 32) & ~(uint32_t)ENDS_NO_INFO;
 }
 
@@ -174,7 +181,7 @@ static uint16_t load_16(const void *at) {
   return value;
 }
 
-/* False, and 0, where the message has no such counter. */
+/* Returns false, and 0 in `out`, if the message lacks the counter. */
 static bool counter_get(const struct counter *c, const struct sample *s,
                         uint64_t *out) {
   const struct block *b = &s->block[c->block];
@@ -188,24 +195,24 @@ static bool counter_get(const struct counter *c, const struct sample *s,
   return true;
 }
 
-/* The growth of a counter of so many bits, 0 where it cannot be one: it "grew"
- * by more than half its range since it was last seen. */
+/* Returns the growth of a counter of `bits` bits. A difference of more than
+ * half its range is a fall, which counts as 0. */
 static uint32_t growth(uint32_t old, uint32_t now, unsigned bits) {
   uint32_t half = (uint32_t)1 << (bits - 1);
   uint32_t delta = (now - old) & (half - 1 + half);
   return delta < half ? delta : 0;
 }
 
-/* The three ways to keep a counter: stores it, and returns what is new. A fall
- * alone adds nothing, but one of a byte counter says that the socket was
- * connected anew. */
+/* Each of the next three functions stores the counter in the record and returns
+ * its growth. A fall counts as 0; if a byte counter fell, the program connected
+ * the socket again. */
 static inline uint64_t keep_64(const struct counter *c, uint8_t *kept,
-                               uint64_t now, bool *anew) {
+                               uint64_t now, bool *reset) {
   uint64_t old = load_64(kept);
   memcpy(kept, &now, sizeof(now));
   if (now >= old)
     return now - old;
-  *anew |= c->bytes;
+  *reset |= c->bytes;
   return 0;
 }
 
@@ -221,11 +228,11 @@ static inline uint64_t keep_32(uint8_t *kept, uint32_t now, unsigned bits) {
   return growth(old, now, bits);
 }
 
-/* Any counter, if the message has it. */
-static void counter_update(const struct counter *c, struct entry *e,
+/* Stores a counter of any kind, if the message has it. */
+static void counter_update(const struct counter *c, struct tracked *e,
                            const struct sample *s, bool anew, bool *reset,
                            uint64_t *delta) {
-  uint8_t *kept = (uint8_t *)e + c->in_row;
+  uint8_t *kept = (uint8_t *)e + c->in_record;
   uint64_t now;
   *delta = 0;
   if (!counter_get(c, s, &now) && (!anew || c->lasting))
@@ -238,10 +245,14 @@ static void counter_update(const struct counter *c, struct entry *e,
     *delta = keep_32(kept, (uint32_t)now, 8u * c->width);
 }
 
-/* Whether a message that has all of the plain ones, which stand first, says
- * what is kept of them. */
-static bool plain_same(const struct track *t, const uint8_t *kept,
-                       const uint8_t *info) {
+/* Returns whether the message has all plain counters. */
+static bool has_plain(const struct track *t, const struct sample *s) {
+  return s->info != NULL && s->info_size >= t->plain_size;
+}
+
+/* Compares the plain counters of such a message with the record. */
+static bool plain_equal(const struct track *t, const uint8_t *kept,
+                        const uint8_t *info) {
   const struct counter *c = t->counter;
   const struct counter *end = c + t->plain[KEPT_64];
   uint64_t differ = 0;
@@ -256,8 +267,8 @@ static bool plain_same(const struct track *t, const uint8_t *kept,
   return differ == 0;
 }
 
-/* Keeps the plain ones of such a message: whether one that counts bytes fell.
- */
+/* Stores the plain counters of such a message. Returns whether a byte counter
+ * fell. */
 static bool plain_update(struct track *t, uint8_t *kept, const uint8_t *info) {
   const struct counter *c = t->counter;
   const struct counter *end = c + t->plain[KEPT_64];
@@ -273,17 +284,17 @@ static bool plain_update(struct track *t, uint8_t *kept, const uint8_t *info) {
   return reset;
 }
 
-/* All of the counters, but for the lasting ones where those are known. */
+/* Takes the whole counters for growth; the lasting ones only if `lasting`. */
 static void deltas_whole(struct track *t, const struct sample *s,
                          bool lasting) {
-  t->still = false;
+  t->no_delta = false;
   for (size_t i = 0; i < t->counter_count; i++)
     if (lasting || !t->counter[i].lasting)
       counter_get(&t->counter[i], s, &t->delta[t->counter[i].field]);
 }
 
 static void deltas_clear(struct track *t) {
-  t->still = true;
+  t->no_delta = true;
   for (size_t i = 0; i < t->counter_count; i++)
     t->delta[t->counter[i].field] = 0;
 }
@@ -295,23 +306,19 @@ static bool deltas_are_zero(const struct track *t) {
   return any == 0;
 }
 
-/* Whether the message has all of the plain ones. */
-static bool is_whole(const struct track *t, const struct sample *s) {
-  return s->info != NULL && s->info_size >= t->plain_size;
+static uint8_t *kept_at(const struct track *t, struct tracked *e) {
+  return (uint8_t *)e->owner + t->owner_size;
 }
 
-static uint8_t *kept_at(const struct track *t, struct entry *e) {
-  return (uint8_t *)&e->tag[t->tag_count];
-}
-
-/* Apart from counters_update(), which is short without it. */
+/* Not inlined, so that counters_update(), which runs for each socket, stays
+ * short. */
 __attribute__((noinline)) static bool counters_keep(struct track *t,
-                                                    struct entry *e,
+                                                    struct tracked *e,
                                                     const struct sample *s,
                                                     bool anew) {
   bool reset = anew;
   size_t i = 0;
-  if (is_whole(t, s)) {
+  if (has_plain(t, s)) {
     reset |= plain_update(t, kept_at(t, e), s->info);
     i = t->plain[KEPT_32];
   }
@@ -319,51 +326,74 @@ __attribute__((noinline)) static bool counters_keep(struct track *t,
     counter_update(&t->counter[i], e, s, anew, &reset,
                    &t->delta[t->counter[i].field]);
   if (reset)
-    deltas_whole(t, s, e->row.mark == MARK_NEW);
-  t->still = deltas_are_zero(t);
-  return reset || !t->still;
+    deltas_whole(t, s, e->record.mark == MARK_NEW);
+  t->no_delta = deltas_are_zero(t);
+  return reset || !t->no_delta;
 }
 
-/* Keeps the counters as they are now: whether something is new. `anew`: the row
- * is new, or its socket was connected anew, which a fall of a byte counter
- * says, too. Most sockets do nothing most of the time. */
-static inline bool counters_update(struct track *t, struct entry *e,
+/* Stores the counters. Returns whether any of them grew. `anew`: the record is
+ * new, or its socket was connected again (a fall of a byte counter shows that,
+ * too). Most sockets did nothing since the last dump; for these one comparison
+ * is enough. */
+static inline bool counters_update(struct track *t, struct tracked *e,
                                    const struct sample *s, bool anew) {
-  if (!anew && t->still && t->all_plain && is_whole(t, s) &&
-      plain_same(t, kept_at(t, e), s->info))
+  if (!anew && t->no_delta && t->all_plain && has_plain(t, s) &&
+      plain_equal(t, kept_at(t, e), s->info))
     return false;
   return counters_keep(t, e, s, anew);
 }
 
+void track_counters(const struct track *t, const void *owner, uint64_t *out) {
+  const uint8_t *record =
+      (const uint8_t *)owner - offsetof(struct tracked, owner);
+  for (size_t i = 0; i < t->counter_count; i++) {
+    const struct counter *c = &t->counter[i];
+    const uint8_t *kept = record + c->in_record;
+    out[c->field] = c->kept == KEPT_64   ? load_64(kept)
+                    : c->kept == KEPT_MS ? (uint64_t)load_32(kept) * 1000
+                                         : load_32(kept);
+  }
+}
+
 /* --- Sockets -------------------------------------------------------------- */
 
-static bool same_ends(const struct entry *e, uint32_t ends) {
+static bool same_ends(const struct tracked *e, uint32_t ends) {
   return (e->ends & ~(uint32_t)ENDS_NO_INFO) == ends;
 }
 
-static enum track_event event_of(const struct track *t, const struct entry *e,
+static enum track_event event_of(const struct track *t, const struct tracked *e,
                                  uint32_t ends) {
-  if (e->row.mark == MARK_NEW)
+  if (e->record.mark == MARK_NEW)
     return t->complete == 0 ? TRACK_BASELINE : TRACK_NEW;
-  if (e->row.mark == t->dump)
+  if (e->record.mark == t->dump)
     return TRACK_REPEAT;
   return same_ends(e, ends) ? TRACK_KNOWN : TRACK_REUSED;
+}
+
+/* Saves the last counters of a connection whose socket was connected again. */
+static const uint64_t *replaced_save(struct track *t, enum track_event event,
+                                     const struct tracked *e) {
+  if (event != TRACK_REUSED)
+    return NULL;
+  track_counters(t, e->owner, t->replaced);
+  return t->replaced;
 }
 
 void track_see(struct track *t, const struct sample *s,
                struct track_seen *out) {
   uint32_t ends = ends_of(&s->attrs);
-  struct entry *e = (struct entry *)socket_table_next(t->rows, s->cookie);
+  struct tracked *e = (struct tracked *)socket_table_next(t->table, s->cookie);
   if (e == NULL)
-    e = (struct entry *)socket_table_add(t->rows, s->cookie);
+    e = (struct tracked *)socket_table_add(t->table, s->cookie);
   out->event = e != NULL ? event_of(t, e, ends) : TRACK_NO_MEMORY;
   if (out->event == TRACK_REPEAT || out->event == TRACK_NO_MEMORY)
     return;
   bool known = out->event == TRACK_KNOWN;
+  out->replaced = replaced_save(t, out->event, e);
   out->dumps_ago =
-      known && e->row.mark >= t->complete ? t->dump - e->row.mark : 0;
+      known && e->record.mark >= t->complete ? t->dump - e->record.mark : 0;
 
-  /* A connection that is being set up has no past, whenever it is seen. */
+  /* A connection in SYN_RECV has no past, whenever a dump first shows it. */
   bool baseline =
       out->event == TRACK_BASELINE || (known && (e->ends & ENDS_NO_INFO));
   bool waits = baseline && s->info == NULL && s->state != TCP_STATE_SYN_RECV;
@@ -371,63 +401,65 @@ void track_see(struct track *t, const struct sample *s,
   if (baseline)
     deltas_clear(t);
   e->ends = ends | (waits ? ENDS_NO_INFO : 0);
-  e->row.mark = t->dump;
+  e->record.mark = t->dump;
   out->delta = t->delta;
-  out->tag = e->tag;
+  out->owner = e->owner;
   t->seen++;
 }
 
-const uint32_t *track_ahead(const struct track *t, unsigned sockets) {
-  const struct entry *e =
-      (const struct entry *)socket_table_ahead(t->rows, sockets);
-  return e != NULL ? e->tag : NULL;
+const void *track_ahead(const struct track *t, unsigned sockets) {
+  const struct tracked *e =
+      (const struct tracked *)socket_table_ahead(t->table, sockets);
+  return e != NULL ? e->owner : NULL;
 }
 
-void track_close(struct track *t, const struct sample *s, bool blank,
+void track_close(struct track *t, const struct sample *s, bool disconnected,
                  struct track_seen *out) {
-  struct entry *e = (struct entry *)socket_table_find(t->rows, s->cookie);
+  struct tracked *e = (struct tracked *)socket_table_find(t->table, s->cookie);
   out->dumps_ago = 0;
   out->delta = t->delta;
+  out->replaced = NULL;
   if (e == NULL) {
-    memset(t->no_tag, 0, t->tag_count * sizeof(*t->no_tag));
+    memset(t->no_owner, 0, t->owner_size);
     out->event = TRACK_NEW;
-    out->tag = t->no_tag;
-    if (blank)
+    out->owner = t->no_owner;
+    if (disconnected)
       deltas_clear(t);
     else
       deltas_whole(t, s, true);
     return;
   }
-  bool same = blank || same_ends(e, ends_of(&s->attrs));
+  bool same = disconnected || same_ends(e, ends_of(&s->attrs));
   out->event = same ? TRACK_KNOWN : TRACK_REUSED;
-  out->tag = e->tag; /* stays readable until the row is used again */
-  if (!blank)
+  out->replaced = replaced_save(t, out->event, e);
+  out->owner = e->owner; /* readable until the record is used again */
+  if (!disconnected)
     out->changed = counters_update(t, e, s, !same);
-  if (blank || (same && (e->ends & ENDS_NO_INFO)))
+  if (disconnected || (same && (e->ends & ENDS_NO_INFO)))
     deltas_clear(t);
-  socket_table_remove(t->rows, &e->row);
+  socket_table_remove(t->table, &e->record);
 }
 
 void track_end(struct track *t, track_gone_cb *gone, void *data) {
   uint32_t before = t->complete;
   t->complete = t->dump;
   for (uint32_t i = 0;
-       t->seen < track_count(t) && i < socket_table_end(t->rows); i++) {
-    struct socket_row *r = socket_table_at(t->rows, i);
+       t->seen < track_count(t) && i < socket_table_end(t->table); i++) {
+    struct socket_record *r = socket_table_at(t->table, i);
     if (r == NULL || r->mark >= before)
       continue;
-    if (!gone(((struct entry *)r)->tag, data))
-      socket_table_remove(t->rows, r);
+    if (!gone(r->cookie, ((struct tracked *)r)->owner, data))
+      socket_table_remove(t->table, r);
   }
-  socket_table_compact(t->rows);
+  socket_table_compact(t->table);
 }
 
 void track_restart(struct track *t, track_gone_cb *gone, void *data) {
-  for (uint32_t i = 0; i < socket_table_end(t->rows); i++) {
-    struct socket_row *r = socket_table_at(t->rows, i);
+  for (uint32_t i = 0; i < socket_table_end(t->table); i++) {
+    struct socket_record *r = socket_table_at(t->table, i);
     if (r != NULL)
-      gone(((struct entry *)r)->tag, data);
+      gone(r->cookie, ((struct tracked *)r)->owner, data);
   }
-  socket_table_clear(t->rows);
+  socket_table_clear(t->table);
   t->complete = 0;
 }

@@ -1,10 +1,13 @@
-/* What each socket's counters were when it was last seen, by cookie, and so
- * what is new since. Sums of such differences only grow, whatever sockets come
- * and go.
+/* Keeps each socket's counters of the last message, by cookie, and returns how
+ * much they grew. Sums of such growth never fall, whichever sockets come and
+ * go.
  *
- * The caller may keep a few words with each socket (tags); track does not look
- * at them. A dump that fails half-way needs no undoing: what it found new has
- * been handed out once, and the next dump's differences start from there. */
+ * A failed dump needs no undoing: its growth has been handed out once, and the
+ * next dump's growth starts from there.
+ *
+ * The caller (connection.c) keeps some bytes of its own with each socket, the
+ * owner's part of the record. track knows nothing about connections, groups or
+ * states of TCP beside SYN_RECV. */
 #ifndef TCPINFO_CONNECTION_TRACK_H
 #define TCPINFO_CONNECTION_TRACK_H
 
@@ -14,70 +17,85 @@
 struct track;
 
 enum track_event {
-  TRACK_BASELINE, /* first seen before any dump was complete: its past is not
-                     ours, nothing is new */
-  TRACK_NEW,      /* first seen: all of it is new */
-  TRACK_KNOWN,    /* the difference since it was last seen is new */
-  TRACK_REUSED,   /* same cookie, other ends: the socket was disconnected and
-                     connected anew; all of it is new, and the tags are still
-                     those of the connection that is gone */
-  TRACK_REPEAT,   /* came before in this dump: to be passed over */
+  TRACK_BASELINE, /* first seen before any dump was complete: its past does not
+                     count, so nothing has grown */
+  TRACK_NEW,      /* first seen: all of its counters are growth */
+  TRACK_KNOWN,    /* the difference since it was last seen is growth */
+  TRACK_REUSED,   /* same cookie, other ends: the program disconnected the
+                     socket and connected it again; all of its counters are
+                     growth, and the owner's part still belongs to the
+                     connection that is gone */
+  TRACK_REPEAT,   /* seen before in this dump: must not count again */
   TRACK_NO_MEMORY,
 };
 
 struct track_seen {
   enum track_event event;
-  /* Of a known socket: so many dumps ago it was seen last. 0: that was before
-   * the last complete one, or never. */
+  /* Dumps since a known socket was last seen. 0: it was not seen since the last
+   * complete dump, or never. */
   uint32_t dumps_ago;
-  bool changed;  /* false: no counter grew */
-  uint32_t *tag; /* zeroes for a new socket; until the next call of track */
-  /* What is new, by field, until the next call of track; set for the tracked
-   * fields, 0 where the message had no such field. Wrapped u32 and u16 counters
-   * are unwrapped. Times come in whole milliseconds once a socket is known; the
-   * sum is off by less than one for each. */
+  bool changed; /* false: no counter grew */
+  /* The owner's part, aligned to 4 bytes, zeroed for a new socket; valid until
+   * the next call of a function of track. */
+  void *owner;
+  /* Growth by field id, valid until the next call of a function of track; set
+   * for the tracked fields, 0 if the message lacks the field. u32 and u16
+   * counters are unwrapped. Times of a known socket are whole milliseconds, in
+   * microseconds; their sum is off by less than 1 ms for each socket. */
   const uint64_t *delta;
+  /* TRACK_REUSED: the last counters of the connection that is gone, as
+   * track_counters() has them; else NULL. */
+  const uint64_t *replaced;
 };
 
-/* Called for each socket that is about to be forgotten. True: it is to be
- * remembered for longer, until it is asked for again. */
-typedef bool track_gone_cb(uint32_t *tag, void *data);
+/* Called for each socket that is about to be forgotten. Returns true if track
+ * shall remember it and ask again after the next complete dump. */
+typedef bool track_gone_cb(uint64_t cookie, void *owner, void *data);
 
-/* `field`: the counters to follow. NULL where memory ran out. */
+/* `field`: the counters to track. `owner_size`: bytes, a multiple of 4. Returns
+ * NULL if memory runs out; track_free() accepts NULL. */
 struct track *track_new(const enum field_id *field, size_t field_count,
-                        size_t tag_count);
+                        size_t owner_size);
 void track_free(struct track *t);
 
-/* A dump begins; one that failed before simply gets no track_end(). */
+/* Begins a dump. A dump that fails gets no track_end(). */
 void track_begin(struct track *t);
 
-/* One socket of the dump. Where a byte counter fell, the socket was
- * disconnected (linux: tcp_disconnect() clears most counters, see
- * field.lasting) and all of it is new: let one of each direction be followed.
+/* Takes in one socket of the dump. If a byte counter fell, the program
+ * disconnected the socket (linux: net/ipv4/tcp.c, tcp_disconnect() clears most
+ * counters, see struct field, lasting) and all of its counters are growth;
+ * therefore a byte counter of each direction has to be among the tracked ones.
  */
 void track_see(struct track *t, const struct sample *s, struct track_seen *out);
 
-/* The tags of the socket that most likely comes so many sockets later, or NULL.
- * To look at and not to rely on: it may be another, or gone. */
-const uint32_t *track_ahead(const struct track *t, unsigned sockets);
+/* Returns the owner's part of the socket that probably comes `sockets` sockets
+ * later in this dump, or NULL. Prefetch hint only; may be stale. */
+const void *track_ahead(const struct track *t, unsigned sockets);
 
-/* The last word on a socket, from its destroy event: as track_see(), and then
- * the socket is forgotten. To be called between two dumps. TRACK_NEW: it was
- * not known; all of it is new, and the tags are zeroes. `blank`: the message
- * has lost its ends and its counters, so nothing is new. */
-void track_close(struct track *t, const struct sample *s, bool blank,
+/* Takes in the last message about a socket, its destroy event, and forgets the
+ * socket. To be called between two dumps only. TRACK_NEW: no dump showed it;
+ * all of its counters are growth, and the owner's part is zeroed.
+ * `disconnected`: tcp_disconnect() has cleared the event's ends and counters,
+ * so nothing has grown. */
+void track_close(struct track *t, const struct sample *s, bool disconnected,
                  struct track_seen *out);
 
-/* The dump is complete: forgets the sockets that were missing in it and in the
- * complete one before, or asks for them again. One absence is no close: under
- * churn a dump may miss a socket (linux: inet_diag resumes at the n-th of a
- * chain). */
+/* Ends a complete dump: calls `gone` for each socket that was missing in this
+ * complete dump and in the one before. One absence is no close: if sockets come
+ * and go, a dump may miss one (linux: net/ipv4/inet_diag.c,
+ * inet_diag_dump_icsk() resumes at the n-th socket of a hash chain). */
 void track_end(struct track *t, track_gone_cb *gone, void *data);
 
-/* Forgets every socket, whatever `gone` says, as if no dump had been. */
+/* Forgets every socket, whatever `gone` returns, as if there had been no dump.
+ */
 void track_restart(struct track *t, track_gone_cb *gone, void *data);
 
-/* Sockets remembered. */
+/* The counters that track keeps of the socket with that owner's part, by field
+ * id; fields that are not tracked are left as they are. Units as in
+ * struct tcp_info, times cut to milliseconds. */
+void track_counters(const struct track *t, const void *owner, uint64_t *out);
+
+/* Returns the number of sockets remembered. */
 size_t track_count(const struct track *t);
 
 #endif

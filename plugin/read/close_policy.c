@@ -3,16 +3,21 @@
 #include <stdlib.h>
 
 enum {
-  RATE_MS = 1000, /* over less the rate says nothing: reads may come at once */
-  /* It is tried again after so many reads, or as many times 10 s, which of them
-   * is sooner; longer and longer where it fails each time. */
+  /* A rate over less than this says nothing: collectd may repeat a late read at
+   * once. */
+  RATE_MS = 1000,
+  /* The subscription is tried again after so many reads, or after as many times
+   * 10 s, whichever is sooner; the wait doubles up to the maximum each time
+   * that it does not last. */
   WAIT_READS = 6,
   WAIT_READS_MAX = 360,
   WAIT_MS_PER_READ = 10000,
-  CALM_READS = 6, /* in which it must not fail to be forgiven */
+  /* After so many reads with events the next wait is short again. */
+  CALM_READS = 6,
 };
 
-/* It comes back at this part of MaxCloseRate, so that it does not flap. */
+/* Events are received again below this part of MaxCloseRate, so that the
+ * subscription does not flap. */
 static const double RESUME_AT = 0.8;
 
 struct close_policy {
@@ -22,16 +27,16 @@ struct close_policy {
   bool started;     /* there was a read */
   uint64_t last_ms; /* of the last read */
 
-  /* When the rate was last looked at. */
+  /* As of the last computation of the rate. */
   uint64_t rate_ms;
-  uint64_t events; /* received and lost, then */
+  uint64_t events; /* received and lost */
   struct proc_snmp host;
   bool host_known;
 
-  unsigned wait;      /* reads until it is tried again */
-  uint64_t wait_ms;   /* or at that time */
+  unsigned wait;      /* reads until the next try */
+  uint64_t wait_ms;   /* or the time of the next try */
   unsigned next_wait; /* reads */
-  unsigned calm;      /* reads that all was well */
+  unsigned calm;      /* reads since the subscription began */
 };
 
 struct close_policy *close_policy_new(const struct settings *settings,
@@ -83,7 +88,7 @@ static void wait_longer(struct close_policy *c) {
 
 static void start(struct close_policy *c) {
   if (destroy_events_start(c->destroy, &c->health.reason) == 0) {
-    c->health.state = CLOSE_POLICY_FOLLOWED;
+    c->health.state = CLOSE_POLICY_RECEIVING;
     return;
   }
   c->health.state = CLOSE_POLICY_FAILED;
@@ -99,8 +104,8 @@ static void stop(struct close_policy *c, enum close_policy_state state,
   wait_longer(c);
 }
 
-/* Connections that ended, a second, by the host's own counts: what was opened
- * and is not there any more. Negative: not known. */
+/* Returns the connections that ended per second by the host's own counts: those
+ * opened less the growth of those established. Negative: not known. */
 static double host_rate(const struct close_policy *c,
                         const struct proc_snmp *now, double seconds) {
   if (!c->host_known || now == NULL)
@@ -112,8 +117,8 @@ static double host_rate(const struct close_policy *c,
   return rate > 0 ? rate : 0;
 }
 
-static void followed_step(struct close_policy *c, double seconds,
-                          destroy_events_cb *cb, void *data) {
+static void receiving_step(struct close_policy *c, double seconds,
+                           destroy_events_cb *cb, void *data) {
   if (!destroy_events_runs(c->destroy)) {
     error_set(&c->health.reason, "the kernel ended the subscription");
     stop(c, CLOSE_POLICY_FAILED, cb, data);
@@ -162,8 +167,8 @@ void close_policy_read(struct close_policy *c, uint64_t now_ms,
     rate_begin(c, now_ms, host);
     return;
   }
-  bool followed = c->health.state == CLOSE_POLICY_FOLLOWED;
-  if (!followed)
+  bool receiving = c->health.state == CLOSE_POLICY_RECEIVING;
+  if (!receiving)
     c->health.suspended_ms += now_ms - c->last_ms;
   c->last_ms = now_ms;
   if (c->wait > 0)
@@ -173,8 +178,8 @@ void close_policy_read(struct close_policy *c, uint64_t now_ms,
   if (now_ms - c->rate_ms < RATE_MS)
     return;
   double seconds = (double)(now_ms - c->rate_ms) / 1000;
-  if (followed)
-    followed_step(c, seconds, cb, data);
+  if (receiving)
+    receiving_step(c, seconds, cb, data);
   else
     waiting_step(c, host, seconds);
   rate_begin(c, now_ms, host);

@@ -1,9 +1,10 @@
-/* When destroy events are followed: the options CountClosed and MaxCloseRate.
+/* Decides when destroy events are received: the options CountClosed and
+ * MaxCloseRate.
  *
  * The kernel builds a message for each socket that is destroyed as long as
- * somebody listens, so a very busy host pays for it. With CountClosed auto the
- * subscription ends above MaxCloseRate, and comes back when the host's own
- * counts say that fewer connections end. */
+ * anybody listens, which costs a very busy host CPU time. With CountClosed auto
+ * the subscription ends above MaxCloseRate, and begins again once the host's
+ * own counts show fewer closes. */
 #ifndef TCPINFO_READ_CLOSE_POLICY_H
 #define TCPINFO_READ_CLOSE_POLICY_H
 
@@ -14,38 +15,43 @@
 struct close_policy;
 
 enum close_policy_state {
-  CLOSE_POLICY_OFF,       /* by the configuration */
-  CLOSE_POLICY_FOLLOWED,  /* events are received */
-  CLOSE_POLICY_SUSPENDED, /* too many of them */
-  CLOSE_POLICY_FAILED,    /* the subscription could not be had */
+  CLOSE_POLICY_OFF,       /* CountClosed false, or no read yet */
+  CLOSE_POLICY_RECEIVING, /* events are received */
+  CLOSE_POLICY_SUSPENDED, /* the rate was above MaxCloseRate */
+  CLOSE_POLICY_FAILED,    /* the kernel refused or ended the subscription */
 };
 
 struct close_policy_health {
   enum close_policy_state state;
-  uint64_t received, lost; /* totals, see destroy.h */
+  uint64_t received, lost; /* totals, see destroy_events.h */
   uint64_t suspended_ms;   /* total time without events, unless off */
-  double rate;             /* destroyed sockets a second, when it changed */
-  struct error reason;     /* of CLOSE_POLICY_FAILED */
+  double rate;         /* destroyed sockets per second at the last suspension */
+  struct error reason; /* of CLOSE_POLICY_FAILED */
 };
 
-/* See destroy_events_new(). `settings` outlives it. NULL: out of memory. */
+/* The arguments after `settings` are those of destroy_events_new(). `settings`
+ * outlives the policy. Returns NULL if memory runs out. */
 struct close_policy *close_policy_new(const struct settings *settings,
                                       sock_diag_open_fn *open, void *open_data,
                                       destroy_events_pressure_fn *pressure,
                                       void *data);
-void close_policy_free(
-    struct close_policy *c); /* the thread has ended after it */
 
-/* At the begin of each read: hands over what happened so far, then decides how
- * it goes on. `now_ms` never goes back. `host` NULL: not known. */
+/* Ends the subscription and its thread; NULL is legal. */
+void close_policy_free(struct close_policy *c);
+
+/* To be called at the begin of each read: hands over the events that came since
+ * the last read, then begins, ends or keeps the subscription. `now_ms`:
+ * milliseconds of a clock that never goes back. `host`: counts of the network
+ * namespace; NULL: not known. */
 void close_policy_read(struct close_policy *c, uint64_t now_ms,
                        const struct proc_snmp *host, destroy_events_cb *cb,
                        void *data);
 
-/* In between, from `pressure`. */
+/* Hands over the events that came; for the pressure function, between reads. */
 void close_policy_take(struct close_policy *c, destroy_events_cb *cb,
                        void *data);
 
+/* Borrowed; valid until the next call of a function of this policy. */
 const struct close_policy_health *
 close_policy_health(const struct close_policy *c);
 

@@ -3,12 +3,13 @@
 #include <linux/inet_diag.h>
 #include <stdlib.h>
 
-/* Only what stays with a socket for life may hide it: one that came back with
- * another mark or device would seem to be new, and its past would count again.
- * These conditions are left to user space. */
+/* Pushes down only conditions on attributes that never change. If a filter in
+ * the kernel hid a socket while its mark or device is another, the socket would
+ * later seem to be new, and its past would count again. */
 enum { FEATURES = BYTECODE_CGROUP };
 
-/* The groups' selectors, borrowed for a moment as one. */
+/* Compiles the groups' selectors, joined by `or`, which are borrowed for that.
+ */
 static int filter_compile(struct dump_request *r, unsigned features) {
   const struct settings *settings = r->settings;
   struct selector any = {.op = SELECTOR_OR, .count = settings->group_count};
@@ -27,8 +28,9 @@ static int filter_compile(struct dump_request *r, unsigned features) {
   return status;
 }
 
-/* VEGASINFO stands for all that an algorithm tells of itself (linux:
- * bbr_get_info(), dctcp_get_info()). */
+/* VEGASINFO asks for the data of any congestion control algorithm (linux:
+ * net/ipv4/tcp_bbr.c, bbr_get_info(); net/ipv4/tcp_dctcp.c, dctcp_get_info()).
+ */
 static uint8_t extensions_of(unsigned asks) {
   static const struct {
     unsigned ask;
@@ -80,7 +82,7 @@ bool dump_request_coarsen(struct dump_request *r) {
   return true;
 }
 
-/* Without memory there is no filter, which is right, too. */
+/* Without memory there is no filter, which is correct, only slower. */
 void dump_request_restore(struct dump_request *r) {
   filter_compile(r, FEATURES);
 }

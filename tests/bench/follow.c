@@ -152,7 +152,7 @@ static void on_ignored(const struct accumulator_value *v, void *data) {
 static void on_series(const char *member, struct accumulator *accumulator,
                       bool chosen, void *data) {
   struct follower *f = data;
-  accumulator_emit(accumulator, reader_health(f->scan)->info_size,
+  accumulator_emit(accumulator, reader_health(f->scan)->observer.info_size,
                    chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL,
                    member == NULL ? on_value : on_ignored, &f->sums);
 }
@@ -172,13 +172,14 @@ static void read_once(struct follower *f) {
 }
 
 static uint64_t received(const struct follower *f) {
-  return f->scan == NULL ? event_floor_count()
-                         : reader_health(f->scan)->close_policy.received;
+  return f->scan == NULL
+             ? event_floor_count()
+             : reader_health(f->scan)->observer.close_policy.received;
 }
 
 static uint64_t lost(const struct follower *f) {
   return f->scan == NULL ? event_floor_lost()
-                         : reader_health(f->scan)->close_policy.lost;
+                         : reader_health(f->scan)->observer.close_policy.lost;
 }
 
 static void start(struct follower *f, unsigned seconds) {
@@ -253,8 +254,9 @@ static void measure(struct follower *f, unsigned seconds) {
          (unsigned long long)s->failed);
   const struct reader_health *h =
       f->scan != NULL ? reader_health(f->scan) : NULL;
-  printf(",%llu,%llu\n", h != NULL ? (unsigned long long)h->unclear : 0,
-         h != NULL ? (unsigned long long)h->malformed : 0);
+  printf(",%llu,%llu\n",
+         h != NULL ? (unsigned long long)h->observer.unclear : 0,
+         h != NULL ? (unsigned long long)h->observer.malformed : 0);
 }
 
 int main(int argc, char **argv) {

@@ -179,12 +179,12 @@ static void read_run(struct measured *m, struct figures *f) {
   if (reader_read(m->scan, &error) != DUMP_COMPLETE)
     fail("the read", &error);
   const struct reader_health *health = reader_health(m->scan);
-  struct emitted e = {.info_size = health->info_size};
+  struct emitted e = {.info_size = health->observer.info_size};
   for (size_t i = 0; i < reader_group_count(m->scan); i++)
     group_each(reader_group(m->scan, i), on_series, &e);
   reader_commit(m->scan);
-  *f = (struct figures){.sockets = health->dumped,
-                        .matched = health->matched,
+  *f = (struct figures){.sockets = health->observer.dumped,
+                        .matched = health->observer.matched,
                         .series = e.series};
 }
 

@@ -393,9 +393,9 @@ static void test_own_values(void **state) {
   struct reader *reader = reader_new(&s, 1000, NULL, &error);
   assert_non_null(reader);
   struct reader_health *health = (struct reader_health *)reader_health(reader);
-  health->close_policy.state = CLOSE_POLICY_FOLLOWED;
-  health->coverage = 50;
-  health->limits = (struct proc_limits){1, 1, 1, 1, 1, 1, 1};
+  health->observer.close_policy.state = CLOSE_POLICY_RECEIVING;
+  health->observer.coverage = 50;
+  health->observer.limits = (struct proc_limits){1, 1, 1, 1, 1, 1, 1};
   dispatch_read(reader);
 
   char *page = file_read(PAGE);

@@ -38,7 +38,7 @@ static void test_limits(void **state) {
 
   struct pipe *p = pipe_new();
   struct error error;
-  const struct reader_world world = {.proc = folder};
+  const struct observer_world world = {.proc = folder};
   pipe_want(pipe_group(p, "all"), "connections", NULL);
   p->settings.count_closed = COUNT_CLOSED_NEVER;
   p->scan = reader_new(&p->settings, 10000, &world, &error);

@@ -55,6 +55,7 @@ static void scenario_make(struct scenario *p, uint64_t seed) {
   p->loses = dice_one_in(&d, 3);
   p->real_bytes = dice_one_in(&d, 32);
   p->followed = !dice_one_in(&d, 8);
+  p->hooks = !dice_one_in(&d, 4);
   p->count = 0;
   for (uint32_t opens = dice_below(&d, sockets); opens > 0; opens--)
     scenario_add(p, STEP_OPEN, sockets, &d);

@@ -1,4 +1,4 @@
-/* rows: against a plain array, over walks in which sockets come, go, are
+/* table: against a plain array, over walks in which sockets come, go, are
  * missed, come twice or in another order; and that the order of the last walk
  * is what is looked at first. */
 #include "connection/socket_table.h"
@@ -12,14 +12,14 @@
 enum { MOST = 3000 };
 
 struct socket {
-  struct socket_row row;
+  struct socket_record record;
   uint64_t value; /* of the cookie, so that a mix-up shows */
 };
 
 struct world {
-  struct socket_table *rows;
+  struct socket_table *table;
   uint64_t cookie[MOST]; /* in the order of a walk */
-  bool known[MOST];      /* has a row */
+  bool known[MOST];      /* has a record */
   size_t count;
   uint64_t next_cookie;
 };
@@ -28,17 +28,17 @@ static uint64_t value_of(uint64_t cookie) { return cookie * 31 + 7; }
 
 /* One socket of a walk. */
 static struct socket *meet(struct world *w, uint64_t cookie, bool known) {
-  struct socket *s = (struct socket *)socket_table_next(w->rows, cookie);
+  struct socket *s = (struct socket *)socket_table_next(w->table, cookie);
   assert_int_equal(s != NULL, known);
   if (s == NULL) {
-    s = (struct socket *)socket_table_add(w->rows, cookie);
+    s = (struct socket *)socket_table_add(w->table, cookie);
     assert_non_null(s);
     assert_int_equal(s->value, 0);
     s->value = value_of(cookie);
   }
-  assert_true(s->row.cookie == cookie);
+  assert_true(s->record.cookie == cookie);
   assert_true(s->value == value_of(cookie));
-  s->row.mark = 2;
+  s->record.mark = 2;
   return s;
 }
 
@@ -56,10 +56,10 @@ static void world_insert(struct world *w, size_t at) {
 
 static void world_remove(struct world *w, size_t at) {
   if (w->known[at]) {
-    struct socket_row *row = socket_table_find(w->rows, w->cookie[at]);
-    assert_non_null(row);
-    socket_table_remove(w->rows, row);
-    assert_null(socket_table_find(w->rows, w->cookie[at]));
+    struct socket_record *record = socket_table_find(w->table, w->cookie[at]);
+    assert_non_null(record);
+    socket_table_remove(w->table, record);
+    assert_null(socket_table_find(w->table, w->cookie[at]));
   }
   w->count--;
   for (size_t i = at; i < w->count; i++) {
@@ -69,7 +69,7 @@ static void world_remove(struct world *w, size_t at) {
 }
 
 static void world_walk(struct world *w, unsigned missed_percent) {
-  socket_table_begin(w->rows);
+  socket_table_begin(w->table);
   for (size_t i = 0; i < w->count; i++) {
     if ((unsigned)rand() % 100 < missed_percent)
       continue;
@@ -84,15 +84,15 @@ static void world_check(const struct world *w) {
   size_t known = 0, used = 0;
   for (size_t i = 0; i < w->count; i++) {
     const struct socket *s =
-        (const struct socket *)socket_table_find(w->rows, w->cookie[i]);
+        (const struct socket *)socket_table_find(w->table, w->cookie[i]);
     assert_int_equal(s != NULL, w->known[i]);
     if (s != NULL)
       assert_true(s->value == value_of(w->cookie[i]));
     known += w->known[i];
   }
-  for (uint32_t i = 0; i < socket_table_end(w->rows); i++)
-    used += socket_table_at(w->rows, i) != NULL;
-  assert_int_equal(socket_table_count(w->rows), known);
+  for (uint32_t i = 0; i < socket_table_end(w->table); i++)
+    used += socket_table_at(w->table, i) != NULL;
+  assert_int_equal(socket_table_count(w->table), known);
   assert_int_equal(used, known);
 }
 
@@ -117,29 +117,29 @@ static void test_any_walks(void **state) {
   static struct world w;
   for (unsigned seed = 1; seed <= 40; seed++) {
     srand(seed);
-    w = (struct world){.rows = socket_table_new(sizeof(struct socket))};
-    assert_non_null(w.rows);
+    w = (struct world){.table = socket_table_new(sizeof(struct socket))};
+    assert_non_null(w.table);
     for (int walk = 0; walk < 60; walk++) {
       size_t most = (size_t)1 << rand() % 11;
       size_t inserted = (size_t)rand() % most, removed = (size_t)rand() % most;
       world_change(&w, inserted, walk % 7 == 6 ? w.count : removed);
       world_walk(&w, rand() % 3 == 0 ? 20 : 0);
       if (rand() % 2 == 0)
-        socket_table_compact(w.rows);
+        socket_table_compact(w.table);
       world_check(&w);
     }
-    socket_table_clear(w.rows);
-    assert_int_equal(socket_table_count(w.rows), 0);
-    assert_null(socket_table_find(w.rows, w.count > 0 ? w.cookie[0] : 1));
-    socket_table_free(w.rows);
+    socket_table_clear(w.table);
+    assert_int_equal(socket_table_count(w.table), 0);
+    assert_null(socket_table_find(w.table, w.count > 0 ? w.cookie[0] : 1));
+    socket_table_free(w.table);
   }
 }
 
 static void world_make(struct world *w, size_t count) {
-  *w = (struct world){.rows = socket_table_new(sizeof(struct socket))};
+  *w = (struct world){.table = socket_table_new(sizeof(struct socket))};
   for (size_t i = 0; i < count; i++)
     world_insert(w, i);
-  socket_table_begin(w->rows);
+  socket_table_begin(w->table);
   for (size_t i = 0; i < count; i++) {
     meet(w, w->cookie[i], false);
     w->known[i] = true;
@@ -147,9 +147,9 @@ static void world_make(struct world *w, size_t count) {
 }
 
 static void ahead_is(const struct world *w, uint32_t steps, size_t i) {
-  const struct socket_row *row = socket_table_ahead(w->rows, steps);
-  assert_non_null(row);
-  assert_true(row->cookie == w->cookie[i]);
+  const struct socket_record *record = socket_table_ahead(w->table, steps);
+  assert_non_null(record);
+  assert_true(record->cookie == w->cookie[i]);
 }
 
 /* What comes next is known ahead, though others came and went. */
@@ -159,7 +159,7 @@ static void test_looks_ahead(void **state) {
   srand(5);
   world_make(&w, 1000);
   for (int walk = 0; walk < 10; walk++) {
-    socket_table_begin(w.rows);
+    socket_table_begin(w.table);
     for (size_t i = 0; i + 6 < w.count; i++) {
       meet(&w, w.cookie[i], true);
       ahead_is(&w, 1, i + 1);
@@ -167,19 +167,19 @@ static void test_looks_ahead(void **state) {
     }
     for (size_t i = w.count - 6; i < w.count; i++)
       meet(&w, w.cookie[i], true);
-    assert_null(socket_table_ahead(w.rows, 1));
+    assert_null(socket_table_ahead(w.table, 1));
     /* A tenth goes and a tenth comes: walked once, it is the new order. */
     world_change(&w, 100, 100);
-    socket_table_begin(w.rows);
+    socket_table_begin(w.table);
     for (size_t i = 0; i < w.count; i++) {
       meet(&w, w.cookie[i], w.known[i]);
       w.known[i] = true;
     }
   }
-  socket_table_free(w.rows);
+  socket_table_free(w.table);
 }
 
-/* Many that are gone in a row cost one look at the hash, not one each. */
+/* Many that are gone in a record cost one look at the hash, not one each. */
 static void test_goes_on_after_a_gap(void **state) {
   (void)state;
   static struct world w;
@@ -187,13 +187,13 @@ static void test_goes_on_after_a_gap(void **state) {
   world_make(&w, 1000);
   for (int i = 0; i < 300; i++)
     world_remove(&w, 200);
-  socket_table_begin(w.rows);
+  socket_table_begin(w.table);
   for (size_t i = 0; i + 1 < w.count; i++) {
     meet(&w, w.cookie[i], true);
     if (i != 199) /* what is gone is still expected here */
       ahead_is(&w, 1, i + 1);
   }
-  socket_table_free(w.rows);
+  socket_table_free(w.table);
 }
 
 /* More come at the start of a walk than there is room for before the last one's
@@ -205,13 +205,13 @@ static void test_many_new_first(void **state) {
   world_make(&w, 500);
   for (int i = 0; i < 2000; i++)
     world_insert(&w, 0);
-  socket_table_begin(w.rows);
+  socket_table_begin(w.table);
   for (size_t i = 0; i + 1 < w.count; i++) {
     meet(&w, w.cookie[i], w.known[i]);
     if (i >= 2000)
       ahead_is(&w, 1, i + 1);
   }
-  socket_table_free(w.rows);
+  socket_table_free(w.table);
 }
 
 int main(void) {

@@ -61,23 +61,27 @@ static struct track_seen see(struct track *t, const struct fake_socket *s) {
   return seen;
 }
 
-static bool gone_none(uint32_t *tag, void *data) {
-  (void)tag;
+/* The owner's part of a socket, which is one number here. */
+#define OWNER(seen) (*(uint32_t *)(seen).owner)
+
+static bool gone_none(uint64_t cookie, void *owner, void *data) {
+  (void)cookie, (void)owner;
   (void)data;
   fail_msg("nothing should be gone");
   return false;
 }
 
 /* Tag 0 is the socket's number in the model. */
-static bool gone_count(uint32_t *tag, void *data) {
+static bool gone_count(uint64_t cookie, void *owner, void *data) {
   int *gone = data;
-  gone[tag[0]]++;
+  (void)cookie;
+  gone[*(uint32_t *)owner]++;
   return false;
 }
 
 static void test_rules(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {5, 1000, 77, 1}};
   struct fake_socket b = {.cookie = 2, .count = {3, 50, 1, 0}};
 
@@ -95,7 +99,7 @@ static void test_rules(void **state) {
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0);
   seen = see(t, &b); /* later than the first dump: all of it counts */
   assert_int_equal(seen.event, TRACK_NEW);
-  assert_int_equal(seen.tag[0], 0);
+  assert_int_equal(OWNER(seen), 0);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 50);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 3);
   track_end(t, gone_none, NULL);
@@ -118,7 +122,7 @@ static void test_rules(void **state) {
 
 static void test_first_dump_fails(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {5, 1000, 77, 1}};
   struct fake_socket b = {.cookie = 2, .count = {3, 50, 1, 0}};
   track_begin(t);
@@ -135,7 +139,7 @@ static void test_first_dump_fails(void **state) {
 
 static void test_wrap(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {0xfffffff0u, 1, 0xfffe, 9}};
   track_begin(t);
   see(t, &a);
@@ -153,7 +157,7 @@ static void test_wrap(void **state) {
 /* busy_time starts again after weeks (32 bits of jiffies): no disconnect. */
 static void test_time_starts_again(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1000000000, 1}};
   track_begin(t);
   see(t, &a);
@@ -176,7 +180,7 @@ static void test_time_starts_again(void **state) {
  * one, however often it is looked at; and beyond 32 bits of them. */
 static void test_time_in_jiffies(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {0, 0, 0, 0}};
   uint64_t sum = 0, step = 3333;
   for (int i = 0; i < 3000; i++) {
@@ -194,11 +198,11 @@ static void test_time_in_jiffies(void **state) {
 
 static void test_disconnect(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {
       .cookie = 1, .port = 80, .count = {9, 5000, 10000, 1}};
   track_begin(t);
-  see(t, &a).tag[0] = 4711;
+  OWNER(see(t, &a)) = 4711;
   track_end(t, gone_none, NULL);
   /* The same ends: seen by the byte counter. */
   memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 3000, 0}, sizeof(a.count));
@@ -215,7 +219,7 @@ static void test_disconnect(void **state) {
   track_begin(t);
   seen = see(t, &a);
   assert_int_equal(seen.event, TRACK_REUSED);
-  assert_int_equal(seen.tag[0], 4711);
+  assert_int_equal(OWNER(seen), 4711);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 900);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 100);
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 27000); /* it went on */
@@ -227,7 +231,7 @@ static void test_disconnect(void **state) {
  * such fields, and that is no growth. */
 static void test_no_info(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {9, 5000, 10, 1}};
   uint8_t info[INFO_SIZE];
   struct sample sample = sample_of(&a, info);
@@ -260,7 +264,7 @@ static void test_no_info(void **state) {
  * set up has no past. */
 static void test_baseline_without_info(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {9, 5000, 10, 1}};
   struct fake_socket b = {.cookie = 2, .count = {1, 60, 0, 0}};
   uint8_t info[INFO_SIZE];
@@ -362,7 +366,7 @@ static void model_see(struct model *m, struct track *t, size_t i) {
     grew |= seen.delta[followed[k]] != 0;
   }
   assert_true(seen.changed || !grew);
-  seen.tag[0] = (uint32_t)i;
+  OWNER(seen) = (uint32_t)i;
   s->known = s->seen = true;
   s->last = m->dump;
 }
@@ -411,7 +415,7 @@ static void test_histories(void **state) {
   for (unsigned seed = 0; seed < 120; seed++) {
     memset(&m, 0, sizeof(m));
     m.followed = seed % 2 == 0 ? FOLLOWED : PLAIN;
-    struct track *t = track_new(followed, m.followed, 1);
+    struct track *t = track_new(followed, m.followed, sizeof(uint32_t));
     srand(seed);
     for (int i = 0; i < MODEL_DUMPS; i++) {
       model_live(&m);
@@ -435,28 +439,28 @@ static struct track_seen close_socket(struct track *t,
 /* The last word: what is new until then, and then it is not known any more. */
 static void test_close(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 2);
+  struct track *t = track_new(followed, FOLLOWED, 2 * sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 3, 2}};
   struct fake_socket b = {.cookie = 2, .port = 80, .count = {1, 500, 3, 2}};
   struct fake_socket c = {.cookie = 3, .port = 80, .count = {1, 700, 3, 2}};
   struct fake_socket d = {.cookie = 4, .port = 80, .count = {9, 40, 7, 8}};
   track_begin(t);
-  see(t, &a).tag[0] = 11;
-  see(t, &b).tag[0] = 22;
-  see(t, &c).tag[0] = 33;
+  OWNER(see(t, &a)) = 11;
+  OWNER(see(t, &b)) = 22;
+  OWNER(see(t, &c)) = 33;
   track_end(t, gone_none, NULL);
 
   a.count[1] = 150;
   struct track_seen seen = close_socket(t, &a, false);
   assert_int_equal(seen.event, TRACK_KNOWN);
-  assert_int_equal(seen.tag[0], 11);
+  assert_int_equal(OWNER(seen), 11);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 50);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0);
 
   memset(b.count, 0, sizeof(b.count)); /* tcp_disconnect() */
   seen = close_socket(t, &b, true);
   assert_int_equal(seen.event, TRACK_KNOWN);
-  assert_int_equal(seen.tag[0], 22);
+  assert_int_equal(OWNER(seen), 22);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
 
@@ -464,12 +468,12 @@ static void test_close(void **state) {
   c.count[1] = 9;
   seen = close_socket(t, &c, false);
   assert_int_equal(seen.event, TRACK_REUSED);
-  assert_int_equal(seen.tag[0], 33);
+  assert_int_equal(OWNER(seen), 33);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 9);
 
   seen = close_socket(t, &d, false); /* never seen: all of it */
   assert_int_equal(seen.event, TRACK_NEW);
-  assert_int_equal(seen.tag[0], 0);
+  assert_int_equal(OWNER(seen), 0);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 40);
   assert_int_equal(seen.delta[FIELD_TOTAL_RTO], 8);
   seen = close_socket(t, &d, true);
@@ -484,7 +488,7 @@ static void test_close(void **state) {
 /* One of the first dump that showed no counters: they are not ours. */
 static void test_close_baseline(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 3, 2}};
   uint8_t info[INFO_SIZE];
   struct sample sample = sample_of(&a, info);
@@ -501,8 +505,8 @@ static void test_close_baseline(void **state) {
 }
 
 static size_t gone_total;
-static bool gone_add(uint32_t *tag, void *data) {
-  (void)tag;
+static bool gone_add(uint64_t cookie, void *owner, void *data) {
+  (void)cookie, (void)owner;
   (void)data;
   gone_total++;
   return false;
@@ -512,7 +516,7 @@ static bool gone_add(uint32_t *tag, void *data) {
 static void test_many_come_and_go(void **state) {
   (void)state;
   enum { MANY = 50000 };
-  struct track *t = track_new(followed, FOLLOWED, 2);
+  struct track *t = track_new(followed, FOLLOWED, 2 * sizeof(uint32_t));
   for (int round = 0; round < 6; round++) {
     track_begin(t);
     for (uint64_t i = 0; i < MANY; i++) {
@@ -524,9 +528,9 @@ static void test_many_come_and_go(void **state) {
       if (round > 0 && i % 100 == 0) {
         assert_int_equal(seen.event, TRACK_KNOWN);
         assert_int_equal(seen.delta[FIELD_BYTES_SENT], 1);
-        assert_int_equal(seen.tag[1], i);
+        assert_int_equal(((uint32_t *)seen.owner)[1], i);
       }
-      seen.tag[1] = (uint32_t)i;
+      ((uint32_t *)seen.owner)[1] = (uint32_t)i;
     }
     track_end(t, gone_add, NULL);
     assert_int_equal(track_count(t),
@@ -578,7 +582,7 @@ static void new_is(const struct block_fixture *f, enum track_event event,
  * have done the same before and after it was connected anew. */
 static void test_still(void **state) {
   (void)state;
-  struct track *t = track_new(followed, PLAIN, 1);
+  struct track *t = track_new(followed, PLAIN, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 10, 1000, 0}};
   struct fake_socket b = {.cookie = 2, .port = 80, .count = {2, 20, 2000, 0}};
   for (int dump = 0; dump < 2; dump++) {
@@ -606,7 +610,7 @@ static void test_still(void **state) {
 /* A time is all of it where a socket is first seen late, however long. */
 static void test_new_times(void **state) {
   (void)state;
-  struct track *t = track_new(followed, FOLLOWED, 1);
+  struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   track_begin(t);
   track_end(t, gone_none, NULL);
   const uint64_t us[] = {3333, (uint64_t)30 * 86400 * 1000000};

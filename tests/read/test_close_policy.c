@@ -69,7 +69,7 @@ read_after(struct world *w, unsigned closed, bool host_known) {
   const struct nlmsghdr event = {.nlmsg_len = sizeof(event),
                                  .nlmsg_type = NLMSG_MIN_TYPE};
   bool followed =
-      close_policy_health(w->close_policy)->state == CLOSE_POLICY_FOLLOWED;
+      close_policy_health(w->close_policy)->state == CLOSE_POLICY_RECEIVING;
   for (unsigned i = 0; followed && i < closed; i++)
     assert_int_equal(send(w->kernel, &event, sizeof(event), 0), sizeof(event));
   w->host.active_opens += closed / 2 + 7;
@@ -96,10 +96,10 @@ static void test_followed(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_AUTO);
-  assert_int_equal(read_after(&w, 0, true)->state, CLOSE_POLICY_FOLLOWED);
+  assert_int_equal(read_after(&w, 0, true)->state, CLOSE_POLICY_RECEIVING);
   for (unsigned i = 1; i <= 5; i++) {
     const struct close_policy_health *h = read_after(&w, 10 * RATE, true);
-    assert_int_equal(h->state, CLOSE_POLICY_FOLLOWED);
+    assert_int_equal(h->state, CLOSE_POLICY_RECEIVING);
     assert_int_equal(h->received, 10 * RATE * i);
     assert_int_equal(w.taken, 10 * RATE * i);
     assert_int_equal(h->suspended_ms, 0);
@@ -129,7 +129,7 @@ static void test_suspended(void **state) {
   assert_int_equal(w.opened, 1);
   assert_int_equal(h->suspended_ms, 20 * 10 * SECOND);
   assert_int_equal(read_after(&w, 7 * RATE, true)->state,
-                   CLOSE_POLICY_FOLLOWED);
+                   CLOSE_POLICY_RECEIVING);
   assert_int_equal(w.opened, 2);
 
   /* At once too many again: it waits, however quiet the host is. */
@@ -168,7 +168,7 @@ static void test_always(void **state) {
   start(&w, COUNT_CLOSED_ALWAYS);
   for (unsigned i = 0; i < 3; i++)
     assert_int_equal(read_after(&w, 100 * RATE, true)->state,
-                     CLOSE_POLICY_FOLLOWED);
+                     CLOSE_POLICY_RECEIVING);
   assert_int_equal(w.taken, 200 * RATE); /* none before the subscription */
   stop(&w);
 }
@@ -189,7 +189,7 @@ static void test_refused(void **state) {
   int reads = 0;
   while (read_after(&w, 1, true)->state == CLOSE_POLICY_FAILED)
     assert_true(reads++ < 400);
-  assert_int_equal(h->state, CLOSE_POLICY_FOLLOWED);
+  assert_int_equal(h->state, CLOSE_POLICY_RECEIVING);
   stop(&w);
 }
 
@@ -203,7 +203,7 @@ static void test_broken(void **state) {
   close(w.kernel);
   w.kernel = -1;
   const struct close_policy_health *h = close_policy_health(w.close_policy);
-  for (int i = 0; i < 100 && h->state == CLOSE_POLICY_FOLLOWED; i++) {
+  for (int i = 0; i < 100 && h->state == CLOSE_POLICY_RECEIVING; i++) {
     usleep(10000); /* until the thread has seen it */
     w.now_ms += 10 * SECOND;
     close_policy_read(w.close_policy, w.now_ms, NULL, on_event, &w);

@@ -41,8 +41,8 @@ static void start(struct fixture *f, fake_answer_fn *const *answers,
   f->settings = (struct settings){
       .group = &f->group, .group_count = 1, .count_closed = COUNT_CLOSED_NEVER};
   f->kernel = fake_kernel_new(answers, count);
-  const struct reader_world world = {.open = fake_kernel_open,
-                                     .data = f->kernel};
+  const struct observer_world world = {.open = fake_kernel_open,
+                                       .data = f->kernel};
   f->scan = reader_new(&f->settings, TIMEOUT_MS, &world, &error);
   assert_non_null(f->scan);
 }
@@ -186,7 +186,7 @@ static void test_failures(void **state) {
   for (size_t i = 0; i < sizeof(fails) / sizeof(fails[0]); i++) {
     errors += fails[i];
     read_is(&f, fails[i] ? DUMP_FAILED : DUMP_COMPLETE);
-    assert_int_equal(reader_health(f.scan)->errors, errors);
+    assert_int_equal(reader_health(f.scan)->observer.errors, errors);
     if (!fails[i]) /* all since the first dump, whatever failed between */
       values_are(&f, SOCKETS, (int64_t)i * 100 * SOCKETS);
   }
@@ -211,7 +211,7 @@ static void test_signals(void **state) {
     setitimer(ITIMER_REAL, &off, NULL);
     values_are(&f, SOCKETS, i * 100 * SOCKETS);
   }
-  assert_int_equal(reader_health(f.scan)->errors, 0);
+  assert_int_equal(reader_health(f.scan)->observer.errors, 0);
   stop(&f);
 }
 
@@ -262,12 +262,12 @@ static void test_refused_filter(void **state) {
   size_t size = reader_request(f.scan)->code_size;
   read_is(&f, DUMP_COMPLETE);
   values_are(&f, SOCKETS, 0);
-  assert_int_equal(reader_health(f.scan)->refused, 1);
+  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
   assert_true(strlen(reader_refusal(f.scan)) > 0);
   assert_true(reader_request(f.scan)->code_size > 0);
   assert_true(reader_request(f.scan)->code_size < size);
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_health(f.scan)->refused, 1);
+  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
   values_are(&f, SOCKETS, 100 * SOCKETS);
   stop(&f);
 
@@ -275,8 +275,8 @@ static void test_refused_filter(void **state) {
   start(&f, always, 3, refusable());
   read_is(&f, DUMP_COMPLETE);
   assert_int_equal(reader_request(f.scan)->code_size, 0);
-  assert_int_equal(reader_health(f.scan)->refused, 1);
-  assert_int_equal(reader_health(f.scan)->errors, 0);
+  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
+  assert_int_equal(reader_health(f.scan)->observer.errors, 0);
   stop(&f);
 
   /* Everything is refused: it is not the filter, which stays. */
@@ -286,7 +286,7 @@ static void test_refused_filter(void **state) {
   assert_int_equal(reader_request(f.scan)->code_size, size);
   read_is(&f, DUMP_COMPLETE);
   assert_int_equal(reader_request(f.scan)->code_size, size);
-  assert_int_equal(reader_health(f.scan)->refused, 0);
+  assert_int_equal(reader_health(f.scan)->observer.refused, 0);
   stop(&f);
 }
 

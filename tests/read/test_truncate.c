@@ -148,7 +148,7 @@ static void check_scan(void) {
   struct reader *scan = reader_new(&settings, 1000, NULL, &error);
   assert_non_null(scan);
   assert_int_equal(reader_read(scan, &error), DUMP_COMPLETE);
-  assert_int_equal(reader_health(scan)->malformed, refused);
+  assert_int_equal(reader_health(scan)->observer.malformed, refused);
   size_t values = 0;
   group_each(reader_group(scan, 0), on_series, &values);
   assert_true(values > METRIC_COUNT);

@@ -10,8 +10,12 @@
 
 #include <cmocka.h>
 
-/* After so many dumps without a socket all is forgotten. */
-enum { INTERVAL_MS = 10000, LISTENER = 1000000, QUIET_DUMPS = 36 };
+enum {
+  INTERVAL_MS = 10000,
+  START_MS = 100000000, /* the host has been up for a while */
+  LISTENER = 1000000,   /* cookie of the listener */
+  QUIET_DUMPS = 36,     /* dumps without a socket until all are forgotten */
+};
 
 #define NOTE(h, ...)                                                           \
   do {                                                                         \
@@ -273,7 +277,7 @@ static void follow(struct history *h, bool follows) {
   NOTE(h, "    events are %sreceived from now on\n", follows ? "" : "not ");
   h->events = 0;
   h->told.followed = follows;
-  connections_follow(h->connections, follows);
+  connections_receive_events(h->connections, follows);
 }
 
 /* A walk over the sockets, as far as `stop`: it may leave some out, repeat
@@ -304,6 +308,8 @@ static void dump(struct history *h, struct dice *d, bool fails) {
   uint32_t stop = fails ? dice_below(d, LIVES_SLOTS) : LIVES_SLOTS;
   uint32_t closing = dice_below(d, 4 * LIVES_SLOTS);
   NOTE(h, "    dump%s\n", fails ? ", fails" : "");
+  for (size_t g = 0; g < h->groups.count; g++)
+    group_begin(h->groups.group[g]);
   connections_begin(h->connections, h->lives.now_ms);
   told_begin(&h->told);
   h->lives.late = true;
@@ -354,7 +360,79 @@ static void step_run(struct history *h, const struct step *s) {
   }
 }
 
-/* Everything close_policy, and goes. */
+/* --- Every connection that begins ends exactly once ----------------------- */
+
+static size_t alive_find(const struct history *h, uint64_t cookie) {
+  size_t i = 0;
+  while (i < h->alive_count && h->alive[i] != cookie)
+    i++;
+  return i;
+}
+
+static void on_begun(uint64_t cookie, void *data) {
+  struct history *h = data;
+  if (alive_find(h, cookie) < h->alive_count)
+    complain(&h->complaint, "cookie %llu begins twice",
+             (unsigned long long)cookie);
+  assert_true(h->alive_count < LIVES_MAX);
+  h->alive[h->alive_count++] = cookie;
+}
+
+static bool reason_has_event(enum connection_end_reason reason) {
+  switch (reason) {
+  case CONNECTION_END_CLOSED:
+  case CONNECTION_END_FAILED:
+  case CONNECTION_END_DISCARDED:
+    return true;
+  case CONNECTION_END_VANISHED:
+  case CONNECTION_END_REPLACED:
+  case CONNECTION_END_RESTARTED:
+    return false;
+  case CONNECTION_END_REASON_COUNT:
+    break;
+  }
+  fail_msg("reason %d", reason);
+  return false;
+}
+
+/* The last counters never exceed what the socket of that cookie did. */
+static void counters_check(struct history *h,
+                           const struct connection_end *end) {
+  uint64_t most = 0;
+  for (int i = 0; i < h->lives.count; i++)
+    if (h->lives.life[i].cookie == end->cookie &&
+        h->lives.life[i].now[LIFE_SENT] > most)
+      most = h->lives.life[i].now[LIFE_SENT];
+  if (end->counter[FIELD_BYTES_SENT] > most)
+    complain(&h->complaint, "cookie %llu ends with %llu bytes sent of %llu",
+             (unsigned long long)end->cookie,
+             (unsigned long long)end->counter[FIELD_BYTES_SENT],
+             (unsigned long long)most);
+}
+
+static void on_ended(const struct connection_end *end, void *data) {
+  struct history *h = data;
+  size_t i = alive_find(h, end->cookie);
+  if (i == h->alive_count) {
+    complain(&h->complaint, "cookie %llu ends, but has not begun",
+             (unsigned long long)end->cookie);
+    return;
+  }
+  h->alive[i] = h->alive[--h->alive_count];
+  if (reason_has_event(end->reason) != (end->event != NULL))
+    complain(&h->complaint, "cookie %llu ends by reason %d%s",
+             (unsigned long long)end->cookie, end->reason,
+             end->event != NULL ? " with an event" : " without an event");
+  if (end->seen ? end->first_seen_ms < START_MS ||
+                      end->first_seen_ms > h->lives.now_ms
+                : end->first_seen_ms != 0)
+    complain(&h->complaint, "cookie %llu was first seen at %llu ms",
+             (unsigned long long)end->cookie,
+             (unsigned long long)end->first_seen_ms);
+  counters_check(h, end);
+}
+
+/* Every connection closes and is gone. */
 static void drain(struct history *h) {
   struct dice d = {1};
   h->luck = d;
@@ -385,6 +463,9 @@ static void history_end(struct history *h) {
   }
   if (h->complaint.text[0] == '\0')
     end_check(h);
+  if (h->alive_count > 0)
+    complain(&h->complaint, "%zu connections that began never ended",
+             h->alive_count);
 }
 
 static void history_begin(struct history *h, const struct scenario *p) {
@@ -392,7 +473,7 @@ static void history_begin(struct history *h, const struct scenario *p) {
   memset(h, 0, offsetof(struct history, pending)); /* the rest is large */
   h->plan = p;
   h->groups.complaint = &h->complaint;
-  h->next_dump_ms = h->lives.now_ms = 100000000; /* the host has been up */
+  h->next_dump_ms = h->lives.now_ms = START_MS;
   h->lives.info_size = info ? p->info_size : LIVES_INFO_MAX;
   h->lives.old = true;
   h->lives.event = on_event;
@@ -403,11 +484,20 @@ static void history_begin(struct history *h, const struct scenario *p) {
   h->told.followed = p->followed;
   h->listens = p->states >> TCP_STATE_LISTEN & 1;
   groups_new(&h->groups, info);
-  h->connections = connections_new(h->groups.group, h->groups.count, p->states,
-                                   groups_traits(&h->groups), info, INTERVAL_MS,
-                                   &h->listeners);
+  const struct connection_hooks hooks = {on_begun, on_ended, h};
+  const struct connections_options options = {
+      .group = h->groups.group,
+      .group_count = h->groups.count,
+      .states = p->states,
+      .attributes = groups_traits(&h->groups),
+      .info = info,
+      .interval_ms = INTERVAL_MS,
+      .listeners = &h->listeners,
+      .hooks = p->hooks ? &hooks : NULL,
+  };
+  h->connections = connections_new(&options);
   assert_non_null(h->connections);
-  connections_follow(h->connections, p->followed);
+  connections_receive_events(h->connections, p->followed);
 }
 
 bool history_run(struct history *h, const struct scenario *p, bool verbose) {

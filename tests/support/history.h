@@ -39,6 +39,7 @@ struct scenario {
   bool loses;       /* some events */
   bool real_bytes;  /* samples are decoded from messages */
   bool followed;    /* events are received at first */
+  bool hooks;       /* begin and end of each connection are checked */
   size_t count;
   struct step step[STEPS_MAX];
 };
@@ -56,7 +57,9 @@ struct history {
   uint64_t next_dump_ms;
   bool listens; /* there is a listener */
   bool verbose;
-  unsigned complete; /* dumps */
+  unsigned complete;         /* dumps */
+  uint64_t alive[LIVES_MAX]; /* cookies of connections that have begun */
+  size_t alive_count;
   size_t events;
   struct life_event pending[EVENTS_MAX];
 };

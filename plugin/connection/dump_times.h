@@ -1,0 +1,43 @@
+/* When the last dumps began and ended, by the number of the dump. Times are
+ * milliseconds of one clock that never goes back. */
+#ifndef TCPINFO_CONNECTION_DUMP_TIMES_H
+#define TCPINFO_CONNECTION_DUMP_TIMES_H
+
+#include <stdint.h>
+
+enum { DUMP_TIMES = 32 }; /* dumps remembered, this one included */
+
+/* Zeroes: no dump has begun. */
+struct dump_times {
+  uint32_t dump;               /* number of this dump, from 1 */
+  uint32_t complete;           /* number of the last complete one; 0: none */
+  uint64_t begin[DUMP_TIMES];  /* by number modulo DUMP_TIMES */
+  uint64_t end[DUMP_TIMES];    /* likewise; of complete dumps only */
+  uint64_t window[DUMP_TIMES]; /* microseconds, see dump_times_window() */
+};
+
+void dump_times_begin(struct dump_times *t, uint64_t now_ms);
+void dump_times_complete(struct dump_times *t, uint64_t now_ms);
+
+/* From now on no dump counts as complete. */
+void dump_times_restart(struct dump_times *t);
+
+/* Returns when this dump began. */
+uint64_t dump_times_now(const struct dump_times *t);
+
+/* Returns when the last complete dump began; if there was none, `otherwise`. */
+uint64_t dump_times_last(const struct dump_times *t, uint64_t otherwise);
+
+/* Returns when the complete dump that was `ago` dumps before this one ended.
+ * `ago` is below DUMP_TIMES. */
+uint64_t dump_times_end(const struct dump_times *t, uint32_t ago);
+
+/* Returns the time from the begin of the dump that was `ago` dumps before to
+ * the begin of this one, in microseconds. 0: not known, also for an `ago` of 0.
+ */
+static inline uint64_t dump_times_window(const struct dump_times *t,
+                                         uint32_t ago) {
+  return ago < DUMP_TIMES ? t->window[ago] : 0;
+}
+
+#endif
