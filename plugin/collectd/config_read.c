@@ -17,36 +17,59 @@ static bool is_at_level(const struct config_walk *w,
          0;
 }
 
+/* Lists the options of the level, as many as fit. */
+static void options_text(const struct config_walk *w, char *out, size_t size) {
+  static const char more[] = ", ...";
+  size_t length = 0;
+  *out = '\0';
+  for (size_t i = 0; i < option_count; i++) {
+    const char *name = option_table[i].name;
+    if (!is_at_level(w, &option_table[i]))
+      continue;
+    if (length + strlen(name) + 2 + sizeof(more) > size) {
+      strcpy(out + length, more);
+      return;
+    }
+    length +=
+        (size_t)sprintf(out + length, "%s%s", length > 0 ? ", " : "", name);
+  }
+}
+
+static const struct config_option *option_nearest(const struct config_walk *w,
+                                                  const char *text) {
+  const struct config_option *nearest = NULL;
+  unsigned least = UINT32_MAX;
+  for (size_t i = 0; i < option_count; i++) {
+    const struct config_option *o = &option_table[i];
+    unsigned distance = config_error_distance(text, o->name);
+    if (!is_at_level(w, o) || distance >= least)
+      continue;
+    least = distance;
+    nearest = o;
+  }
+  return config_error_is_slip(text, least) ? nearest : NULL;
+}
+
 /* For an option that does not exist, or exists at the other level only. */
 static int refuse_option(const struct config_walk *w,
                          const oconfig_item_t *item) {
   char problem[CONFIG_PROBLEM_MAX] = "not an option";
   char legal[CONFIG_ERROR_ROOM - CONFIG_PROBLEM_MAX];
-  unsigned nearest = UINT32_MAX;
-  size_t length = 0;
-  for (size_t i = 0; i < option_count; i++) {
-    const struct config_option *o = &option_table[i];
-    if (!is_at_level(w, o))
-      continue;
-    length += (size_t)snprintf(legal + length, sizeof(legal) - length, "%s%s",
-                               length > 0 ? ", " : "", o->name);
-    unsigned distance = config_error_distance(item->key, o->name);
-    if (distance >= nearest)
-      continue;
-    nearest = distance;
-    if (config_error_is_slip(item->key, distance))
-      snprintf(problem, sizeof(problem), "not an option, %s perhaps", o->name);
-  }
+  const struct config_option *nearest = option_nearest(w, item->key);
   if (option_find(item->key) != NULL)
     strcpy(problem, w->group != NULL ? "not an option of a group"
                                      : "an option of groups only");
-  const struct config_error m = {
+  else if (nearest != NULL)
+    snprintf(problem, sizeof(problem), "not an option, %s perhaps",
+             nearest->name);
+  options_text(w, legal, sizeof(legal));
+  const struct config_error e = {
       .group = w->group != NULL ? w->group->name : NULL,
       .option = item->key,
       .value = item->values_num > 0 ? item->values : NULL,
       .problem = problem,
       .legal = legal};
-  return config_error_set(w->error, &m);
+  return config_error_set(w->error, &e);
 }
 
 /* Marks the option as given. Tells if it was not given before in the block, or
@@ -165,7 +188,7 @@ static int refuse_failed(const struct settings *s, const char *group,
                          struct error *error) {
   oconfig_value_t value = {.type = OCONFIG_TYPE_STRING};
   value.value.string = (char *)metric_table[METRIC_FAILED].name;
-  const struct config_error m = {
+  const struct config_error e = {
       .group = group,
       .option = "Metric",
       .value = &value,
@@ -173,7 +196,7 @@ static int refuse_failed(const struct settings *s, const char *group,
                                      : "not available with CountClosed false",
       .legal = "any other metric, or this one without Replay and with "
                "CountClosed true or auto"};
-  return config_error_set(error, &m);
+  return config_error_set(error, &e);
 }
 
 /* Only close events show that a connection failed. Without close events the

@@ -166,5 +166,5 @@ def storm(filled):
     then their bytes are not counted."""
     with filled.phase("storm"):
         filled.traffic.storm(3)
-        poll(lambda: "followed again" in filled.daemon.log(), "end of it", 40)
+        poll(lambda: "close events resumed" in filled.daemon.log(), "end of it", 40)
         return filled.daemon.read_after(time.time())[0]
