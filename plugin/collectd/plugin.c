@@ -30,7 +30,7 @@ static void configure_once(void) {
 
 /* Refuses a recording that cannot be read while the configuration is read, not
  * later when the daemon runs. */
-static int recordings_check(struct error *error) {
+static int check_recordings(struct error *error) {
   if (settings.replay_count == 0)
     return 0;
   struct error reason;
@@ -49,7 +49,7 @@ static int tcpinfo_config(oconfig_item_t *block) {
   struct error error;
   configure_once();
   if (config_read(&settings, block, &error) != 0 ||
-      recordings_check(&error) != 0) {
+      check_recordings(&error) != 0) {
     ERROR("tcpinfo: %s", error.text);
     return -1;
   }
@@ -95,7 +95,7 @@ static void log_close_policy(void) {
     break;
   case CLOSE_POLICY_SUSPENDED:
     NOTICE("tcpinfo: close events suspended: %.0f destroyed sockets per second "
-           "exceed MaxCloseRate %.0f; until the rate falls, opened, closed, "
+           "exceed MaxCloseRate %.15g; until the rate falls, opened, closed, "
            "failed and all counters miss short connections and the end of long "
            "ones; raise MaxCloseRate or set CountClosed true to keep them",
            h->rate, settings.max_close_rate);
