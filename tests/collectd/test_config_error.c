@@ -107,18 +107,22 @@ static void text_is_not_cut_inside_a_character(void **state) {
   (void)state;
   static const char *const character[] = {"\xc3\xa4", "\xe2\x82\xac",
                                           "\xf0\x9f\x98\x80"};
-  for (size_t i = 0; i < 3; i++) {
-    size_t size = strlen(character[i]);
-    char shown[512];
-    shown_of(character[i], 60 * size, shown);
-    size_t length = strlen(shown);
-    assert_in_range(length, CONFIG_ERROR_SHOWN_MAX - 4,
-                    CONFIG_ERROR_SHOWN_MAX - 1);
-    assert_string_equal(shown + length - 3, "...");
-    assert_int_equal((length - 3) % size, 0);
-    for (size_t k = 0; k < length - 3; k++)
-      assert_int_equal(shown[k], character[i][k % size]);
-  }
+  for (size_t i = 0; i < 3; i++)
+    for (size_t before = 0; before < 4; before++) {
+      size_t size = strlen(character[i]);
+      char text[512] = "", shown[512];
+      for (size_t k = 0; k < before; k++)
+        strcat(text, "x");
+      for (size_t k = 0; k < 60; k++)
+        strcat(text, character[i]);
+      shown_of(text, strlen(text), shown);
+      size_t length = strlen(shown) - 3;
+      assert_in_range(length, CONFIG_ERROR_SHOWN_MAX - 7,
+                      CONFIG_ERROR_SHOWN_MAX - 4);
+      assert_string_equal(shown + length, "...");
+      assert_memory_equal(shown, text, length);
+      assert_int_equal((length - before) % size, 0);
+    }
 }
 
 static void longest_line_fits(void **state) {
