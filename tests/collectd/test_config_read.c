@@ -148,10 +148,10 @@ static void add_worst(struct out *o, const struct group_settings *g) {
 /* "web: SELECTOR by DIMENSIONS, 100 members, 6 intervals: METRICS". */
 static void add_group(struct out *o, const struct group_settings *g) {
   char selector[2048];
-  struct out metrics = {.length = 0}, usual = metrics;
+  struct out metrics = {.length = 0}, preset = metrics;
   struct metric_list list = {.count = 0};
   assert_int_equal(metric_list_default(&list), 0);
-  add_metrics(&usual, &list);
+  add_metrics(&preset, &list);
   add_metrics(&metrics, &g->metrics);
   metric_list_clear(&list);
 
@@ -165,7 +165,8 @@ static void add_group(struct out *o, const struct group_settings *g) {
   add(o, ", %u members, %u intervals", g->max_members, g->member_timeout);
   add_worst(o, g);
   add(o, ": %s\n",
-      strcmp(metrics.text, usual.text) == 0 ? "the usual" : metrics.text);
+      strcmp(metrics.text, preset.text) == 0 ? "default metrics"
+                                             : metrics.text);
 }
 
 static void right_configurations_become_the_settings_below_them(void **state) {
