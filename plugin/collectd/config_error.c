@@ -1,4 +1,3 @@
-/* See mistake.h. */
 #include "collectd/config_error.h"
 
 #include <collectd/liboconfig/oconfig.h>
@@ -7,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Without control characters, and not too long. Returns `out`. */
+/* Copies the text without control characters, and cut. Returns `out`. */
 static char *text_shown(const char *text, char out[CONFIG_ERROR_SHOWN_MAX]) {
   size_t length = strlen(text), end = length;
   if (length >= CONFIG_ERROR_SHOWN_MAX) {
     end = CONFIG_ERROR_SHOWN_MAX - 4;
     while (end > 0 && ((unsigned char)text[end] & 0xc0) == 0x80)
-      end--; /* no half of a UTF-8 character */
+      end--; /* does not cut inside a UTF-8 character */
   }
   for (size_t i = 0; i < end; i++)
     out[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
@@ -32,31 +31,31 @@ static char *value_shown(const oconfig_value_t *v,
   return out;
 }
 
-int config_error_set(struct error *error, const struct config_error *m) {
-  char group[CONFIG_ERROR_SHOWN_MAX + 16] = "",
-                                      value[CONFIG_ERROR_SHOWN_MAX + 4] = "";
+int config_error_set(struct error *error, const struct config_error *e) {
+  char group[CONFIG_ERROR_SHOWN_MAX + 16] = "";
+  char value[CONFIG_ERROR_SHOWN_MAX + 4] = "";
   char text[CONFIG_ERROR_SHOWN_MAX];
-  if (m->group != NULL)
+  if (e->group != NULL)
     snprintf(group, sizeof(group),
-             "Group \"%s\": ", text_shown(m->group, text));
-  if (m->value != NULL)
-    snprintf(value, sizeof(value), " \"%s\"", value_shown(m->value, text));
+             "Group \"%s\": ", text_shown(e->group, text));
+  if (e->value != NULL)
+    snprintf(value, sizeof(value), " \"%s\"", value_shown(e->value, text));
   return error_set(error, "%s%s%s: %s; legal is %s", group,
-                   text_shown(m->option, text), value, m->problem, m->legal);
+                   text_shown(e->option, text), value, e->problem, e->legal);
 }
 
 enum { LENGTH_MAX = 31 };
 
 unsigned config_error_distance(const char *a, const char *b) {
-  size_t rows = strnlen(a, LENGTH_MAX), columns = strnlen(b, LENGTH_MAX);
-  /* Of the first i characters of `a` to the first j of `b`, row by row. */
+  size_t length_a = strnlen(a, LENGTH_MAX), length_b = strnlen(b, LENGTH_MAX);
+  /* cost[j]: from the first i characters of `a` to the first j of `b`. */
   unsigned cost[LENGTH_MAX + 1];
-  for (size_t j = 0; j <= columns; j++)
+  for (size_t j = 0; j <= length_b; j++)
     cost[j] = (unsigned)j;
-  for (size_t i = 1; i <= rows; i++) {
+  for (size_t i = 1; i <= length_a; i++) {
     unsigned diagonal = cost[0];
     cost[0] = (unsigned)i;
-    for (size_t j = 1; j <= columns; j++) {
+    for (size_t j = 1; j <= length_b; j++) {
       unsigned replaced = diagonal + (tolower((unsigned char)a[i - 1]) !=
                                       tolower((unsigned char)b[j - 1]));
       diagonal = cost[j];
@@ -64,7 +63,7 @@ unsigned config_error_distance(const char *a, const char *b) {
       cost[j] = replaced <= least ? replaced : least + 1;
     }
   }
-  return cost[columns];
+  return cost[length_b];
 }
 
 bool config_error_is_slip(const char *text, unsigned distance) {

@@ -5,17 +5,18 @@
 #include "config/settings.h"
 #include "util/error.h"
 
-struct oconfig_item_s; /* liboconfig's tree */
+struct oconfig_item_s; /* a node of liboconfig's tree */
 
-/* Adds one <Plugin tcpinfo> block, which may come several times: its plugin
- * level defaults hold for all its groups and for the blocks after it. Returns
- * -1 and the line to log on the first mistake; `s` is then only good for
+/* Reads one <Plugin tcpinfo> block into `s`, which settings_init() prepared.
+ * The block may come several times: defaults at its plugin level hold for all
+ * groups of the block and of the blocks after it. Returns 0, or -1 with the
+ * line to log for the first wrong setting; `s` is then only good for
  * settings_free(). */
 int config_read(struct settings *s, const struct oconfig_item_s *block,
                 struct error *error);
 
-/* After the last block: without any group, adds the group `all` with
- * IgnoreLoopback. -1: out of memory. */
+/* To be called after the last block: if there is no group, adds the group `all`
+ * with IgnoreLoopback. Returns 0, or -1 with "out of memory". */
 int config_finish(struct settings *s, struct error *error);
 
 #endif

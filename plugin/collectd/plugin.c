@@ -1,5 +1,5 @@
-/* The plugin: collectd's callbacks, and the log. All else is done by the
- * modules beside. */
+/* The plugin's entry points: collectd's callbacks, and all that is logged.
+ * Other modules do the work, and report errors and states to this file. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
 #include "read/reader.h"
@@ -14,11 +14,13 @@
 
 static struct settings settings;
 static bool configured; /* settings_init() was called */
-static struct reader *scan;
-static bool failing;     /* the last read was dropped, and that was said */
-static bool ended;       /* the recording is over, and that was said */
-static uint64_t refused; /* filters left to user space, and that was said */
-static enum close_policy_state close_state; /* and that was said */
+static struct reader *reader;
+
+/* The states that were logged last: a message is logged at a change only. */
+static bool failing;     /* the last dump failed */
+static bool ended;       /* the recording has ended */
+static uint64_t refused; /* filters that the kernel rejected */
+static enum close_policy_state close_state;
 
 static void configure_once(void) {
   if (!configured)
@@ -26,9 +28,9 @@ static void configure_once(void) {
   configured = true;
 }
 
-/* A recording that cannot be read is a mistake of the configuration: better
- * said now than when the daemon runs. */
-static int recordings_check(struct error *error) {
+/* Refuses a recording that cannot be read while the configuration is read, not
+ * later when the daemon runs. */
+static int check_recordings(struct error *error) {
   if (settings.replay_count == 0)
     return 0;
   struct error reason;
@@ -47,7 +49,7 @@ static int tcpinfo_config(oconfig_item_t *block) {
   struct error error;
   configure_once();
   if (config_read(&settings, block, &error) != 0 ||
-      recordings_check(&error) != 0) {
+      check_recordings(&error) != 0) {
     ERROR("tcpinfo: %s", error.text);
     return -1;
   }
@@ -56,47 +58,53 @@ static int tcpinfo_config(oconfig_item_t *block) {
 
 static void read_failed(const struct error *error) {
   if (!failing)
-    WARNING("tcpinfo: This interval is dropped, and those that fail after it: "
-            "%s",
+    WARNING("tcpinfo: dump failed; no values for this interval; counters make "
+            "up for it at the next complete dump: %s",
             error->text);
   failing = true;
-  dispatch_failure(reader_health(scan));
+  dispatch_failure(reader_health(reader));
 }
 
-static void refusal_say(void) {
-  if (reader_health(scan)->observer.refused == refused)
+static void read_succeeded(void) {
+  if (failing)
+    NOTICE("tcpinfo: dumps are complete again; %llu failed since collectd "
+           "started",
+           (unsigned long long)reader_health(reader)->observer.errors);
+  failing = false;
+}
+
+static void log_refusal(void) {
+  if (reader_health(reader)->observer.refused == refused)
     return;
-  refused = reader_health(scan)->observer.refused;
-  NOTICE("tcpinfo: A part of the filter is left to this plugin, which costs "
-         "more: %s",
-         reader_refusal(scan));
+  refused = reader_health(reader)->observer.refused;
+  NOTICE("tcpinfo: kernel rejected part of the socket filter; filtering in the "
+         "plugin instead (more CPU, same values): %s",
+         reader_refusal(reader));
 }
 
-/* At a change only. */
-static void close_policy_log(void) {
+static void log_close_policy(void) {
   const struct close_policy_health *h =
-      &reader_health(scan)->observer.close_policy;
+      &reader_health(reader)->observer.close_policy;
   if (h->state == close_state)
     return;
   switch (h->state) {
   case CLOSE_POLICY_RECEIVING:
-    if (close_state != CLOSE_POLICY_OFF) /* the usual case needs no words */
-      NOTICE("tcpinfo: Closed connections are followed again. They were not "
-             "for %.0f s so far, in all.",
+    if (close_state != CLOSE_POLICY_OFF) /* at the start there is no message */
+      NOTICE("tcpinfo: close events resumed; they were suspended for %.0f s "
+             "since collectd started",
              (double)h->suspended_ms / 1000);
     break;
   case CLOSE_POLICY_SUSPENDED:
-    NOTICE("tcpinfo: Closed connections are not followed for now: %.0f "
-           "destroyed sockets a second are more than MaxCloseRate %.0f. Until "
-           "there are fewer, which is looked at after some reads, opened, "
-           "closed, failed and all counters lack short connections and the "
-           "last of long ones; see close_events_suspended. CountClosed true "
-           "follows them at any rate.",
+    NOTICE("tcpinfo: close events suspended: %.0f destroyed sockets per second "
+           "exceed MaxCloseRate %.15g; until the rate falls, opened, closed, "
+           "failed and all counters miss short connections and the end of long "
+           "ones; raise MaxCloseRate or set CountClosed true to keep them",
            h->rate, settings.max_close_rate);
     break;
   case CLOSE_POLICY_FAILED:
-    WARNING("tcpinfo: Closed connections are not followed: %s. What a "
-            "connection does between a read and its close is not seen.",
+    WARNING("tcpinfo: close events not available; opened, closed, failed and "
+            "all counters miss short connections and the end of long ones; the "
+            "plugin tries again: %s",
             h->reason.text);
     break;
   case CLOSE_POLICY_OFF:
@@ -105,61 +113,60 @@ static void close_policy_log(void) {
   close_state = h->state;
 }
 
-/* Always 0: collectd would stretch the interval after an error, but the next
- * dump may well be right. */
+/* Always returns 0: after an error collectd would lengthen the interval, but
+ * the next dump may be complete. */
 static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   struct error error;
-  enum dump_result result = reader_read(scan, &error);
-  close_policy_log();
+  enum dump_result result = reader_read(reader, &error);
+  log_close_policy();
   switch (result) {
   case DUMP_COMPLETE:
-    if (failing)
-      NOTICE("tcpinfo: Dumps are complete again; %llu were dropped so far.",
-             (unsigned long long)reader_health(scan)->observer.errors);
-    failing = false;
-    refusal_say();
-    dispatch_read(scan);
-    reader_commit(scan);
+    read_succeeded();
+    log_refusal();
+    dispatch_read(reader);
+    reader_commit(reader);
     break;
   case DUMP_FAILED:
-  case DUMP_REFUSED: /* does not get here: scan.c tries a coarser filter */
+  case DUMP_REFUSED: /* not returned: reader.c tries a coarser filter */
     read_failed(&error);
     break;
   case DUMP_ENDED:
     if (!ended)
-      NOTICE("tcpinfo: All recorded dumps have been read.");
+      NOTICE("tcpinfo: end of the recording (Replay); no more values");
     ended = true;
     break;
   }
   return 0;
 }
 
-/* What this host, or this user, cannot tell of what the groups look at. */
-static void traits_check(void) {
-  unsigned traits = reader_traits(scan);
+/* Warns of attributes that the groups use and that collectd cannot read here.
+ */
+static void check_attributes(void) {
+  unsigned attributes = reader_traits(reader);
   if (settings.replay_count > 0)
     return;
-  if ((traits & ATTR_MARK) && check_capability(CAP_NET_ADMIN) != 0)
-    WARNING("tcpinfo: A Filter asks for fwmark, but collectd has no "
-            "CAP_NET_ADMIN: the kernel then tells no marks, and all count as "
-            "0.");
-  if ((traits & ATTR_CGROUP) && !name_lookup_has_cgroups())
-    WARNING("tcpinfo: No cgroup v2 is mounted where collectd runs: members by "
-            "cgroup have numbers for names.");
+  if ((attributes & ATTR_MARK) && check_capability(CAP_NET_ADMIN) != 0)
+    WARNING("tcpinfo: no CAP_NET_ADMIN, so the kernel reports no marks; a "
+            "Filter with fwmark sees every mark as 0; give collectd "
+            "CAP_NET_ADMIN");
+  if ((attributes & ATTR_CGROUP) && !name_lookup_has_cgroups())
+    WARNING("tcpinfo: no cgroup v2 file system is mounted where collectd runs; "
+            "members by cgroup are named by numbers; mount it at "
+            "/sys/fs/cgroup");
 }
 
 static int tcpinfo_init(void) {
   struct error error;
-  if (scan != NULL)
+  if (reader != NULL)
     return 0;
   configure_once();
   unsigned interval_ms = (unsigned)CDTIME_T_TO_MS(plugin_get_interval());
   if (config_finish(&settings, &error) != 0)
     goto fail;
-  scan = reader_new(&settings, interval_ms, NULL, &error);
-  if (scan == NULL)
+  reader = reader_new(&settings, interval_ms, NULL, &error);
+  if (reader == NULL)
     goto fail;
-  traits_check();
+  check_attributes();
   plugin_register_complex_read(NULL, "tcpinfo", tcpinfo_read, 0, NULL);
   return 0;
 fail:
@@ -168,8 +175,8 @@ fail:
 }
 
 static int tcpinfo_shutdown(void) {
-  reader_free(scan);
-  scan = NULL;
+  reader_free(reader);
+  reader = NULL;
   if (configured)
     settings_free(&settings);
   configured = false;

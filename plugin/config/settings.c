@@ -1,12 +1,41 @@
 #include "config/settings.h"
+#include "config/option.h"
 
 #include <stdlib.h>
-
-enum { MEMBERS_USUAL = 100, CLOSE_RATE_USUAL = 5000 };
+#include <string.h>
 
 void settings_init(struct settings *s) {
-  *s = (struct settings){.max_close_rate = CLOSE_RATE_USUAL,
-                         .max_members = MEMBERS_USUAL};
+  *s = (struct settings){.count_closed = COUNT_CLOSED_AUTO};
+  for (size_t i = 0; i < option_count; i++)
+    for (int k = 0; k < OPTION_VALUES_MAX; k++) {
+      const struct option_value *v = &option_table[i].value[k];
+      option_store(v->in_plugin, s, v->preset);
+    }
+}
+
+static void group_init(struct group_settings *g, const struct settings *s) {
+  *g = (struct group_settings){.by_count = 0};
+  for (size_t i = 0; i < option_count; i++)
+    for (int k = 0; k < OPTION_VALUES_MAX; k++) {
+      const struct option_value *v = &option_table[i].value[k];
+      bool inherited = v->in_plugin.store != OPTION_STORE_NONE;
+      option_store(v->in_group, g,
+                   inherited ? option_load(v->in_plugin, s) : v->preset);
+    }
+}
+
+struct group_settings *settings_add_group(struct settings *s,
+                                          const char *name) {
+  struct group_settings *grown =
+      realloc(s->group, (s->group_count + 1) * sizeof(*grown));
+  if (grown == NULL)
+    return NULL;
+  s->group = grown;
+  struct group_settings *g = &s->group[s->group_count++];
+  group_init(g, s);
+  g->name = strdup(name);
+  g->selector = selector_new(SELECTOR_AND);
+  return g->name != NULL && g->selector != NULL ? g : NULL;
 }
 
 void settings_free(struct settings *s) {

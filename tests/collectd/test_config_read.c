@@ -1,8 +1,8 @@
-/* Configurations as text: those of tests/config/good.txt have to become what
- * is written below each, those of wrong.txt have to be refused with just the
- * line below each. Here in code: what a file cannot say. */
-#include "collectd/config_option.h"
+/* Configurations as text: each one of tests/config/good.txt becomes the
+ * settings that are written below it, each one of wrong.txt is refused with the
+ * line below it. Further down, configurations that a text file cannot hold. */
 #include "collectd/config_read.h"
+#include "config/option.h"
 #include "support/oconfig_text.h"
 #include "support/selector_text.h"
 
@@ -55,7 +55,7 @@ static bool pair_next(char **at, struct pair *p) {
   return false;
 }
 
-/* As the plugin does: each block, then the end. */
+/* Reads as the plugin does: each block, then the end. */
 static int read_text(const char *text, struct settings *s,
                      struct error *error) {
   oconfig_item_t *root = oconfig_text_parse(text);
@@ -71,7 +71,8 @@ static int read_text(const char *text, struct settings *s,
   return result;
 }
 
-static void test_wrong(void **state) {
+static void
+wrong_configurations_are_refused_with_the_line_below_them(void **state) {
   (void)state;
   static struct pair p;
   char *text = file_read("tests/config/wrong.txt"), *at = text;
@@ -120,7 +121,7 @@ static void add_metrics(struct out *o, const struct metric_list *list) {
   }
 }
 
-/* What is said of the whole plugin and is not usual, a line each. */
+/* A line for each setting of the whole plugin that is not the default. */
 static void add_whole(struct out *o, const struct settings *s) {
   if (s->count_closed != COUNT_CLOSED_AUTO)
     add(o, "CountClosed %s\n",
@@ -133,7 +134,7 @@ static void add_whole(struct out *o, const struct settings *s) {
     add(o, "Replay %s\n", s->replay[i]);
 }
 
-/* What is said of it, unless that is usual. */
+/* The settings of the worst members that are not the default. */
 static void add_worst(struct out *o, const struct group_settings *g) {
   const struct severity *retrans = &g->worst_retrans, *rtt = &g->worst_rtt;
   if (g->worst > 0)
@@ -147,10 +148,10 @@ static void add_worst(struct out *o, const struct group_settings *g) {
 /* "web: SELECTOR by DIMENSIONS, 100 members, 6 intervals: METRICS". */
 static void add_group(struct out *o, const struct group_settings *g) {
   char selector[2048];
-  struct out metrics = {.length = 0}, usual = metrics;
+  struct out metrics = {.length = 0}, preset = metrics;
   struct metric_list list = {.count = 0};
   assert_int_equal(metric_list_default(&list), 0);
-  add_metrics(&usual, &list);
+  add_metrics(&preset, &list);
   add_metrics(&metrics, &g->metrics);
   metric_list_clear(&list);
 
@@ -164,10 +165,11 @@ static void add_group(struct out *o, const struct group_settings *g) {
   add(o, ", %u members, %u intervals", g->max_members, g->member_timeout);
   add_worst(o, g);
   add(o, ": %s\n",
-      strcmp(metrics.text, usual.text) == 0 ? "the usual" : metrics.text);
+      strcmp(metrics.text, preset.text) == 0 ? "default metrics"
+                                             : metrics.text);
 }
 
-static void test_good(void **state) {
+static void right_configurations_become_the_settings_below_them(void **state) {
   (void)state;
   static struct pair p;
   char *text = file_read("tests/config/good.txt"), *at = text;
@@ -207,8 +209,8 @@ static struct socket_attrs tuple(const char *local, uint16_t local_port,
                                .remote_port = remote_port};
 }
 
-/* The subset of the manual's example that there is, down to what matches. */
-static void test_example(void **state) {
+/* Compares all settings, down to the connections that match. */
+static void example_is_read_into_the_settings(void **state) {
   (void)state;
   struct settings s;
   struct error error;
@@ -238,7 +240,7 @@ static void test_example(void **state) {
   assert_true(selector_match(g->selector, &t));
   t.remote_port = 5433;
   assert_false(selector_match(g->selector, &t));
-  t = tuple("127.0.0.1", 1, "127.0.0.1", 5432); /* nothing said of loopback */
+  t = tuple("127.0.0.1", 1, "127.0.0.1", 5432); /* without IgnoreLoopback */
   assert_true(selector_match(g->selector, &t));
 
   g = &s.group[1];
@@ -269,7 +271,7 @@ static void test_example(void **state) {
   settings_free(&s);
 }
 
-static void test_nothing(void **state) {
+static void no_configuration_gives_one_group_of_all_but_loopback(void **state) {
   (void)state;
   struct settings s;
   settings_init(&s);
@@ -288,7 +290,7 @@ static void test_nothing(void **state) {
   settings_free(&s); /* is empty now */
 }
 
-/* One option in a group "web", as no text can give it. */
+/* Reads one option in a group "web", with values that no text can give. */
 static void assert_refused(const char *key, const oconfig_value_t *value,
                            int values, const char *expected) {
   struct settings s;
@@ -311,17 +313,19 @@ static void assert_refused(const char *key, const oconfig_value_t *value,
   settings_free(&s);
 }
 
-static void test_values(void **state) {
+static void values_that_no_text_gives_are_refused(void **state) {
   (void)state;
   assert_refused("LocalPort", NULL, 0,
                  "Group \"web\": LocalPort: no value; legal is 1 to 65535, "
                  "\"low-high\" or the name of a TCP service");
-  assert_refused("LocalPorts", NULL, 0,
-                 "Group \"web\": LocalPorts: not an option, LocalPort perhaps; "
-                 "legal is LocalPort, RemotePort, LocalAddress, RemoteAddress, "
-                 "Filter, Direction, IgnoreLoopback, By, Prefix, MaxMembers, "
-                 "MemberTimeout, Worst, WorstRetrans, WorstRtt, Histogram, "
-                 "Metric");
+  char unknown[512] = "Group \"web\": LocalPorts: not an option, LocalPort "
+                      "perhaps; legal is";
+  for (size_t i = 0, listed = 0; i < option_count; i++)
+    if ((option_table[i].level & OPTION_IN_GROUP) != 0) {
+      strcat(strcat(unknown, listed++ > 0 ? ", " : " "), option_table[i].name);
+      assert_true(strlen(unknown) < sizeof(unknown) - 64);
+    }
+  assert_refused("LocalPorts", NULL, 0, unknown);
 
   static const struct {
     double number;
@@ -334,14 +338,15 @@ static void test_values(void **state) {
               {4294967297.0, "4294967297", "out of range"},
               {0, "0", "out of range"},
               {10000.5, "10000.5", "out of range"},
-              {0.5, "0.5", "not a whole number"}};
+              {0.5, "0.5", "out of range"},
+              {1.5, "1.5", "not a whole number"}};
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
     char expected[256];
     oconfig_value_t v = {.type = OCONFIG_TYPE_NUMBER,
                          .value.number = rows[i].number};
     snprintf(expected, sizeof(expected),
              "Group \"web\": MaxMembers \"%s\": %s; legal is one whole number "
-             "from 1 to 10000",
+             "of members from 1 to 10000",
              rows[i].shown, rows[i].problem);
     assert_refused("MaxMembers", &v, 1, expected);
     snprintf(expected, sizeof(expected),
@@ -352,8 +357,7 @@ static void test_values(void **state) {
   }
 }
 
-/* However long all parts are, the line is whole. */
-static void test_longest(void **state) {
+static void longest_line_is_not_cut(void **state) {
   (void)state;
   char name[61], value[3000], text[8192];
   memset(name, 'n', 60);
@@ -396,9 +400,13 @@ static void test_longest(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_good),    cmocka_unit_test(test_wrong),
-      cmocka_unit_test(test_example), cmocka_unit_test(test_nothing),
-      cmocka_unit_test(test_values),  cmocka_unit_test(test_longest),
+      cmocka_unit_test(right_configurations_become_the_settings_below_them),
+      cmocka_unit_test(
+          wrong_configurations_are_refused_with_the_line_below_them),
+      cmocka_unit_test(example_is_read_into_the_settings),
+      cmocka_unit_test(no_configuration_gives_one_group_of_all_but_loopback),
+      cmocka_unit_test(values_that_no_text_gives_are_refused),
+      cmocka_unit_test(longest_line_is_not_cut),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The whole pipe without a kernel: recorded dumps -> scan -> groups ->
- * dispatch -> a fake daemon. First what each kind of metric makes of known
+/* The whole pipe without a kernel: recorded dumps -> reader -> groups ->
+ * dispatch -> a fake daemon. First the values of each kind of metric for known
  * messages, then random histories against a model. */
 #include "support/pipe.h"
 
@@ -13,7 +13,7 @@
 
 /* --- Known messages ------------------------------------------------------ */
 
-static void test_values(void **state) {
+static void values_follow_from_the_messages(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "all");
@@ -125,9 +125,10 @@ static void test_values(void **state) {
   pipe_free(p);
 }
 
-/* A group without sockets goes on with zeros; what the kernel does not send has
- * no series. */
-static void test_nothing_and_old_kernel(void **state) {
+/* A group without sockets has values of 0. A field that the kernel does not
+ * send has no series. */
+static void
+empty_group_has_zeros_and_old_kernel_leaves_out_series(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "empty");
@@ -169,7 +170,7 @@ static void test_nothing_and_old_kernel(void **state) {
   pipe_free(p);
 }
 
-static void test_states(void **state) {
+static void sockets_are_counted_by_state(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "web");
@@ -219,8 +220,7 @@ static void test_states(void **state) {
   pipe_free(p);
 }
 
-/* A dump that fails is not dispatched; the next one makes up for it. */
-static void test_failed_dump(void **state) {
+static void failed_dump_is_not_dispatched_and_made_up_for(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "all");
@@ -248,7 +248,7 @@ static void test_failed_dump(void **state) {
   assert_int_equal(pipe_read(p), DUMP_FAILED);
   absent("tcpinfo-all/count-connections");
   counter_is("tcpinfo-self/total_events-dump_errors", 1);
-  assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* still the first one */
+  assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* the first complete dump */
   gauge_is("tcpinfo-all/count-connections", 4);
   counter_is("tcpinfo-all/total_connections-opened", 0);
   counter_is("tcpinfo-all/total_bytes-bytes_sent", 2 * 1000);
@@ -266,9 +266,9 @@ static void test_failed_dump(void **state) {
   pipe_free(p);
 }
 
-/* Dumps that fail for ever, with ever new connections: memory stays bounded,
- * and what comes after it begins anew, without a jump. */
-static void test_failing_for_ever(void **state) {
+/* Each failing dump has new connections. Counters go on without a jump after
+ * the last failure. */
+static void memory_is_bounded_while_dumps_fail(void **state) {
   (void)state;
   enum { FAILURES = 60, EACH = 8000 };
   struct pipe *p = pipe_new();
@@ -310,8 +310,7 @@ static void test_failing_for_ever(void **state) {
   pipe_free(p);
 }
 
-/* One dropped dump, whatever it saw, loses nothing of what follows. */
-static void test_one_big_failure(void **state) {
+static void one_failed_dump_loses_nothing_of_the_next(void **state) {
   (void)state;
   enum { MANY = 70000 };
   struct pipe *p = pipe_new();
@@ -334,9 +333,9 @@ static void test_one_big_failure(void **state) {
   pipe_free(p);
 }
 
-/* After a dropped dump, and whether it came to a socket or not, the shares are
- * of the whole time since the last complete one. */
-static void test_limited_after_failure(void **state) {
+/* The shares are of the whole time since the last complete dump, however many
+ * sockets the failed dump listed (`came`). */
+static void shares_of_time_include_the_failed_interval(void **state) {
   (void)state;
   for (unsigned came = 0; came < 3; came++) {
     struct pipe *p = pipe_new();
@@ -362,7 +361,7 @@ static void test_limited_after_failure(void **state) {
   }
 }
 
-static void test_malformed(void **state) {
+static void malformed_messages_are_counted_and_left_out(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   pipe_want(pipe_group(p, "all"), "connections", NULL);
@@ -399,7 +398,7 @@ struct live {
 struct model {
   struct live socket[SOCKETS];
   uint64_t next_cookie;
-  uint64_t bytes; /* what the group's total has to be, after each read */
+  uint64_t bytes; /* the expected total of the group after a read */
   unsigned connections;
   bool complete_once;
 };
@@ -414,7 +413,7 @@ static void model_move(struct model *m) {
     if (!s->alive && !s->known && chance(6) == 0)
       *s = (struct live){.alive = true,
                          .cookie = ++m->next_cookie,
-                         /* few peers have most, and they change */
+                         /* a few peers have most, and change */
                          .peer = chance(3) ? chance(6) + chance(4) * 9
                                            : chance(PEERS)};
     if (s->alive && chance(2) == 0)
@@ -466,30 +465,30 @@ static void model_dump(struct model *m, struct pipe *p, bool fails) {
   m->complete_once |= !fails;
 }
 
-/* The last value of every identifier that ever was. */
+/* The last value of every series that was dispatched. */
 struct checker {
   struct {
     char name[256];
     int64_t value;
-    unsigned read; /* the last one that dispatched it */
-  } row[SERIES_MAX];
+    unsigned read; /* the last read that dispatched the series */
+  } series[SERIES_MAX];
   size_t count;
 };
 
 static size_t checker_find(struct checker *l, const char *name) {
   size_t i = 0;
-  while (i < l->count && strcmp(l->row[i].name, name) != 0)
+  while (i < l->count && strcmp(l->series[i].name, name) != 0)
     i++;
   if (i == l->count) {
     assert_true(l->count < SERIES_MAX);
-    snprintf(l->row[l->count].name, sizeof(l->row[0].name), "%s", name);
-    l->row[l->count++].value = -1;
+    snprintf(l->series[l->count].name, sizeof(l->series[0].name), "%s", name);
+    l->series[l->count++].value = -1;
   }
   return i;
 }
 
-/* No counter falls; the growth of the members and of `other` is that of the
- * total, and so are their gauges that add up. */
+/* Checks that no counter falls, and that the growth of the members' counters
+ * and of `other`, and their gauges that add up, sum up to the total. */
 static void checker_check(struct checker *l, unsigned read, bool first) {
   struct {
     const char *instance;
@@ -502,23 +501,23 @@ static void checker_check(struct checker *l, unsigned read, bool first) {
     const struct fake_value *v = &fake_daemon.value[i];
     double growth = v->gauge;
     if (v->derive) {
-      size_t row = checker_find(l, v->name);
-      bool had = l->row[row].value >= 0;
-      if (had && v->counter < l->row[row].value)
+      size_t i_series = checker_find(l, v->name);
+      bool had = l->series[i_series].value >= 0;
+      if (had && v->counter < l->series[i_series].value)
         fail_msg("%s fell from %lld to %lld", v->name,
-                 (long long)l->row[row].value, (long long)v->counter);
-      /* Who has nothing but counters starts from them; anybody else goes on
-       * where it ended, or from 0. */
+                 (long long)l->series[i_series].value, (long long)v->counter);
+      /* A member that has counters only may start at any value; any other
+       * member goes on from its last value, or from 0. */
       char gauge[256];
       snprintf(gauge, sizeof(gauge), "tcpinfo-%.100s/count-connections",
                v->group);
-      bool starts =
-          !(had && l->row[row].read + 1 == read) && !fake_daemon_find(gauge);
-      growth = (double)(v->counter - (had ? l->row[row].value : 0));
+      bool starts = !(had && l->series[i_series].read + 1 == read) &&
+                    !fake_daemon_find(gauge);
+      growth = (double)(v->counter - (had ? l->series[i_series].value : 0));
       if (starts)
         growth = 0;
-      l->row[row].value = v->counter;
-      l->row[row].read = read;
+      l->series[i_series].value = v->counter;
+      l->series[i_series].read = read;
     }
     for (size_t k = 0; k < sizeof(sum) / sizeof(sum[0]); k++) {
       if (strcmp(sum[k].instance, v->instance) != 0)
@@ -542,7 +541,7 @@ static size_t series_count(const char *instance) {
   return n;
 }
 
-static void test_histories(void **state) {
+static void members_add_up_to_the_total_in_random_histories(void **state) {
   (void)state;
   enum { READS = 250 };
   static struct model m;
@@ -569,7 +568,7 @@ static void test_histories(void **state) {
     memset(&checker, 0, sizeof(checker));
     for (unsigned read = 0; read < READS; read++) {
       fails[read] = chance(8) == 0;
-      if (read % 60 != 59) /* now and then the group empties... */
+      if (read % 60 != 59) /* sometimes all connections end */
         model_move(&m);
       else
         for (unsigned i = 0; i < SOCKETS; i++)
@@ -599,15 +598,15 @@ static void test_histories(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_values),
-      cmocka_unit_test(test_nothing_and_old_kernel),
-      cmocka_unit_test(test_states),
-      cmocka_unit_test(test_failed_dump),
-      cmocka_unit_test(test_failing_for_ever),
-      cmocka_unit_test(test_one_big_failure),
-      cmocka_unit_test(test_limited_after_failure),
-      cmocka_unit_test(test_malformed),
-      cmocka_unit_test(test_histories),
+      cmocka_unit_test(values_follow_from_the_messages),
+      cmocka_unit_test(empty_group_has_zeros_and_old_kernel_leaves_out_series),
+      cmocka_unit_test(sockets_are_counted_by_state),
+      cmocka_unit_test(failed_dump_is_not_dispatched_and_made_up_for),
+      cmocka_unit_test(memory_is_bounded_while_dumps_fail),
+      cmocka_unit_test(one_failed_dump_loses_nothing_of_the_next),
+      cmocka_unit_test(shares_of_time_include_the_failed_interval),
+      cmocka_unit_test(malformed_messages_are_counted_and_left_out),
+      cmocka_unit_test(members_add_up_to_the_total_in_random_histories),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The whole pipe, of the host's limits: what is dispatched of them. */
+/* The whole pipe for the limits of the host. */
 #include "support/pipe.h"
 
 #include <setjmp.h>
@@ -20,8 +20,8 @@ static void file_write(const char *folder, const char *name, const char *text) {
   fclose(f);
 }
 
-/* With this kernel's sockets, and another one's limits. */
-static void test_limits(void **state) {
+/* Reads this kernel's sockets, and limits from files of the test. */
+static void limits_of_the_host_are_dispatched_if_known(void **state) {
   (void)state;
   char folder[] = "/tmp/tcpinfo-test-pipe-XXXXXX", path[128];
   static const char *const part[] = {"self", "self/net", "sys", "sys/net",
@@ -72,8 +72,7 @@ static void test_limits(void **state) {
   pipe_free(p);
 }
 
-/* A recording is of another host. */
-static void test_no_limits_of_recordings(void **state) {
+static void recording_has_no_limits_of_the_host(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   pipe_want(pipe_group(p, "all"), "connections", NULL);
@@ -89,8 +88,8 @@ static void test_no_limits_of_recordings(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_limits),
-      cmocka_unit_test(test_no_limits_of_recordings),
+      cmocka_unit_test(limits_of_the_host_are_dispatched_if_known),
+      cmocka_unit_test(recording_has_no_limits_of_the_host),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

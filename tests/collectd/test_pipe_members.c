@@ -1,5 +1,5 @@
-/* The whole pipe, of what members and listeners are told apart by: the worst
- * ones and who stands out, histograms, accept queues, and blocks. */
+/* The whole pipe for members and listeners: worst members and outliers,
+ * histograms, accept queues, and attributes beside tcp_info. */
 #include "support/pipe.h"
 
 #include <collectd/core/daemon/collectd.h>
@@ -19,13 +19,14 @@ enum { PEERS = 20 };
 
 /* --- The worst member ----------------------------------------------------- */
 
-/* What each peer's one socket has by now. */
+/* The counters and the round-trip time of each peer's only socket. */
 struct peers {
   uint32_t segments[PEERS], retrans[PEERS], rtt[PEERS];
 };
 
-/* Another interval: 1,000 segments of each, and of the bad ones `retrans` of
- * them twice, or a round-trip time of 700 ms. -1: nobody is bad. */
+/* Adds the dump of another interval: each peer has sent 1,000 segments, the
+ * peer `lossy` has retransmitted `retrans` of them, the peer `slow` has a
+ * round-trip time of 700 ms. -1: no peer. */
 static void peers_dump(struct pipe *p, struct peers *all, int lossy,
                        unsigned retrans, int slow, int code) {
   pipe_dump_begin(p);
@@ -69,12 +70,12 @@ static void member_is(const char *name, const char *member) {
   assert_string_equal(v->member, member);
 }
 
-/* The bad peer has no series of its own: 3 of 20 have. */
-static void test_worst(void **state) {
+/* The worst peer is not one of the 3 of 20 that have series of their own. */
+static void worst_members_are_dispatched_by_rank(void **state) {
   (void)state;
   struct peers all = {.segments = {0}};
   struct pipe *p = peers_pipe(2);
-  peers_dump(p, &all, 17, 500, -1, 0); /* the past */
+  peers_dump(p, &all, 17, 500, -1, 0); /* before the first read */
   peers_dump(p, &all, 17, 40, 9, 0);
   peers_dump(p, &all, 17, 20, -1, 2); /* fails */
   peers_dump(p, &all, 3, 100, -1, 0);
@@ -89,7 +90,7 @@ static void test_worst(void **state) {
   gauge_is("tcpinfo-web-worst1/percent-retrans_percent", 4);
   member_is("tcpinfo-web-worst1/percent-retrans_percent", "10.0.0.17");
   gauge_is("tcpinfo-web-worst2/percent-retrans_percent", 0);
-  member_is("tcpinfo-web-worst2/percent-retrans_percent", ""); /* nobody */
+  member_is("tcpinfo-web-worst2/percent-retrans_percent", ""); /* no member */
   gauge_is("tcpinfo-web-worst1/latency-rtt-p95", 0.7);
   member_is("tcpinfo-web-worst1/latency-rtt-p95", "10.0.0.9");
   gauge_is("tcpinfo-web-worst2/latency-rtt-p95", 0.001);
@@ -99,16 +100,17 @@ static void test_worst(void **state) {
   gauge_is("tcpinfo-web/count-outliers", 2);
   member_is("tcpinfo-web/count-connections", "");
   absent("tcpinfo-web-other/count-outliers");
-  member_is("tcpinfo-self/count-members", ""); /* comes after the worst */
+  member_is("tcpinfo-self/count-members", ""); /* dispatched after the worst */
 
   assert_int_equal(pipe_read(p), DUMP_FAILED);
   absent("tcpinfo-web-worst1/percent-retrans_percent");
-  assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* of both intervals */
+  assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* covers both intervals */
   gauge_is("tcpinfo-web-worst1/percent-retrans_percent", 5);
   member_is("tcpinfo-web-worst1/percent-retrans_percent", "10.0.0.3");
   gauge_is("tcpinfo-web-worst2/percent-retrans_percent", 1);
   member_is("tcpinfo-web-worst2/percent-retrans_percent", "10.0.0.17");
-  gauge_is("tcpinfo-web-worst1/latency-rtt-p95", 0.001); /* of this dump */
+  gauge_is("tcpinfo-web-worst1/latency-rtt-p95",
+           0.001); /* covers this dump only */
   pipe_free(p);
 }
 
@@ -124,7 +126,7 @@ static void notified(size_t i, int severity, const char *name,
 #define RETRANS "tcpinfo-web-worst1/percent-retrans_percent"
 #define RTT "tcpinfo-web-worst1/latency-rtt-p95"
 
-static void test_notifications(void **state) {
+static void notification_follows_the_second_bad_read(void **state) {
   (void)state;
   struct peers all = {.segments = {0}};
   struct pipe *p = peers_pipe(1);
@@ -135,7 +137,7 @@ static void test_notifications(void **state) {
     peers_dump(p, &all, lossy[i], 60, slow[i], 0);
   pipe_start(p);
 
-  for (int i = 0; i < 2; i++) { /* the first time may be chance */
+  for (int i = 0; i < 2; i++) { /* one bad read is not enough */
     assert_int_equal(pipe_read(p), DUMP_COMPLETE);
     assert_int_equal(fake_daemon.notification_count, 0);
   }
@@ -147,7 +149,7 @@ static void test_notifications(void **state) {
   notified(1, NOTIF_WARNING, RTT, "10.0.0.9",
            "tcpinfo: group web: 10.0.0.9 is the worst member by rtt-p95: 700 "
            "ms, at or above 500.");
-  assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* another, too soon */
+  assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* another member, too soon */
   assert_int_equal(fake_daemon.notification_count, 0);
   fake_daemon_pass(60);
   assert_int_equal(pipe_read(p), DUMP_COMPLETE);
@@ -171,8 +173,7 @@ static void test_notifications(void **state) {
   pipe_free(p);
 }
 
-/* Without Worst there are neither series nor notifications. */
-static void test_no_worst(void **state) {
+static void without_worst_there_are_no_series_and_notifications(void **state) {
   (void)state;
   struct peers all = {.segments = {0}};
   struct pipe *p = peers_pipe(0);
@@ -195,8 +196,7 @@ static void histogram_of(struct group_settings *g, enum metric_id id) {
   assert_int_equal(metric_list_add(&g->metrics, id, &histogram), 0);
 }
 
-/* Of the total and of the members, and those add up. */
-static void test_histogram(void **state) {
+static void histograms_of_members_add_up_to_the_total(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "web");
@@ -206,7 +206,7 @@ static void test_histogram(void **state) {
   pipe_dump_begin(p);
   for (unsigned i = 0; i < 10; i++) {
     uint8_t info[INFO_SIZE] = {0};
-    info_put(info, FIELD_RTT, 1000 * i); /* the first one has none yet */
+    info_put(info, FIELD_RTT, 1000 * i); /* the first has no value yet */
     info_put(info, FIELD_LAST_ACK_RECV, i == 9 ? 99999 : 0); /* idle */
     pipe_socket(p,
                 (struct message_socket){.cookie = i + 1,
@@ -274,15 +274,14 @@ static struct group_settings *listeners_group(struct pipe *p,
   return g;
 }
 
-/* Each listening port is a member, without being a connection. */
-static void test_listeners_by_port(void **state) {
+static void listening_port_is_a_member_without_connections(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   listeners_group(p, DIMENSION_LOCAL_PORT);
   for (int read = 0; read < 12; read++)
     listeners_dump(p, 0);
   pipe_start(p);
-  for (int read = 0; read < 12; read++) { /* longer than a member's timeout */
+  for (int read = 0; read < 12; read++) { /* longer than MemberTimeout */
     assert_int_equal(pipe_read(p), DUMP_COMPLETE);
     gauge_is("tcpinfo-web/count-connections", 1);
     gauge_is("tcpinfo-web/queue_length-accept_queue-max", 9);
@@ -302,9 +301,8 @@ static void test_listeners_by_port(void **state) {
   pipe_free(p);
 }
 
-/* More ports than members: `other` has the rest, and a limit of 0 no
- * percentage. */
-static void test_many_listeners(void **state) {
+/* A listener with a limit of 0 has no percentage. */
+static void listeners_beyond_max_members_are_counted_in_other(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   listeners_group(p, DIMENSION_LOCAL_PORT)->max_members = 2;
@@ -326,8 +324,8 @@ static void test_many_listeners(void **state) {
   pipe_free(p);
 }
 
-/* A listener has no remote end: it is no member by that. */
-static void test_listeners_by_peer(void **state) {
+/* By remote-address, listeners are in `other`. */
+static void listener_has_no_remote_address(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   listeners_group(p, DIMENSION_REMOTE_ADDRESS);
@@ -342,8 +340,8 @@ static void test_listeners_by_peer(void **state) {
   pipe_free(p);
 }
 
-/* Without accept_* or states they are not there at all. */
-static void test_listeners_not_wanted(void **state) {
+/* Only accept_* and states need listeners. */
+static void listeners_are_not_dumped_unless_reported(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "web");
@@ -358,9 +356,9 @@ static void test_listeners_not_wanted(void **state) {
   pipe_free(p);
 }
 
-/* --- Blocks --------------------------------------------------------------- */
+/* --- Attributes beside tcp_info ------------------------------------------- */
 
-static void test_blocks(void **state) {
+static void attributes_beside_tcp_info_are_reported(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "all");
@@ -408,15 +406,15 @@ static void test_blocks(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_worst),
-      cmocka_unit_test(test_notifications),
-      cmocka_unit_test(test_no_worst),
-      cmocka_unit_test(test_histogram),
-      cmocka_unit_test(test_listeners_by_port),
-      cmocka_unit_test(test_many_listeners),
-      cmocka_unit_test(test_listeners_by_peer),
-      cmocka_unit_test(test_listeners_not_wanted),
-      cmocka_unit_test(test_blocks),
+      cmocka_unit_test(worst_members_are_dispatched_by_rank),
+      cmocka_unit_test(notification_follows_the_second_bad_read),
+      cmocka_unit_test(without_worst_there_are_no_series_and_notifications),
+      cmocka_unit_test(histograms_of_members_add_up_to_the_total),
+      cmocka_unit_test(listening_port_is_a_member_without_connections),
+      cmocka_unit_test(listeners_beyond_max_members_are_counted_in_other),
+      cmocka_unit_test(listener_has_no_remote_address),
+      cmocka_unit_test(listeners_are_not_dumped_unless_reported),
+      cmocka_unit_test(attributes_beside_tcp_info_are_reported),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

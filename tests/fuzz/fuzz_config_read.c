@@ -1,6 +1,7 @@
-/* settings on any text as the inside of a configuration file. Built with
- * -fsanitize=fuzzer, and with -DFUZZ_STANDALONE instead to run files. */
+/* Feeds config_read() any text as the content of a configuration file. Built
+ * with -fsanitize=fuzzer, or with -DFUZZ_STANDALONE to run files. */
 #include "collectd/config_read.h"
+#include "config/option.h"
 #include "support/oconfig_text.h"
 
 #include <ctype.h>
@@ -19,9 +20,27 @@ static void need(int condition, const char *what) {
 
 static void check_error(const struct error *e) {
   size_t length = strlen(e->text);
-  need(length > 0 && length < sizeof(e->text) - 1, "no error, or it is cut");
+  need(length > 0 && length < sizeof(e->text) - 1, "no error, or a cut one");
   for (size_t i = 0; i < length; i++)
     need(!iscntrl((unsigned char)e->text[i]), "not one line");
+}
+
+/* Every number is in the range of its option or the default. */
+static void check_numbers(const struct settings *s,
+                          const struct group_settings *g) {
+  for (size_t i = 0; i < option_count; i++)
+    for (int k = 0; k < OPTION_VALUES_MAX; k++) {
+      const struct config_option *o = &option_table[i];
+      const struct option_value *v = &o->value[k];
+      double in_plugin = option_load(v->in_plugin, s);
+      double in_group = option_load(v->in_group, g);
+      need(v->in_plugin.store == OPTION_STORE_NONE ||
+               option_in_range(o, k, in_plugin) || in_plugin == v->preset,
+           o->name);
+      need(v->in_group.store == OPTION_STORE_NONE ||
+               option_in_range(o, k, in_group) || in_group == v->preset,
+           o->name);
+    }
 }
 
 static void check_settings(const struct settings *s) {
@@ -30,13 +49,11 @@ static void check_settings(const struct settings *s) {
     const struct group_settings *g = &s->group[i];
     need(strlen(g->name) > 0 && strlen(g->name) <= 60, "name");
     need(g->selector != NULL && g->metrics.count > 0, "group is incomplete");
-    need(g->max_members >= 1 && g->max_members <= 10000, "MaxMembers");
-    need(g->member_timeout >= 1 && g->member_timeout <= 10000, "timeout");
+    check_numbers(s, g);
     need(g->by_count <= DIMENSION_COUNT, "By");
     struct socket_attrs t = {.local_port = 443};
     selector_match(g->selector, &t);
   }
-  need(s->dump_timeout >= 0 && s->dump_timeout <= 3600, "DumpTimeout");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

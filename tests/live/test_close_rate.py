@@ -19,7 +19,7 @@ TARGETS = [["AF_INET", "", netns.SERVER4, PORT],
            ["AF_INET6", "", netns.SERVER6, PORT]]
 GROUPS = {"everything": "", "short": closes.port(PORT),
           "long": closes.port(LONGS)}
-NOTICE = "tcpinfo: Closed connections are "
+NOTICE = "tcpinfo: close events "
 
 
 def notices(daemon):

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Each mistake of tests/config/wrong.txt in the real collectd: it does not
-start (exit status 1), and just one line of its log is the plugin's, the
-expected one. What the daemon's own parser makes of the text is thereby checked
-as well."""
+"""With each configuration of tests/config/wrong.txt the real collectd does not
+start (exit status 1), and its log has one line of the plugin, the expected one.
+This checks what the daemon's own parser makes of the text as well."""
 
 import os
 import shutil

@@ -167,6 +167,6 @@ def storm(setup):
     the bytes of these connections are not counted."""
     with setup.phase("storm"):
         setup.traffic.storm(3)
-        poll(lambda: "followed again" in setup.daemon.log(),
+        poll(lambda: "close events resumed" in setup.daemon.log(),
              "close events after the storm", 120)
         return setup.daemon.read_after(time.time())[0]
