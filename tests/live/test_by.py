@@ -234,8 +234,9 @@ class Side:
     def compare_sums(self):
         """In every read: members + other = total; and so for what counters
         grow by."""
-        values = self.daemon.values()
-        times = self.daemon.reads()[:-1]
+        values = self.daemon.whole_values()
+        times = sorted(t for t, _ in values[("self", "total_events",
+                                             "dump_errors")])
         for name, (options, _, _) in self.table.items():
             if "By " not in options:
                 continue
@@ -271,10 +272,9 @@ def step(sides, both, what, act):
     check.say("--- " + what)
     act()
     # A connection is gone after two reads without it.
-    both.settle()
+    _, seen = both.settle()
     for side in sides:
-        count = len(side.daemon.reads())
-        side.daemon.wait(lambda r, n=count: len(r) >= n + 3, "read")
+        side.daemon.begun_after(seen, 2)
     settled, seen = both.settle()
     for side in sides:
         side.compare(settled[side.namespace], seen)

@@ -6,6 +6,7 @@ Two daemons watch the two ends; between the ways all is read."""
 
 import contextlib
 import ctypes
+import errno
 import socket
 import struct
 import time
@@ -13,6 +14,7 @@ import time
 from live import check, closes, netns
 from live.closes import Watch
 from live.daemon import Collectd
+from live.wait import LIMIT, poll
 
 INTERVAL = 0.3
 PORT, REFUSED, BLACK = 9200, 9201, 9202
@@ -94,13 +96,13 @@ class Ends:
         with netns.inside(self.link.server):
             s = socket.create_server(("::", port), family=socket.AF_INET6,
                                      backlog=100, dualstack_ipv6=True)
-        s.settimeout(10)
+        s.settimeout(LIMIT)
         return s
 
     def new(self, family=socket.AF_INET):
         with netns.inside(self.link.client):
             s = socket.socket(family)
-        s.settimeout(10)
+        s.settimeout(LIMIT)
         return s
 
     def connect(self, i, client=None):
@@ -109,15 +111,14 @@ class Ends:
         s.connect(((netns.SERVER4, netns.SERVER6,
                     "::ffff:" + netns.SERVER4)[i % 3], PORT))
         accepted = self.listener.accept()[0]
-        accepted.settimeout(10)
+        accepted.settimeout(LIMIT)
         return s, accepted
 
     def reads(self, count):
-        """So many whole reads."""
-        when = [time.time()] * len(self.watches)
-        for _ in range(count):
-            when = [w.daemon.read_after(t)[0]
-                    for w, t in zip(self.watches, when)]
+        """So many whole reads of both that begin from now on."""
+        now = time.time()
+        for w in self.watches:
+            w.daemon.begun_after(now, count)
 
     def show(self, what, client, server):
         """What the two ends have counted since the last time: {group: ...}."""
@@ -207,7 +208,7 @@ def refused(ends):
     n = 12
     for i in range(n):
         s = ends.new(socket.AF_INET6 if i % 2 else socket.AF_INET)
-        s.settimeout(None if i % 4 < 2 else 10)
+        s.settimeout(None if i % 4 < 2 else LIMIT)
         with contextlib.suppress(ConnectionRefusedError):
             s.connect((netns.SERVER6 if i % 2 else netns.SERVER4, REFUSED))
         s.close()
@@ -235,6 +236,9 @@ def unanswered(ends):
     waiting.settimeout(None)
     with contextlib.suppress(TimeoutError):
         waiting.connect((netns.SERVER4, BLACK))
+    for s in sockets: # the kernel has given up
+        poll(lambda s=s: s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) ==
+             errno.ETIMEDOUT, "end of a connect")
     ends.reads(1)
     close(sockets)
     waiting.close()
@@ -421,7 +425,7 @@ def main():
         half_closed(ends)
         check.say("--- over all reads")
         for w in ends.watches:
-            values = w.daemon.values()
+            values = w.daemon.whole_values()
             closes.check_monotonic(w.name, values)
             for group in ("address", "remote"):
                 closes.check_sums(w.name, values, group)

@@ -240,7 +240,7 @@ def counted(expressions):
     daemon = Collectd(block(expressions))
     daemon.command = ENTER + daemon.command
     with daemon:
-        daemon.wait(lambda reads: len(reads) >= 2, "read", 120)
+        daemon.wait(lambda reads: len(reads) >= 2, "read")
         values = at(daemon.values(), daemon.reads()[0])
         code = daemon.end()
     check.equal("exit code", code, 0)

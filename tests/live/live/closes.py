@@ -5,6 +5,8 @@ import subprocess
 import time
 
 from . import check, expect, netns
+from .daemon import at
+from .wait import Progress, poll
 
 ADDITIVE = {
     "connections": "count", "opened": "total_connections",
@@ -48,29 +50,45 @@ def host(namespace):
     return out
 
 
-def drops(namespace):
-    """What the kernel counts as dropped for the subscriber to both groups of
-    destroy events (linux: net/netlink/af_netlink.c, netlink_native_seq_show());
-    None: there is none."""
+def subscriber(namespace):
+    """What the kernel has of the subscriber to close events, both groups of
+    them (linux: net/netlink/af_netlink.c, netlink_native_seq_show()): how many
+    it has dropped, and the bytes that wait to be received. None: there is
+    none."""
     for line in netns.run(*netns.enter(namespace), "cat",
                           "/proc/net/netlink").splitlines()[1:]:
         word = line.split()
         if word[1] == "4" and int(word[3], 16) == 0x5:
-            return int(word[8])
+            return int(word[8]), int(word[4])
     return None
 
 
-def gone(namespaces, but=0, limit=30):
+def drops(namespace):
+    """How many close events the kernel has dropped; None: nobody asks for
+    them."""
+    there = subscriber(namespace)
+    return None if there is None else there[0]
+
+
+def received(namespace):
+    """No close event waits in the kernel."""
+    there = subscriber(namespace)
+    return there is None or there[1] == 0
+
+
+def gone(namespaces, but=0):
     """Waits until no connection is left but in TIME_WAIT, or as what is left of
     one in FIN_WAIT2, or with the port `but`."""
-    end = time.monotonic() + limit
-    while any(subprocess.run(
+    progress = Progress("end of connections")
+    while True:
+        left = [subprocess.run(
             [*netns.enter(n), "ss", "-tnH", "state", "connected", "exclude",
              "time-wait", "exclude", "fin-wait-2",
              "sport != :%d and dport != :%d" % (but, but)], check=True,
-            stdout=subprocess.PIPE).stdout for n in namespaces):
-        if time.monotonic() > end:
-            raise TimeoutError("connections stay")
+            stdout=subprocess.PIPE).stdout for n in namespaces]
+        if not any(left):
+            return
+        progress.see(left)
         time.sleep(0.1)
 
 
@@ -124,15 +142,34 @@ class Watch:
         check.true("%s %s" % (self.name, group), not wrong, ", ".join(words))
 
 
+# Of the host, what the tests compare.
+HOST = ("ActiveOpens", "PassiveOpens", "RetransSegs", "TCPSynRetrans")
+COUNTERS = ("total_connections", "total_bytes", "packets", "total_events")
+
+
+def counters(values, counts):
+    return ({k: v for k, v in values.items() if k[1] in COUNTERS},
+            [counts[n] for n in HOST])
+
+
 def read(watches):
-    """Whatever happened before is in their values then: those of the second
-    whole read from now on."""
-    when = {w: time.time() for w in watches}
+    """Whatever happened before is in their values then, and in the host's
+    counts: no close event waits in the kernel, and from one whole read to the
+    next no counter has grown, here or there."""
+    began = time.time()
     for w in watches:
-        w.host = host(w.namespace)
-    for _ in range(2):
-        for w in watches:
-            when[w], w.values = w.daemon.read_after(when[w])
+        poll(lambda w=w: received(w.namespace), "end of close events")
+    for w in watches:
+        when, progress = began, Progress("standing counters")
+        while True:
+            w.host = host(w.namespace)
+            first, when = w.daemon.begun_after(when, 2)
+            written = w.daemon.values()
+            before, w.values = (at(written, t) for t in (first, when))
+            now = counters(w.values, host(w.namespace))
+            if counters(before, w.host) == now:
+                break
+            progress.see(None)
 
 
 def compare_long(watch, grown):

@@ -12,6 +12,7 @@ import sys
 import time
 
 from .netns import enter
+from .wait import LIMIT, Progress
 from .short_agent import CLIENT, COUNT, ENDS, HALF, RECEIVED, SENT, SERVER
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -78,14 +79,12 @@ class ShortServer:
         self.process.stdin.flush()
         return self._answer()
 
-    def settle(self, limit=30):
+    def settle(self):
         """Waits until no connection is left; the counts since the start."""
-        end = time.monotonic() + limit
+        progress = Progress("end of short connections")
         said = self.said()
         while said["living"]:
-            if time.monotonic() > end:
-                raise TimeoutError("%d short connections stay" %
-                                   said["living"])
+            progress.see(said["living"])
             time.sleep(0.1)
             said = self.said()
         if said["errors"]:
@@ -102,7 +101,7 @@ class ShortClient:
                  rate=None):
         self.process = start(namespace, "client", {
             "count": count, "targets": targets, "ways": ways,
-            "parallel": parallel, "rate": rate})
+            "parallel": parallel, "rate": rate, "limit": LIMIT})
 
     def __enter__(self):
         return self

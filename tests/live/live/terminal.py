@@ -11,6 +11,7 @@ import termios
 import time
 
 from . import netns
+from .wait import LIMIT
 
 
 def on_terminal(command, columns=200, **environment):
@@ -69,7 +70,7 @@ class Tmux:
         """Its lines as they are now."""
         return self._tmux("capture-pane", "-p", *["-e"] * colours).split("\n")
 
-    def until(self, part, limit=20, gone=False):
+    def until(self, part, limit=LIMIT, gone=False):
         """The screen once it shows `part`, or does not any more; or the last
         one, in `limit` seconds."""
         end = time.monotonic() + limit
