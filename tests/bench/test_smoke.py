@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 
+from program import LIMIT
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SKIP = 77
 MARK = "TCPINFO_BENCH_SMOKE"
@@ -163,7 +165,23 @@ def check_nothing_left():
     left = [n for n in namespaces() if not os.path.exists(
         "/proc/" + n.split("-")[2])]
     true("no namespace is left", not left, left or "")
-    true("no process is left", not processes(), processes() or "")
+    check_no_process()
+
+
+def check_no_process():
+    left = poll(lambda left: not left)
+    true("no process is left", not left, left or "")
+
+
+def poll(condition):
+    """processes(), once they fulfil the condition, or after LIMIT."""
+    end = time.monotonic() + LIMIT
+    while True:
+        last = time.monotonic() > end
+        found = processes()
+        if condition(found) or last:
+            return found
+        time.sleep(0.05)
 
 
 def check_killed(programs, script, *arguments):
@@ -176,18 +194,12 @@ def check_killed(programs, script, *arguments):
                  *arguments], stdout=subprocess.PIPE, text=True) as process:
             head = process.stdout.readline()
             process.stdout.readline()
-            some, end = processes(), time.time() + 30
-            while len(some) <= 2 and time.time() < end:
-                time.sleep(0.05)
-                some = processes()
+            some = poll(lambda some: len(some) > 2)
             process.kill()
     true("it was under way", head.split()[:1] in (
         ["sockets"], ["turn"]) and len(some) > 2,
          "%d processes" % len(some))
-    end = time.time() + 30
-    while processes() and time.time() < end:
-        time.sleep(0.1)
-    true("no process is left", not processes(), processes() or "")
+    check_no_process()
 
 
 def processes():

@@ -223,7 +223,8 @@ def worst_of(log, rows, instance, kind):
 
 
 def compare_worst(log, rows, kind, values, what):
-    """The first two, by their names and values. `values`: of a Judge."""
+    """The first two, by their names and values. `values`: of a Judge. Nobody
+    is named for a value of 0."""
     got = [worst_of(log, rows, "peers-worst%d" % i, kind) for i in (1, 2)]
     wrong = []
     for first, second, (_, _, judge) in zip(*got, rows):
@@ -231,9 +232,9 @@ def compare_worst(log, rows, kind, values, what):
         two = sorted(of.values())[:-3:-1]
         for pair, value in zip((first, second), two):
             if (pair is None or abs(pair[1] - value) > 1e-5 or
-                    abs(of[pair[0]] - value) > 1e-5):
+                    abs(of.get(pair[0], 0) - value) > 1e-5):
                 wrong.append((pair, value))
-        if first and second and first[0] == second[0]:
+        if first and second and first[0] == second[0] != "":
             wrong.append((first, second))
     check.true("%s: worst1 and worst2 by %s, and ss, in %d reads" % (
         what, kind, len(rows)), not wrong, wrong[:3] or got[0][:3])

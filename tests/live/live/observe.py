@@ -52,16 +52,16 @@ class Observer:
 
     def between(self, judge, *groups, accept=lambda said, *values: True):
         """Values of a read, and what `judge` says of the same moment: it says
-        the same before the read begins and after it has ended. Of both at least
-        once that `accept` holds for, or else the last. Returns (what it said,
-        values of each group)."""
+        the same before the read begins and after it has ended, and `accept`
+        holds for both. Returns (what it said, values of each group), without
+        groups all values."""
         end = time.monotonic() + LIMIT
         while True:
             before = judge()
             when, every = self.daemon.read_after(time.time())
             same = judge() == before
             values = [{k[2]: v for k, v in every.items() if k[0] == group}
-                      for group in groups]
+                      for group in groups] if groups else [every]
             if same and accept(before, *values):
                 return (before, *values)
             if time.monotonic() > end:

@@ -117,10 +117,12 @@ def connections(listed):
     return [s for s in listed if s["state"] in TRAFFIC]
 
 
+CLOCKS = ("lastsnd", "lastrcv", "lastack")
+
+
 # What stands still when nothing is sent: everything but the clocks.
 def still(listed):
-    clocks = ("lastsnd", "lastrcv", "lastack")
-    return sorted((sorted((k, v) for k, v in s.items() if k not in clocks)
+    return sorted((sorted((k, v) for k, v in s.items() if k not in CLOCKS)
                    for s in connections(listed)), key=repr)
 
 
