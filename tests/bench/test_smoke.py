@@ -20,11 +20,11 @@ SKIP = 77
 MARK = "TCPINFO_BENCH_SMOKE"
 SOCKETS, PAIRS = 200, 5
 CLOSES = 300 # connections of each turn
-# Of these, what a scenario's dump brings; 0 to 100 % of IPv6 alike.
+# The sockets in a scenario's dump; the same with 0 to 100 % of IPv6.
 DUMPED = {"default": SOCKETS, "active": SOCKETS, "by": SOCKETS,
           "ten-groups": SOCKETS, "prefix-1": SOCKETS, "prefix-500": SOCKETS,
           "one-percent": SOCKETS // 100, "churn": SOCKETS}
-# What takes turns with a read; not all of them need be here.
+# These take turns with a read; not all of them need be installed.
 OTHERS = {"two-walks", "ss -tin", "tcpconns"}
 failures = 0
 
@@ -111,7 +111,7 @@ def check_run(programs, percent):
 
 
 def sent_by_churn(connections):
-    """What churn.c is to send over so many, made by one worker."""
+    """The bytes that churn.c sends over so many, made by one worker."""
     return sum(100 + i % 128 + 300 + i // 128 % 128
                for i in range(connections))
 
@@ -131,10 +131,10 @@ def check_closes_row(row):
     true(label + "CPU", n["thread_us"] > 0 and n["ratio"] > 0,
          "%(thread_us)s us, ratio %(ratio)s" % row)
     if row["turn"] != "floor":
-        # What is sent again counts again.
+        # Retransmitted bytes count again.
         more = n["bytes_sent"] - n["sent"]
         true(label + "bytes_sent", more == 0 or 0 < more <= 427 * n["retrans"],
-             "%(bytes_sent)s, %(retrans)s sent again" % row)
+             "%(bytes_sent)s, %(retrans)s retransmitted" % row)
         true(label + "opened, closed", n["opened"] == n["closed"] ==
              2 * CLOSES and n["failed"] == 0, "%(opened)s %(closed)s" % row)
     true(label + "breaks no bound", row["broken"] == "", row["broken"])
@@ -203,7 +203,7 @@ def check_killed(programs, script, *arguments):
 
 
 def processes():
-    """Of our runs: those with our mark in their environment."""
+    """The processes of our runs: those with our mark in their environment."""
     out = []
     for pid in os.listdir("/proc"):
         try:

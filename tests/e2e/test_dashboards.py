@@ -58,7 +58,7 @@ def sources(node):
             yield from sources(child)
 
 
-def cells(panels):
+def squares(panels):
     for p in panels:
         g = p["gridPos"]
         yield from itertools.product(range(g["x"], g["x"] + g["w"]),
@@ -77,7 +77,7 @@ def shape(name):
                 {(board["__inputs"][0]["pluginId"], "${%s}" % asked[0])})
     ids = [p["id"] for p in panels]
     check.true(name + ": panels have different ids", len(set(ids)) == len(ids))
-    taken = list(cells(panels))
+    taken = list(squares(panels))
     check.true(name + ": panels lie side by side within the page",
                len(set(taken)) == len(taken) and
                all(x < 24 for x, _ in taken), "%d panels" % len(panels))

@@ -68,7 +68,7 @@ def compare(what, got, metric, expected):
 # --- Live --------------------------------------------------------------------
 
 def established(namespace):
-    """What ss says of the connections, but for the clocks."""
+    """The connections as ss shows them, without the clocks."""
     return sorted(({k: v for k, v in s.items() if k not in ss.CLOCKS}
                    for s in details.sockets(namespace)
                    if s["state"] == "ESTAB"), key=lambda s: s["cookie"])
@@ -114,7 +114,8 @@ def live(link, client, server, both):
 
 
 def live_min_rtt(link, client, both, observer, numbers):
-    """Of active sockets only: those that talk in an interval of their own."""
+    """bbr_min_rtt is reported of active sockets only: those that talk in an
+    interval of their own."""
     found = interval.interval(observer.daemon, link.client, lambda: (
         client.pingpong(numbers, 2, 500), both.settle()), SEGMENTS)
     if found is None:

@@ -11,7 +11,6 @@ import ipaddress
 import os
 import pwd
 import re
-import time
 
 from live import check, expect, netns, ss
 from live.daemon import Collectd, at
@@ -144,7 +143,7 @@ def groups(cgroup_of):
                  joined(user, field("remote"))),
         "three": ('By "direction" "interface"\nBy "congestion"', everything,
                   joined(direction, device, field("congestion"))),
-        "folded": ('By "remote-address" "local-port"\nMaxMembers 3',
+        "other": ('By "remote-address" "local-port"\nMaxMembers 3',
                    everything, None),
         "filter": ('Filter "( sport = :%d or dport = :%d ) and not dst [%s]"\n'
                    'By "remote-network"' % (SINK, SINK, netns.SERVER6),
@@ -211,7 +210,7 @@ class Side:
         series = name if member is None else "%s-%s" % (name, member)
         expected = {"opened": sum(s["cookie"] not in old for s in now),
                     "closed": len(gone)}
-        # Whether a read saw their FIN, nobody knows.
+        # Nobody knows if a read saw their FIN.
         if not gone:
             expected.update({
                 m: sum(s[key] - old.get(s["cookie"], {}).get(key, 0)
@@ -322,7 +321,7 @@ def names_of_cgroups(cgroups, agents):
 
 
 def compare_mapped(sides):
-    """Of a listener on both families, IPv4 peers are IPv4."""
+    """IPv4 peers of a listener on both families are IPv4."""
     members = {k[0] for k in sides[1].values}
     check.true("an IPv4 peer of a listener on :: is %s" % netns.CLIENT4,
                "peer-" + netns.CLIENT4 in members and

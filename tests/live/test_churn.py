@@ -6,7 +6,7 @@ and members + other = total in every interval."""
 import random
 import time
 
-from live import check, closes, expect, netns
+from live import check, closed, expect, netns
 from live.daemon import Collectd
 from live.expect import COUNTERS
 from live.traffic import Agents
@@ -132,7 +132,7 @@ def report(daemon, churn, sent_by):
     values = daemon.whole_values()
     times = sorted(t for t, _ in values[("plain", "count", "connections")])
     check.true("reads", len(times) >= 200, len(times))
-    closes.check_monotonic("churn", values)
+    closed.check_monotonic("churn", values)
     back = 0
     for group, options in GROUPS.items():
         if "By" in options:
@@ -172,7 +172,7 @@ def main():
             progress.see(len(daemon.reads()))
         client.close(list(client.report()))
         # A connection is gone after two reads without it.
-        closes.gone([link.client])
+        closed.gone([link.client])
         daemon.begun_after(time.time(), 3)
         check.equal("exit code", daemon.end(), 0)
         report(daemon, churn, client.totals()[0])

@@ -11,8 +11,8 @@ import socket
 import struct
 import time
 
-from live import check, closes, netns
-from live.closes import Watch
+from live import check, closed, netns
+from live.closed import Watch
 from live.daemon import Collectd
 from live.wait import LIMIT, poll
 
@@ -23,10 +23,10 @@ REQUEST, ANSWER = 1000, 700
 
 GROUPS = {
     "everything": "",
-    "port": closes.port(PORT),
+    "port": closed.port(PORT),
     "others": 'Filter "sport != :%d and dport != :%d"' % (PORT, PORT),
-    "refused": closes.port(REFUSED),
-    "black": closes.port(BLACK),
+    "refused": closed.port(REFUSED),
+    "black": closed.port(BLACK),
     "address": 'By "remote-address"',
     "remote": 'By "remote-port"\nMaxMembers 3\nMemberTimeout 2',
 }
@@ -121,9 +121,10 @@ class Ends:
             w.daemon.begun_after(now, count)
 
     def show(self, what, client, server):
-        """What the two ends have counted since the last time: {group: ...}."""
+        """Compares what the two ends have counted since the last time with
+        {group: ...} of each."""
         check.say("--- " + what)
-        closes.read(self.watches)
+        closed.read(self.watches)
         for watch, expected in zip(self.watches, (client, server)):
             for group, numbers in expected.items():
                 watch.compare(group, numbers)
@@ -156,7 +157,8 @@ def reset_seen(ends):
 
 
 def reset_at_once(ends):
-    """Where no read was in between the event tells the remote address only."""
+    """If no read was in between, the close event tells the remote address
+    only."""
     n = 200
     for _ in range(n // 20):
         Pair(ends, 20).reset()
@@ -204,7 +206,7 @@ def connected_anew(ends):
 # --- connects that fail ------------------------------------------------------
 
 def refused(ends):
-    """connect() clears the socket where it waits for the answer."""
+    """connect() clears the socket if it waits for the answer."""
     n = 12
     for i in range(n):
         s = ends.new(socket.AF_INET6 if i % 2 else socket.AF_INET)
@@ -405,7 +407,7 @@ def held(ends, seen):
 
 def main():
     check.need("ip", "ss", "nft", "ethtool", "collectd", "setpriv", "nsenter")
-    block = closes.block(GROUPS, "CountClosed true")
+    block = closed.block(GROUPS, "CountClosed true")
     with netns.Link() as link, \
             Collectd(block, link.client, INTERVAL) as dc, \
             Collectd(block, link.server, INTERVAL) as ds:
@@ -426,9 +428,9 @@ def main():
         check.say("--- over all reads")
         for w in ends.watches:
             values = w.daemon.whole_values()
-            closes.check_monotonic(w.name, values)
+            closed.check_monotonic(w.name, values)
             for group in ("address", "remote"):
-                closes.check_sums(w.name, values, group)
+                closed.check_sums(w.name, values, group)
             check.true("%s: no port is taken for 0" % w.name,
                        not any(k[0] == "remote-0" for k in values))
             check.equal("%s opened and closed in all" % w.name,

@@ -3,8 +3,8 @@
 once; what lives is counted to the byte all the same, and no counter falls. When
 fewer connections close they are followed again, to the byte."""
 
-from live import check, closes, netns
-from live.closes import Watch
+from live import check, closed, netns
+from live.closed import Watch
 from live.daemon import Collectd
 from live.longs import Longs
 from live.short import ENDS, RECEIVED, SENT, ShortClient, ShortServer
@@ -16,8 +16,8 @@ PORT, LONGS = 9400, 9401
 LONG, RATE, LIMIT, COUNT = 50, 500, 50, 2500
 TARGETS = [["AF_INET", "", netns.SERVER4, PORT],
            ["AF_INET6", "", netns.SERVER6, PORT]]
-GROUPS = {"everything": "", "short": closes.port(PORT),
-          "long": closes.port(LONGS)}
+GROUPS = {"everything": "", "short": closed.port(PORT),
+          "long": closed.port(LONGS)}
 NOTICE = "tcpinfo: Closed connections are "
 NOT = NOTICE + "not "
 
@@ -35,7 +35,7 @@ class Traffic:
         with ShortClient(self.link.client, count, TARGETS,
                          rate=rate) as client:
             rows, _ = client.run(self.longs.send)
-        closes.gone([self.link.client], but=LONGS)
+        closed.gone([self.link.client], but=LONGS)
         return rows
 
 
@@ -46,12 +46,12 @@ def slow(watch, traffic, count, what):
     watch.mark()
     rows = traffic.churn(count, LIMIT // 3)
     grown = traffic.longs.grown()
-    closes.read([watch])
+    closed.read([watch])
     watch.compare("short", {
         "opened": count, "closed": count, "failed": 0,
         "bytes_new": rows.sum(SENT),
         "bytes_received": rows.sum(RECEIVED) + rows.sum(ENDS)})
-    closes.compare_long(watch, grown)
+    closed.compare_long(watch, grown)
     watch.compare("self", {"close_events": count, "close_events_lost": 0,
                            "close_events_unclear": 0,
                            "close_events_suspended": 0})
@@ -64,10 +64,10 @@ def fast(watch, traffic):
     rows = traffic.churn(COUNT, RATE)
     grown = traffic.longs.grown()
     said = notices(watch.daemon)
-    closes.read([watch])
+    closed.read([watch])
     check.true("it is said", said, "\n     ".join(said))
     compare_said(said)
-    closes.compare_long(watch, grown)
+    closed.compare_long(watch, grown)
     watch.compare("short", {
         "opened": (1, COUNT), "closed": (1, COUNT), "failed": 0,
         "bytes_new": (1, rows.sum(SENT)),
@@ -86,9 +86,9 @@ def compare_said(said):
 
 def resumed(watch):
     """Waits until the plugin follows again; what came until then is over."""
-    poll(lambda: closes.drops(watch.namespace) is not None and
+    poll(lambda: closed.drops(watch.namespace) is not None and
          len(notices(watch.daemon)) % 2 == 0, "close events again")
-    closes.read([watch])
+    closed.read([watch])
     said = notices(watch.daemon)
     compare_said(said)
     check.true("it was said when it resumed", said and NOT not in said[-1],
@@ -105,7 +105,7 @@ def main():
         longs.open(LONG)
         traffic = Traffic(link, longs)
         options = "CountClosed auto\nMaxCloseRate %d" % LIMIT
-        with Collectd(closes.block(GROUPS, options), link.client,
+        with Collectd(closed.block(GROUPS, options), link.client,
                       INTERVAL) as daemon:
             watch = Watch("auto", link.client, daemon)
             watch.mark()
@@ -116,7 +116,7 @@ def main():
             said = notices(daemon)
             slow(watch, traffic, 20, "below the limit again")
             check.equal("nothing more said", notices(daemon), said)
-            closes.check_monotonic(watch.name, daemon.whole_values())
+            closed.check_monotonic(watch.name, daemon.whole_values())
             check.equal("exit code", daemon.end(), 0)
 
 

@@ -8,8 +8,8 @@ Two daemons watch the two ends of the same connections."""
 
 import time
 
-from live import check, closes, netns
-from live.closes import Watch
+from live import check, closed, netns
+from live.closed import Watch
 from live.daemon import Collectd
 from live.longs import Longs
 from live.short import (COUNT, ENDS, EVERY_WAY, HALF, RECEIVED, SENT, SERVER,
@@ -23,7 +23,7 @@ LOSS = "meta l4proto tcp numgen random mod 1000 < 30"
 
 GROUPS = {
     "everything": "IgnoreLoopback false",
-    **{"port%d" % p: closes.port(p) for p in (BOTH, ONLY4, ONLY6, LONGS)},
+    **{"port%d" % p: closed.port(p) for p in (BOTH, ONLY4, ONLY6, LONGS)},
     "address": 'By "remote-address"\nMemberTimeout 10000',
     "few": 'By "remote-address"\nMaxMembers 2\nMemberTimeout 3',
 }
@@ -143,7 +143,7 @@ def phase(what, link, watches, longs, server, ways, loss=()):
     theirs = server.settle().minus(before)
     bytes_long = longs.grown()
     longs.end()
-    closes.gone((link.client, link.server))
+    closed.gone((link.client, link.server))
     for where in (link.client, link.server):
         check.true("segments dropped", not loss or link.dropped(where) > 1000,
                    link.dropped(where))
@@ -153,7 +153,7 @@ def phase(what, link, watches, longs, server, ways, loss=()):
                                              bytes_long))
     check.equal("both ends have %d connections" % SHORT,
                 (mine.sum(COUNT), theirs.sum(COUNT)), (SHORT, SHORT))
-    closes.read(watches)
+    closed.read(watches)
     for watch, rows in zip(watches, (mine, theirs)):
         compare(watch, rows, bytes_long, old, LONG - old)
         compare_self(watch, {"closed": SHORT + LONG,
@@ -172,7 +172,7 @@ def main():
         longs.open(LONG // 2)
         longs.send()
         longs.mark()
-        block = closes.block(GROUPS, "CountClosed true")
+        block = closed.block(GROUPS, "CountClosed true")
         with Collectd(block, link.client, INTERVAL) as dc, \
                 Collectd(block, link.server, INTERVAL) as ds:
             watches = (Watch("client", link.client, dc),
@@ -186,9 +186,9 @@ def main():
             check.say("--- over all reads")
             for watch in watches:
                 values = watch.daemon.whole_values()
-                closes.check_monotonic(watch.name, values)
+                closed.check_monotonic(watch.name, values)
                 for group in ("address", "few"):
-                    closes.check_sums(watch.name, values, group)
+                    closed.check_sums(watch.name, values, group)
                 check.equal("%s exit code" % watch.name, watch.daemon.end(), 0)
 
 

@@ -200,7 +200,7 @@ ENTER = ["nsenter", "--net=/run/netns/" + NAME]
 
 
 def listed(*words):
-    """What ss lists; None where it takes the words for wrong."""
+    """The lines of ss; None if it takes the words for wrong."""
     states = [w for state in STATES for w in ("state", state)]
     done = subprocess.run([*ENTER, "ss", "-tanieOH", *states, *words],
                           check=False, text=True, stdout=subprocess.PIPE,
@@ -236,7 +236,7 @@ def block(expressions):
 
 
 def counted(expressions):
-    """What the plugin counts for each."""
+    """The plugin's count for each."""
     daemon = Collectd(block(expressions))
     daemon.command = ENTER + daemon.command
     with daemon:
@@ -277,7 +277,7 @@ def compare(cgroups):
         check.equal("%s (ss: %s)" % (expression, count(expression)), ours,
                     right)
 
-    # What selects nothing or everything says little.
+    # An expression that selects nothing or everything says little.
     telling = sum(0 < n < len(everything) for n in before if n is not None)
     check.true("most expressions select some and not all",
                telling > len(same) * 2 / 3, "%d of %d" % (telling, len(same)))

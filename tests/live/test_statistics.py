@@ -3,7 +3,7 @@
 sockets: of all, of two parts that add up to all, and of the active ones
 alone."""
 
-from live import check, expect, netns, ss
+from live import check, expect, netns
 from live.daemon import Collectd
 from live.delay import FAR, Delay
 from live.interval import interval

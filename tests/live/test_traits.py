@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What does not move while it is looked at: TCP options, socket memory, accept
-queues, the host's own counts; to the last byte as ss(8) and /proc say."""
+"""TCP options, socket memory, accept queues and the host's own counts, which do
+not move while they are read: to the last byte as ss(8) and /proc say."""
 
 import contextlib
 import os
@@ -225,7 +225,7 @@ def sockstat(namespace):
 
 
 def limits(namespace):
-    """What /proc/sys shows there: only the first namespace has them all."""
+    """The limits in /proc/sys: only the first namespace has them all."""
     out = {}
     for name, file, column in (("host_orphans_limit", "tcp_max_orphans", 0),
                                ("host_time_wait_limit", "tcp_max_tw_buckets",

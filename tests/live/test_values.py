@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What the plugin reports of real traffic, with real loss, against what ss(8)
-and the applications themselves say: to the byte and to the segment.
+"""Compares the values of real traffic, with real loss, with what ss(8) and the
+applications themselves say: to the byte and to the segment.
 
 Two daemons watch the two ends of the same connections: IPv4, IPv6 and
 IPv4-mapped."""
@@ -95,10 +95,10 @@ class Side:
             key = ("everything", "total_bytes", metric)
             return values[key] - self.values[key]
         written, read = (b - a for a, b in zip(self.totals, totals))
-        again = grown("bytes_retrans")
+        retrans = grown("bytes_retrans")
         check.equal("%s bytes_sent less bytes_retrans (%d) and what the "
-                    "applications wrote" % (self.namespace, again),
-                    grown("bytes_sent") - again, written)
+                    "applications wrote" % (self.namespace, retrans),
+                    grown("bytes_sent") - retrans, written)
         check.equal("%s bytes_received and what the applications read" %
                     self.namespace, grown("bytes_received"), read)
 

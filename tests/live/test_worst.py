@@ -108,8 +108,8 @@ def named(log):
     return out
 
 
-# What was made of all peers in one stop of the daemon: the Stop, and what ss
-# said of the connections before it.
+# The traffic to all peers in one stop of the daemon: the Stop, and the
+# connections before it as ss lists them.
 Round = collections.namedtuple("Round", "stop before")
 
 
@@ -161,7 +161,7 @@ def far(of, least, part):
 
 
 class Judge:
-    """What ss says of a Round: each peer's retransmissions in per cent, those
+    """Judges a Round by ss: each peer's retransmissions in per cent, those
     that count for the worst, round-trip times in seconds, and who is an
     outlier."""
 
@@ -170,15 +170,15 @@ class Judge:
         self.percent, self.worst, self.rtt = {}, {}, {}
         some = set()
         for s in made.stop.sockets:
-            segments, again = (s[k] - old[s["cookie"]][k] for k in (
+            segments, retrans = (s[k] - old[s["cookie"]][k] for k in (
                 "data_segs_out", "retrans"))
             name = s["remote"]
             if segments < 50: # cannot be: SIZE is more
                 raise RuntimeError("%d segments to %s" % (segments, name))
-            self.percent[name] = min(100, 100 * again / segments)
-            self.worst[name] = self.percent[name] if again >= 3 else 0
+            self.percent[name] = min(100, 100 * retrans / segments)
+            self.worst[name] = self.percent[name] if retrans >= 3 else 0
             self.rtt[name] = s["rtt"] / 1000
-            if again >= 3:
+            if retrans >= 3:
                 some.add(name)
         self.outliers = far(self.percent, 1, 0) & some | far(
             self.rtt, 0.002, 0.5)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each mistake of tests/config/wrong.txt in the real collectd: it does not
+"""Each error of tests/config/wrong.txt in the real collectd: it does not
 start (exit status 1), and just one line of its log is the plugin's, the
 expected one. What the daemon's own parser makes of the text is thereby checked
 as well."""

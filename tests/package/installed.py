@@ -12,6 +12,7 @@ from build import LINK
 from debian import CONFIGURATION as CONF, MODULE, NAME
 from live import check
 from live.daemon import NOBODY
+from live.wait import LIMIT
 from unit import Unit
 
 HERE = "/var/tmp"
@@ -28,7 +29,7 @@ def status(root):
 
 
 def plan(root, *options):
-    """What apt would install with the package."""
+    """The packages that apt would install."""
     out = root.apt("--simulate", *options, "install", HERE + "/this.deb")
     return {line.split()[1] for line in out.splitlines()
             if line.startswith("Inst ")}
@@ -49,15 +50,19 @@ def collectd(root):
              "/etc/collectd/collectd.conf")
 
 
-def stock(root, namespace):
-    """The plugins that collectd has values of while this one is off."""
+def stock(root, namespace, expected=None):
+    """The plugins that collectd has values of while this one is off. One that
+    is late may have nothing while another one has read often: waits for the
+    `expected` ones, or until many reads have brought no other one."""
     with Unit(root, namespace, plugin="users") as daemon:
-        # One that is late may have nothing while another one has read often.
-        for reads in range(6, 60, 6):
-            before = daemon.plugins()
-            daemon.wait(lambda r: len(r) >= reads, "read") # pylint: disable=W0640
-            if before == daemon.plugins():
+        since, before = 0, None
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end and daemon.plugins() != expected:
+            if daemon.plugins() != before:
+                since, before = len(daemon.reads()), daemon.plugins()
+            elif expected is None and len(daemon.reads()) > since + 20:
                 break
+            time.sleep(0.1)
         check.equal("exit status", daemon.end(), 0)
         check.true("no word of this plugin in the log",
                    "tcpinfo" not in daemon.log().replace(unit.FOLDER, ""))
@@ -108,8 +113,8 @@ def broken(root):
     os.mkdir(root.path(unit.FOLDER))
     root.write(CONF, good + "<Plugin tcpinfo>\nNoSuchOption 1\n</Plugin>\n")
     check.equal("collectd -T", root.result("collectd", "-T")[0], 1)
-    check.equal("collectd", root.result("timeout", "30", "collectd", "-f")[0],
-                1)
+    check.equal("collectd", root.result(
+        "timeout", str(LIMIT), "collectd", "-f")[0], 1)
     lines = [line for line in root.read(unit.FOLDER + "/log").splitlines()
              if "tcpinfo: " in line]
     check.true("and says why", lines and all(
@@ -159,7 +164,8 @@ def remove(root, there, edited, plugins, before):
     check.equal("module, configuration, configuration put aside",
                 [root.exists(p) for p in (MODULE, CONF, REMOVED)],
                 [False, False, True])
-    check.equal("collectd is as before", stock(root, there.namespace), plugins)
+    check.equal("collectd is as before", stock(root, there.namespace, plugins),
+                plugins)
     root.apt("install", HERE + "/later.deb")
     check.equal("installed again: the edited configuration",
                 (root.read(CONF) == edited, root.exists(REMOVED)),
@@ -195,7 +201,8 @@ def whole(root, deb, there):
     root.apt("install", HERE + "/this.deb")
     check.equal("status", status(root), "installed")
     check.true("the module", root.exists(MODULE))
-    check.equal("collectd is as before", stock(root, there.namespace), plugins)
+    check.equal("collectd is as before", stock(root, there.namespace, plugins),
+                plugins)
     edited = enable(root)
     use(root, there)
     broken(root)

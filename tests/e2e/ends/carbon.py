@@ -99,7 +99,7 @@ class Graphite:
         return self.render("collectd.h.tcpinfo-*.*")
 
     def of_group(self, group, kind, what):
-        """Of the total alone."""
+        """The series of the total alone."""
         return self.render("collectd.*.tcpinfo-%s.%s-%s" % (group, kind, what))
 
     def of_members(self, group, kind, what):
@@ -107,7 +107,7 @@ class Graphite:
                                                               what))
 
     def find(self, pattern):
-        """What a variable of a dashboard may be."""
+        """The values that a variable of a dashboard may have."""
         return json.loads(self.place.get(PORT, "/metrics/find", query=pattern))
 
     def get(self, path):

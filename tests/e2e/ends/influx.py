@@ -1,7 +1,8 @@
 """InfluxDB 1.x: its collectd listener takes the values, InfluxQL asks."""
 
 import json
-import time
+
+from live.wait import poll
 
 from . import place
 
@@ -17,7 +18,8 @@ bind-address = "127.0.0.1:8088"
   bind-address = "127.0.0.1:8086"
 """
 PORT = 8086
-HELD_BACK = 12 # its batches, and collectd's packets
+# One of the values that a read dispatches last.
+LAST = ("self", "total_events", "dump_errors")
 PROGRAMS = ("influxd",)
 CONF = ("influxdb.conf",)
 
@@ -43,8 +45,10 @@ class InfluxDB:
         return True
 
     def settle(self, when):
-        """Waits until what was sent at that time is there."""
-        time.sleep(max(0, when + HELD_BACK - time.time()))
+        """Waits until a later read than that one is there: what was sent before
+        it has come before it."""
+        poll(lambda: self.of_key("last(value)", LAST)[0][0] > when + 0.002,
+             "values of a later read in InfluxDB")
 
     def end(self):
         self.service.end()

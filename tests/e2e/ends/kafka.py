@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from live import netns
+from live.wait import LIMIT
 
 PORT = 9092
 
@@ -25,8 +26,8 @@ class Broker:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ready(self):
-        """Whether it listens by now; it chooses its port itself, so that Kafka's
-        own is led there."""
+        """True once it listens; it chooses its port itself, so that Kafka's own is
+        led there."""
         text = netns.run(*netns.enter(self.place.namespace), "ss", "-ltnpH")
         found = re.search(r":(\d+) .*pid=%d,fd" % self.process.pid, text)
         if not found:
@@ -45,6 +46,6 @@ class Broker:
         """All values in it so far."""
         out = subprocess.run(
             [*self.place.within(), "kcat", "-C", "-q", "-e", "-t", topic, "-b",
-             "kafka.example.org:%d" % PORT], check=True, timeout=60,
+             "kafka.example.org:%d" % PORT], check=True, timeout=LIMIT,
             stdout=subprocess.PIPE, text=True).stdout
         return [v for line in out.splitlines() for v in json.loads(line)]

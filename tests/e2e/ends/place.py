@@ -1,4 +1,4 @@
-"""Where the back ends run: the client's network namespace of a netns.Link, so
+"""The back ends run in the client's network namespace of a netns.Link, so
 that every port is free, in a folder of their own; and the configuration of this
 project as it stands: the host names in it are those of loopback there."""
 
@@ -13,6 +13,7 @@ import time
 import urllib.parse
 
 from live import daemon, netns
+from live.wait import LIMIT
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 NAMES = ("graphite.example.org", "influxdb.example.org", "host.example.org",
@@ -83,7 +84,7 @@ class Place:
         if query:
             path += "?" + urllib.parse.urlencode(query, doseq=True)
         with netns.inside(self.namespace):
-            c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
             c.connect()
         try:
             c.request("POST" if form else "GET", path, body, {
@@ -114,9 +115,9 @@ class Service:
         with open(self.output, encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def wait(self, ready, limit=60):
+    def wait(self, ready):
         """Until ready() neither fails nor is false."""
-        end = time.monotonic() + limit
+        end = time.monotonic() + LIMIT
         while True:
             why = None
             try:
@@ -133,7 +134,7 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(LIMIT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

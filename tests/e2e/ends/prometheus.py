@@ -1,17 +1,17 @@
 """Prometheus and VictoriaMetrics, which scrape the same and are asked alike."""
 
 import json
-import os
 import re
 
 from . import place
 
 PROGRAMS = ("prometheus",)
 CONF = ("prometheus.conf",)
-# collectd's interval in these tests is a second, too.
+# collectd's interval in these tests is a second: each read is found, even if a
+# scrape is late.
 CONFIGURATION = """\
 global:
-  scrape_interval: 1s
+  scrape_interval: 500ms
   evaluation_interval: 1s
 {more}
 """
@@ -20,7 +20,7 @@ NAME = re.compile(r"collectd_tcpinfo_(.+?)(_total)?")
 
 class Scraper:
     raw = True
-    # A scrape now and then comes between two reads, or finds one twice.
+    # A scrape now and then finds a read twice, or comes amidst one.
     within, share = 0.0015, 0.9
 
     def settle(self, when):
@@ -33,7 +33,7 @@ class Scraper:
         self.service.wait(lambda: self.query("vector(1)"))
 
     def begun(self):
-        """Whether it scrapes by now, which takes it some seconds."""
+        """True once it scrapes, which takes it some seconds."""
         return self.query("collectd_tcpinfo_count")
 
     def ask(self, path, **query):
@@ -87,7 +87,7 @@ class Scraper:
 
 
 def selector(key):
-    """Of a counter."""
+    """Selects a counter."""
     return 'collectd_tcpinfo_%s_total{tcpinfo="%s",type="%s"}' % (
         key[1], key[0], key[2])
 

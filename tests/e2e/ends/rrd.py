@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-import time
+
+from live.wait import poll
 
 from . import truth
 
@@ -31,9 +32,25 @@ class RRD:
         return True
 
     def settle(self, when):
-        """As a person would, through collectd's unixsock."""
+        """As a person would, through collectd's unixsock; it is queued."""
+        last = {k: min(rows[-1][0], when)
+                for k, rows in truth.of_collectd(self.daemon).items()}
         truth.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
-        time.sleep(2) # it is queued
+        late = set(last)
+
+        def written():
+            files = self.files()
+            for key in sorted(late & set(files)):
+                if self.last(files[key]) >= int(last[key]):
+                    late.discard(key)
+            return not late
+        poll(written, "values in RRD files")
+
+    @staticmethod
+    def last(file):
+        """The time of the last value in it."""
+        return int(subprocess.run(["rrdtool", "last", file], check=True,
+                                  stdout=subprocess.PIPE).stdout)
 
     def folder(self):
         return os.path.join(self.daemon.folder, "rrd", "h")

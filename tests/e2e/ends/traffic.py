@@ -8,13 +8,14 @@ import time
 from live import netns, ss
 from live.delay import FAR
 from live.traffic import Agent
+from live.wait import LIMIT
 
 SINK, ECHO, WEB, SLOW, SHUT = 9000, 9001, 8000, 8001, 9999
 LOSSY, DEAF, DEAD = "10.99.0.3", "10.99.0.4", "10.99.0.7"
 OTHERS = 5 # addresses of the server besides its own
 SIZE = 120000 # to each peer in an interval: some 80 segments
 # Longer than all buffers of the connections through it: what a host drops itself
-# counts in bytes_sent each time it is tried, but is not sent again.
+# counts in bytes_sent each time it is tried, but is no retransmission.
 QUEUE = ("tbf", "rate", "16mbit", "burst", "32k", "limit", "4mb")
 BULK = ("SOL_SOCKET", "SO_SNDBUF", 131072)
 NARROW = ("SOL_SOCKET", "SO_SNDBUF", 65536)
@@ -45,10 +46,11 @@ class Traffic:
         self.narrow = self.client.open(1, FAR, SINK, NARROW, PACED)
         self.inbound = self.server.open(3, netns.CLIENT4, WEB)
 
-    def flow(self, seconds, exchanges=True):
+    def flow(self, daemon, reads, done=lambda: True, exchanges=True):
         """Pieces from outside and to all peers, ten times an interval, but to
-        none that has not taken the last ones yet."""
-        end = time.monotonic() + seconds
+        none that has not taken the last ones yet; for so many reads of the
+        daemon, and until done()."""
+        began, end = time.time(), time.monotonic() + LIMIT
         while time.monotonic() < end:
             reports = self.client.report()
             self.client.send([n for n in self.sink.values()
@@ -57,6 +59,8 @@ class Traffic:
                 self.server.pingpong(self.inbound, 1, 2000)
                 self.client.pingpong(self.echo, 1, 1000)
             time.sleep(0.1)
+            if sum(t > began for t in daemon.reads()) > reads and done():
+                return
 
     @contextlib.contextmanager
     def loss(self):
@@ -117,18 +121,19 @@ class Traffic:
         """Connects to a port on which nobody listens."""
         for _ in range(count):
             with contextlib.suppress(OSError), netns.inside(self.link.client):
-                socket.create_connection((netns.SERVER4, SHUT), 1).close()
+                socket.create_connection((netns.SERVER4, SHUT), LIMIT).close()
 
-    def storm(self, seconds, each=100):
-        """Connections that come and go, `each` ten times a second."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def storm(self, done, each=100):
+        """Connections that come and go, `each` ten times a second, until
+        done()."""
+        end = time.monotonic() + LIMIT
+        while not done() and time.monotonic() < end:
             self.client.close(self.client.open(each, netns.SERVER4, ECHO))
             time.sleep(0.1)
 
     def busy(self):
-        """Whether anything is under way; the back ends, over loopback, always
-        are."""
+        """True if anything is under way, but for the back ends, which always have
+        something over loopback."""
         reports = [*self.client.report().values(),
                    *self.server.report().values()]
         if any(r["pending"] or r["rounds"] for r in reports):
@@ -138,10 +143,10 @@ class Traffic:
                    for s in ss.connections(listed)
                    if s["local"] != "127.0.0.1")
 
-    def settle(self, limit=60):
+    def settle(self):
         """Waits until all that was sent has arrived, and nothing is for longer
         than an ACK is held back."""
-        end, idle = time.monotonic() + limit, 0
+        end, idle = time.monotonic() + LIMIT, 0
         while idle < 3:
             idle = 0 if self.busy() else idle + 1
             if time.monotonic() > end:

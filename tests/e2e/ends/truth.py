@@ -1,10 +1,11 @@
-"""What a back end should have: what collectd's csv plugin wrote, what its
-unixsock says, and what the programs at both ends of the connections counted."""
+"""A back end should have the values that collectd's csv plugin wrote, that its
+unixsock tells, and that the programs at both ends of the connections counted."""
 
 import socket
 
 from live import check
 from live.delay import FAR
+from live.wait import LIMIT
 
 from . import compare
 
@@ -13,7 +14,7 @@ def ask(daemon, *lines):
     """The answers of collectd's unixsock, each a list of lines."""
     out = []
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(30)
+        s.settimeout(LIMIT)
         s.connect(daemon.folder + "/socket")
         with s.makefile("rw", encoding="utf-8") as f:
             for line in lines:
@@ -34,7 +35,7 @@ def of_collectd(daemon):
 
 
 def rates(rows):
-    """What they grew by a second, as collectd reckons it."""
+    """The growth per second, as collectd computes it."""
     return [(b[0], (b[1] - a[1]) / (b[0] - a[0]))
             for a, b in zip(rows, rows[1:])]
 
@@ -74,7 +75,7 @@ def check_programs(truth, programs):
     for who, (wrote, read) in sorted(programs.items()):
         total = {m: compare.growth(truth[who, "total_bytes", m]) for m in (
             "bytes_sent", "bytes_retrans", "bytes_received")}
-        check.equal("collectd: %s bytes_sent less %d again" % (
+        check.equal("collectd: %s bytes_sent less %d retransmitted" % (
             who, total["bytes_retrans"]),
                     total["bytes_sent"] - total["bytes_retrans"], wrote)
         check.equal("collectd: %s bytes_received" % who,

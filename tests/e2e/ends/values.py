@@ -1,12 +1,12 @@
-"""What a back end says of all series, and of single ones when it is asked for
-them by name, group and member as a person would."""
+"""Compares what a back end says of all series, and of single ones if it is asked
+for them by name, group and member as a person would."""
 
 from live import check
 
 from . import compare, truth as true_values
 from .traffic import LOSSY
 
-# Of rates that a back end reckons over seconds, of what they add up to.
+# The share by which the sum of rates over seconds may differ.
 ROUGH = 0.03
 
 
@@ -16,7 +16,7 @@ def check_end(end, daemon, when, programs):
     truth = true_values.of_collectd(daemon)
     compare.names(end, truth, got)
     compare.sane(end, got)
-    # What is on its way yet is a read's worth.
+    # One read may still be on its way.
     samples(end, truth, got, when - 2)
     separable(end, truth)
     bytes_of_programs(end, got, programs)
@@ -40,7 +40,7 @@ def samples(end, truth, got, when):
 
 
 def standing(end, truth, got):
-    """What did not change for the last seconds is the same on average."""
+    """A value that did not change for the last seconds is the same on average."""
     wrong, seen = [], 0
     for key, rows in truth.items():
         last = {v for _, v in rows[-8:]}
@@ -78,15 +78,15 @@ def separable(end, truth):
 
 
 def grown(end, rows):
-    """What a counter grew by, of its values or its rates there."""
+    """The growth of a counter, from its values or its rates there."""
     if end.raw:
         return compare.growth(rows)
     return sum(seconds * v for seconds, v in compare.spans(rows))
 
 
 def bytes_of_programs(end, got, programs):
-    """What the programs wrote and read, exactly where counters are kept, and by
-    the sum of the rates where those are."""
+    """The bytes that the programs wrote and read: exactly if counters are kept,
+    and by the sum of the rates if rates are."""
     for who, (wrote, read) in sorted(programs.items()):
         value = {m: grown(end, got.get(end.encode((who, "total_bytes", m)), []))
                  for m in ("bytes_sent", "bytes_retrans", "bytes_received")}

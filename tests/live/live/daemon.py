@@ -57,7 +57,7 @@ def module_dir():
 
 
 def own_modules():
-    """Where collectd's own modules are: to load one behind the built one."""
+    """The folder of collectd's own modules: to load one behind the built one."""
     text = subprocess.run(["collectd", "-h"], check=False, text=True,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT).stdout

@@ -34,7 +34,7 @@ class Longs:
         return self.client.totals()[0]
 
     def mark(self):
-        """What was sent before does not count."""
+        """Bytes count from here on."""
         self.began = self._settle()
 
     def grown(self):

@@ -54,7 +54,7 @@ class Connection:
 
 
 class End:
-    """What both ends have: the living connections, and the counts by remote
+    """Shared by both ends: the living connections, and the counts by remote
     address and by the server's port."""
 
     def __init__(self):
@@ -96,7 +96,7 @@ class End:
         self.close(c)
 
     def step(self, wait):
-        """What has happened, or `wait` seconds."""
+        """Handles what has happened; waits for `wait` seconds at most."""
         for fd, events in self.poll.poll(wait):
             c = self.living.get(fd)
             if c is None:

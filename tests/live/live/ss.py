@@ -1,4 +1,4 @@
-"""What ss(8) says about TCP sockets, as dictionaries.
+"""TCP sockets as ss(8) shows them, as dictionaries.
 
 The other witness of the live tests: the same kernel, asked and decoded by a
 program that is none of ours.
@@ -120,7 +120,7 @@ def connections(listed):
 CLOCKS = ("lastsnd", "lastrcv", "lastack")
 
 
-# What stands still when nothing is sent: everything but the clocks.
+# All that stands still if nothing is sent: everything but the clocks.
 def still(listed):
     return sorted((sorted((k, v) for k, v in s.items() if k not in CLOCKS)
                    for s in connections(listed)), key=repr)

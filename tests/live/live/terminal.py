@@ -15,8 +15,8 @@ from .wait import LIMIT
 
 
 def on_terminal(command, columns=200, **environment):
-    """What the program writes to a terminal of its own, escape sequences and
-    all; its exit code."""
+    """Runs a program on a terminal of its own: its output with the escape
+    sequences, and its exit code."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0,
                                                         0))

@@ -1,5 +1,5 @@
-"""What the tests of closed connections share: a Watch follows what the daemon's
-counters have grown by; the kernel's own counts of a namespace."""
+"""Shared by the tests of closed connections: a Watch follows the growth of the
+daemon's counters; the kernel's own counts of a namespace."""
 
 import subprocess
 import time
@@ -51,9 +51,9 @@ def host(namespace):
 
 
 def subscriber(namespace):
-    """What the kernel has of the subscriber to close events, both groups of
-    them (linux: net/netlink/af_netlink.c, netlink_native_seq_show()): how many
-    it has dropped, and the bytes that wait to be received. None: there is
+    """The subscriber to both groups of close events as the kernel shows it
+    (linux: net/netlink/af_netlink.c, netlink_native_seq_show()): the number of
+    dropped events, and the bytes that wait to be received. None: there is
     none."""
     for line in netns.run(*netns.enter(namespace), "cat",
                           "/proc/net/netlink").splitlines()[1:]:
@@ -64,8 +64,8 @@ def subscriber(namespace):
 
 
 def drops(namespace):
-    """How many close events the kernel has dropped; None: nobody asks for
-    them."""
+    """The number of close events that the kernel has dropped; None: nobody asks
+    for them."""
     there = subscriber(namespace)
     return None if there is None else there[0]
 
@@ -100,7 +100,7 @@ class Watch:
         self.before = self.values = self.host_before = self.host = None
 
     def mark(self):
-        """What was the end is the beginning."""
+        """Growth counts from here on."""
         if self.values is None:
             read([self])
         self.before, self.host_before = self.values, self.host
@@ -124,10 +124,10 @@ class Watch:
         words, wrong = [], False
         for metric, number in expected.items():
             if metric == "bytes_new":
-                sent, again = (self.grown(group, m) for m in (
+                sent, retrans = (self.grown(group, m) for m in (
                     "bytes_sent", "bytes_retrans"))
-                got = None if None in (sent, again) else sent - again
-                metric = "bytes_sent less %s again" % again
+                got = None if None in (sent, retrans) else sent - retrans
+                metric = "bytes_sent less %s retransmitted" % retrans
             else:
                 got = self.grown(group, metric)
             least, most = (number if isinstance(number, tuple) else
@@ -142,7 +142,7 @@ class Watch:
         check.true("%s %s" % (self.name, group), not wrong, ", ".join(words))
 
 
-# Of the host, what the tests compare.
+# The host's counts that the tests compare.
 HOST = ("ActiveOpens", "PassiveOpens", "RetransSegs", "TCPSynRetrans")
 COUNTERS = ("total_connections", "total_bytes", "packets", "total_events")
 
@@ -153,8 +153,8 @@ def counters(values, counts):
 
 
 def read(watches):
-    """Whatever happened before is in their values then, and in the host's
-    counts: no close event waits in the kernel, and from one whole read to the
+    """Reads until all that happened before is in their values, and in the
+    host's counts: no close event waits in the kernel, and from one whole read to the
     next no counter has grown, here or there."""
     began = time.time()
     for w in watches:
