@@ -136,7 +136,7 @@ def run(link, central, host, influxdb, broker):
         def messages():
             got = of_messages(broker.messages("collectd"), "h")
             return got if any(t > end + 0.002 for t, _ in got.get(
-                influx.LAST, ())) else None
+                compare.LAST, ())) else None
         # A later read has come, so all of those before it have.
         check_same("Kafka, by the central", mine, poll(
             messages, "values of a later read in Kafka"), begun, end)

@@ -3,7 +3,9 @@
 import json
 import os
 
-from . import place
+from live.wait import poll
+
+from . import compare, place
 
 CARBON = """\
 [cache]
@@ -73,7 +75,10 @@ class Graphite:
         return True
 
     def settle(self, when):
-        pass
+        """Waits until a later read than that one is there."""
+        name = self.encode(compare.LAST)
+        poll(lambda: self.render(name).get(name, [(0, 0)])[-1][0] >
+             when + self.within, "values of a later read in Graphite")
 
     def end(self):
         for s in self.services:

@@ -5,6 +5,8 @@ import bisect
 
 from live import check
 
+# One of the values that a read dispatches last.
+LAST = ("self", "total_events", "dump_errors")
 # csv writes six decimals.
 SLACK = 1.1e-6
 DERIVES = ("total_bytes", "packets", "total_connections", "total_events",

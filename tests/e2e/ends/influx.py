@@ -4,7 +4,7 @@ import json
 
 from live.wait import poll
 
-from . import place
+from . import compare, place
 
 CONFIGURATION = """\
 reporting-disabled = true
@@ -18,8 +18,6 @@ bind-address = "127.0.0.1:8088"
   bind-address = "127.0.0.1:8086"
 """
 PORT = 8086
-# One of the values that a read dispatches last.
-LAST = ("self", "total_events", "dump_errors")
 PROGRAMS = ("influxd",)
 CONF = ("influxdb.conf",)
 
@@ -47,8 +45,8 @@ class InfluxDB:
     def settle(self, when):
         """Waits until a later read than that one is there: what was sent before
         it has come before it."""
-        poll(lambda: self.of_key("last(value)", LAST)[0][0] > when + 0.002,
-             "values of a later read in InfluxDB")
+        poll(lambda: self.of_key("last(value)", compare.LAST)[0][0] >
+             when + self.within, "values of a later read in InfluxDB")
 
     def end(self):
         self.service.end()

@@ -3,7 +3,9 @@
 import json
 import re
 
-from . import place
+from live.wait import poll
+
+from . import compare, place
 
 PROGRAMS = ("prometheus",)
 CONF = ("prometheus.conf",)
@@ -24,7 +26,11 @@ class Scraper:
     within, share = 0.0015, 0.9
 
     def settle(self, when):
-        pass
+        """Waits until a later read than that one is there."""
+        text = "timestamp(%s)" % selector(compare.LAST)
+        poll(lambda: any(float(s["value"][1]) > when + self.within
+                         for s in self.query(text)),
+             "values of a later read in " + self.name)
 
     def end(self):
         self.service.end()

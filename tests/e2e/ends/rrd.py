@@ -17,6 +17,7 @@ class RRD:
 
     def __init__(self, at):
         self.daemon = None
+        self.step = 0 # seconds between two values of a file
 
     def ready(self):
         pass
@@ -55,15 +56,15 @@ class RRD:
     def folder(self):
         return os.path.join(self.daemon.folder, "rrd", "h")
 
-    @staticmethod
-    def fetch(file):
+    def fetch(self, file):
         """[(time, value)]; a value that is not known is left out."""
         text = subprocess.run(
             ["rrdtool", "fetch", file, "AVERAGE", "-s", "-20min"], check=True,
             stdout=subprocess.PIPE, text=True, env={
                 **os.environ, "LC_ALL": "C"}).stdout
-        rows = []
-        for line in text.splitlines()[2:]:
+        rows, lines = [], text.splitlines()[2:]
+        self.step = int(lines[1].split(":")[0]) - int(lines[0].split(":")[0])
+        for line in lines:
             when, value = line.split(":")
             if "nan" not in value:
                 rows.append((float(when), float(value)))
