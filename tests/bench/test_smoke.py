@@ -78,7 +78,7 @@ def check_row(row):
          else 5 < series < 200, series)
 
 
-def check_run(programs, percent):
+def each_scenario_is_measured(programs, percent):
     """All of it with both families; with one, what looks at addresses."""
     print("--- %d %% of IPv6" % percent)
     only = () if percent == 50 else ("default", "prefix-1", "prefix-500")
@@ -107,7 +107,7 @@ def check_run(programs, percent):
     true("it compares prefixes", "prefix-500 / prefix-1" in table)
     for what in ("memory: ", "echo on another CPU"):
         true("it tells of " + what, bool(only) or what in table)
-    check_nothing_left()
+    nothing_is_left()
 
 
 def sent_by_churn(connections):
@@ -116,7 +116,7 @@ def sent_by_churn(connections):
                for i in range(connections))
 
 
-def check_closes_row(row):
+def check_churn_row(row):
     n = {column: float(text) for column, text in row.items()
          if column not in ("turn", "broken")}
     label = "%(turn)s %(interval_s)s " % row
@@ -140,7 +140,7 @@ def check_closes_row(row):
     true(label + "breaks no bound", row["broken"] == "", row["broken"])
 
 
-def check_closes(programs):
+def churn_is_counted(programs):
     print("--- closes")
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "out.csv")
@@ -155,20 +155,20 @@ def check_closes(programs):
     true("the floor between all others", turns == [
         "floor", "default", "floor", "by", "floor", "default", "floor"], turns)
     for row in rows:
-        check_closes_row(row)
+        check_churn_row(row)
     true("the table has them, too", [
         line.split()[0] for line in done.stdout.splitlines()[1:]] == turns)
-    check_nothing_left()
+    nothing_is_left()
 
 
-def check_nothing_left():
+def nothing_is_left():
     left = [n for n in namespaces() if not os.path.exists(
         "/proc/" + n.split("-")[2])]
     true("no namespace is left", not left, left or "")
-    check_no_process()
+    no_process_is_left()
 
 
-def check_no_process():
+def no_process_is_left():
     left = poll(lambda left: not left)
     true("no process is left", not left, left or "")
 
@@ -184,7 +184,7 @@ def poll(condition):
         time.sleep(0.05)
 
 
-def check_killed(programs, script, *arguments):
+def killed_run_leaves_nothing(programs, script, *arguments):
     """The load ends with what started it, the next run takes the rest away."""
     print("--- killed: " + script)
     with tempfile.TemporaryDirectory() as folder:
@@ -199,7 +199,7 @@ def check_killed(programs, script, *arguments):
     true("it was under way", head.split()[:1] in (
         ["sockets"], ["turn"]) and len(some) > 2,
          "%d processes" % len(some))
-    check_no_process()
+    no_process_is_left()
 
 
 def processes():
@@ -237,12 +237,12 @@ def main():
     if old:
         skip("no net.ipv4.tcp_child_ehash_entries (Linux 6.1)")
     os.environ[MARK] = str(os.getpid())
-    check_killed(sys.argv[1], "closes", "--rate", str(CLOSES),
-                 "--seconds", "1")
-    check_closes(sys.argv[1])
-    check_killed(sys.argv[1], "run", str(SOCKETS))
+    killed_run_leaves_nothing(sys.argv[1], "closes", "--rate", str(CLOSES),
+                              "--seconds", "1")
+    churn_is_counted(sys.argv[1])
+    killed_run_leaves_nothing(sys.argv[1], "run", str(SOCKETS))
     for percent in (50, 0, 100):
-        check_run(sys.argv[1], percent)
+        each_scenario_is_measured(sys.argv[1], percent)
     sys.exit(failures > 0)
 
 

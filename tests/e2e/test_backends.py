@@ -24,11 +24,11 @@ def run(filled):
         check.say("--- " + end.name)
         values.check_end(end, daemon, when, programs)
     when = fill.storm(filled)
-    alarms.thresholds(filled)
+    alarms.thresholds_tell_and_recover(filled)
     prometheus = filled.end("Prometheus")
     if prometheus:
-        alarms.alerts(filled, prometheus)
-        alarms.records(prometheus)
+        alarms.alerts_begin_in_their_phase(filled, prometheus)
+        alarms.recording_rules_have_values(prometheus)
     with filled.phase("dashboards"):
         boards.check_all(filled, when)
 

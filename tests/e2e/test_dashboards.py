@@ -24,7 +24,7 @@ def read(path):
         return f.read()
 
 
-def as_generated():
+def files_are_as_generated():
     """The committed files are the generator's, and there is no other."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-B", os.path.join(
@@ -65,7 +65,7 @@ def squares(panels):
                                      range(g["y"], g["y"] + g["h"]))
 
 
-def shape(name):
+def dashboard_can_be_imported(name):
     board = boards.load(name)
     panels = board["panels"]
     check.true(name + ": has no id of its own, and a fixed uid",
@@ -92,9 +92,9 @@ def shape(name):
 
 def main():
     check.need(root=False, namespaces=False, module=False)
-    as_generated()
+    files_are_as_generated()
     for name in GRAFANA:
-        shape(name)
+        dashboard_can_be_imported(name)
     check.equal("files with a uid of their own", len({boards.load(n)["uid"]
                                                       for n in GRAFANA}),
                 len(GRAFANA))

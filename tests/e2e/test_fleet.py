@@ -53,14 +53,14 @@ def sniff(namespace, count):
     return seen
 
 
-def check_encrypted(link):
+def wire_cannot_be_read(link):
     seen = sniff(link.server, 50)
     check.true("what goes over the wire cannot be read", seen and not any(
         b"tcpinfo" in d or b"bytes_sent" in d for d in seen),
                "%d datagrams" % len(seen))
 
 
-def check_same(who, mine, got, since, until):
+def values_of_the_host_have_come(who, mine, got, since, until):
     """`got` has all that `mine` has of that time, the same."""
     count, wrong = 0, []
     for key, rows in mine.items():
@@ -92,7 +92,7 @@ def wait_for(central, names):
          "values of %s at the central collectd" % ", ".join(names))
 
 
-def refused(central, intruder):
+def wrong_password_is_not_heard(central, intruder):
     """It did read and send, and is not heard, while others are that have sent
     as much since then."""
     key = ("self", "total_events", "dump_errors")
@@ -105,7 +105,7 @@ def refused(central, intruder):
                 central.values("self", "intruder"), {})
 
 
-def queue_stats(central):
+def write_queue_drops_nothing(central):
     """The bounded queue is watched, and dropped nothing."""
     folder = os.path.join(central.folder, "csv", "central",
                           "collectd-write_queue")
@@ -122,15 +122,16 @@ def queue_stats(central):
 def run(link, central, host, influxdb, broker):
     wait_for(central, ("h", "h2", "central"))
     begun = host.read_after(time.time())[0]
-    check_encrypted(link)
+    wire_cannot_be_read(link)
     end = host.read_after(time.time() + 3)[0]
     influxdb.settle(end)
     mine = host.values()
     check.true("the host's groups and members", {
         k[0] for k in mine} >= {"self", "all", "outbound",
                                 "outbound-" + netns.SERVER4}, len(mine))
-    check_same("central", mine, central.values(), begun, end)
-    check_same("InfluxDB, by the central", mine, influxdb.series(), begun, end)
+    values_of_the_host_have_come("central", mine, central.values(), begun, end)
+    values_of_the_host_have_come("InfluxDB, by the central", mine,
+                                 influxdb.series(), begun, end)
     check.true("central: the second host apart", central.values("self", "h2"))
     if broker:
         def messages():
@@ -138,9 +139,9 @@ def run(link, central, host, influxdb, broker):
             return got if any(t > end + 0.002 for t, _ in got.get(
                 compare.LAST, ())) else None
         # A later read has come, so all of those before it have.
-        check_same("Kafka, by the central", mine, poll(
+        values_of_the_host_have_come("Kafka, by the central", mine, poll(
             messages, "values of a later read in Kafka"), begun, end)
-    queue_stats(central)
+    write_queue_drops_nothing(central)
 
 
 def start(link, modules, stack):
@@ -182,7 +183,7 @@ def main():
         client.pingpong(numbers, 10 ** 4, 1000)
         central, host, intruder, influxdb, broker = start(link, modules, stack)
         run(link, central, host, influxdb, broker)
-        refused(central, intruder)
+        wrong_password_is_not_heard(central, intruder)
 
 
 sys.exit(check.main(main))

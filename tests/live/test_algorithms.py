@@ -74,7 +74,7 @@ def established(namespace):
                    if s["state"] == "ESTAB"), key=lambda s: s["cookie"])
 
 
-def live(link, client, server, both):
+def live_sockets_are_as_ss_says(link, client, server, both):
     names = [n for n in COUNT if n in available()]
     check.say("--- live: %s (not here: %s)" % (", ".join(names), ", ".join(
         n for n in COUNT if n not in names) or "none"))
@@ -109,11 +109,13 @@ def live(link, client, server, both):
                     [s["bbr_bandwidth"] for s in mine
                      if "bbr_bandwidth" in s])
         if "bbr" in names:
-            live_min_rtt(link, client, both, observer, numbers)
+            min_rtt_of_active_sockets_is_that_of_ss(link, client, both,
+                                                    observer, numbers)
         check.equal("exit code", daemon.end(), 0)
 
 
-def live_min_rtt(link, client, both, observer, numbers):
+def min_rtt_of_active_sockets_is_that_of_ss(link, client, both, observer,
+                                            numbers):
     """bbr_min_rtt is reported of active sockets only: those that talk in an
     interval of their own."""
     found = interval.interval(observer.daemon, link.client, lambda: (
@@ -190,7 +192,7 @@ def recorded_sockets(path):
     return out
 
 
-def recorded(name):
+def recording_is_as_its_bytes_say(name):
     path = os.path.abspath(os.path.join(DUMPS, name + ".pcap"))
     check.say("--- recorded: " + name)
     if not os.path.isfile(path):
@@ -229,9 +231,9 @@ def main():
     check.need("ip", "ss", "ethtool", "collectd", "setpriv")
     with netns.Link() as link, Delay(link, DELAY), \
             Agents(link) as (client, server, both):
-        live(link, client, server, both)
+        live_sockets_are_as_ss_says(link, client, server, both)
     for name in ("linux-6.6-100-dctcp", "linux-6.6-100-bbr"):
-        recorded(name)
+        recording_is_as_its_bytes_say(name)
 
 
 check.main(main)

@@ -320,7 +320,7 @@ def names_of_cgroups(cgroups, agents):
     return name
 
 
-def compare_mapped(sides):
+def mapped_peer_is_ipv4(sides):
     """IPv4 peers of a listener on both families are IPv4."""
     members = {k[0] for k in sides[1].values}
     check.true("an IPv4 peer of a listener on :: is %s" % netns.CLIENT4,
@@ -376,7 +376,7 @@ def main():
                 step(sides, both, what, how)
 
             act("standing connections", lambda: None)
-            compare_mapped(sides)
+            mapped_peer_is_ipv4(sides)
             act("traffic", traffic)
             act("other algorithms for open connections, without traffic",
                 lambda: (client.set(fast[:2], *algorithm(other)),

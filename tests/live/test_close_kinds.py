@@ -141,7 +141,7 @@ def same(*groups, **numbers):
 
 # --- resets ------------------------------------------------------------------
 
-def reset_seen(ends):
+def reset_after_a_read_keeps_what_was_read(ends):
     """SO_LINGER 0 clears the counters; what was read before stays."""
     n = 20
     p = Pair(ends, n)
@@ -156,7 +156,7 @@ def reset_seen(ends):
                               bytes_received=n * REQUEST)))
 
 
-def reset_at_once(ends):
+def reset_at_once_is_counted(ends):
     """If no read was in between, the close event tells the remote address
     only."""
     n = 200
@@ -175,7 +175,7 @@ def reset_at_once(ends):
                 w.value("port", "closed"), w.value("port", "opened"))
 
 
-def connected_anew(ends):
+def socket_connected_anew_is_another_connection(ends):
     """connect() to nothing resets a connection, without an event; the socket
     goes on as another connection."""
     n = 20
@@ -205,7 +205,7 @@ def connected_anew(ends):
 
 # --- connects that fail ------------------------------------------------------
 
-def refused(ends):
+def refused_connect_is_failed(ends):
     """connect() clears the socket if it waits for the answer."""
     n = 12
     for i in range(n):
@@ -223,7 +223,7 @@ def refused(ends):
         same("everything", **counted(0, 0, 0)))
 
 
-def unanswered(ends):
+def unanswered_connect_is_failed(ends):
     """Given up by the kernel, in a blocking connect() or not; and closed by
     its owner while it waits."""
     n = 9
@@ -263,7 +263,7 @@ def unanswered(ends):
 
 # --- sockets that are no connections -----------------------------------------
 
-def unused(ends):
+def unused_socket_is_no_connection(ends):
     for ns in (ends.link.client, ends.link.server):
         with netns.inside(ns):
             for family in (socket.AF_INET, socket.AF_INET6):
@@ -279,7 +279,7 @@ def unused(ends):
     ends.show("unused sockets and listeners", nothing, nothing)
 
 
-def queue(ends, seen):
+def listener_ends_with_its_queue(ends, seen):
     """A listener goes with the connections that nobody accepted; they are reset
     and their counters cleared."""
     n = 8
@@ -309,7 +309,7 @@ def queue(ends, seen):
 
 # --- halves that stay --------------------------------------------------------
 
-def remainder(ends, seen):
+def remainder_in_fin_wait2_is_no_connection(ends, seen):
     """The client closes; its socket is gone, and what is left of it waits in
     FIN_WAIT2 as long as the server keeps its end."""
     n = 20
@@ -337,7 +337,7 @@ def remainder(ends, seen):
               same(*both, **counted(0, 0)))
 
 
-def half_closed(ends):
+def half_closed_is_still_a_connection(ends):
     """FIN_WAIT2 of a socket that is held: it is still a connection."""
     n = 20
     p = Pair(ends, n)
@@ -365,7 +365,7 @@ def half_closed(ends):
         same("everything", "port", **counted(0, n, connections=-n)))
 
 
-def held(ends, seen):
+def held_after_both_fins_is_counted_once(ends, seen):
     """Both FINs are exchanged, and no dump shows the socket any more; its
     owner closes it some reads later. What it did last may be left out then,
     but is not counted twice."""
@@ -414,23 +414,23 @@ def main():
         ends = Ends(link, (dc, ds))
         for w in ends.watches:
             w.mark()
-        reset_seen(ends)
-        reset_at_once(ends)
-        connected_anew(ends)
-        refused(ends)
-        unanswered(ends)
-        unused(ends)
+        reset_after_a_read_keeps_what_was_read(ends)
+        reset_at_once_is_counted(ends)
+        socket_connected_anew_is_another_connection(ends)
+        refused_connect_is_failed(ends)
+        unanswered_connect_is_failed(ends)
+        unused_socket_is_no_connection(ends)
         for seen in (True, False):
-            queue(ends, seen)
-            remainder(ends, seen)
-            held(ends, seen)
-        half_closed(ends)
+            listener_ends_with_its_queue(ends, seen)
+            remainder_in_fin_wait2_is_no_connection(ends, seen)
+            held_after_both_fins_is_counted_once(ends, seen)
+        half_closed_is_still_a_connection(ends)
         check.say("--- over all reads")
         for w in ends.watches:
             values = w.daemon.whole_values()
-            closed.check_monotonic(w.name, values)
+            closed.no_counter_falls(w.name, values)
             for group in ("address", "remote"):
-                closed.check_sums(w.name, values, group)
+                closed.members_and_other_are_the_total(w.name, values, group)
             check.true("%s: no port is taken for 0" % w.name,
                        not any(k[0] == "remote-0" for k in values))
             check.equal("%s opened and closed in all" % w.name,

@@ -43,7 +43,7 @@ class Traffic:
         return rows
 
 
-def exact(watch, traffic, count, what):
+def nothing_is_lost(watch, traffic, count, what):
     """Nothing is lost."""
     check.say("--- " + what)
     traffic.longs.mark()
@@ -60,7 +60,7 @@ def exact(watch, traffic, count, what):
                            "close_events_unclear": 0, "dump_errors": 0})
 
 
-def stalled(watch, traffic):
+def lost_events_are_told(watch, traffic):
     """Stops the daemon until the kernel has dropped events."""
     check.say("--- the daemon does not read")
     traffic.longs.mark()
@@ -99,7 +99,7 @@ def stalled(watch, traffic):
     closed.compare_long(watch, grown)
 
 
-def nameless(watch, link):
+def daemon_outlives_the_name_of_its_namespace(watch, link):
     """The daemon keeps the namespace, and goes on in it."""
     check.say("--- the namespace loses its name")
     netns.run("ip", "netns", "del", link.client)
@@ -139,14 +139,14 @@ def main():
             watch.mark()
             check.equal("user and capabilities",
                         identity(daemon.process.pid), (65534, 0))
-            exact(watch, traffic, 600, "before")
-            stalled(watch, traffic)
-            exact(watch, traffic, 600, "afterwards")
-            nameless(watch, link)
+            nothing_is_lost(watch, traffic, 600, "before")
+            lost_events_are_told(watch, traffic)
+            nothing_is_lost(watch, traffic, 600, "afterwards")
+            daemon_outlives_the_name_of_its_namespace(watch, link)
             check.say("--- over all reads")
             values = daemon.whole_values()
-            closed.check_monotonic(watch.name, values)
-            closed.check_sums(watch.name, values, "few")
+            closed.no_counter_falls(watch.name, values)
+            closed.members_and_other_are_the_total(watch.name, values, "few")
 
 
 check.main(main)

@@ -39,7 +39,7 @@ class Traffic:
         return rows
 
 
-def slow(watch, traffic, count, what):
+def below_the_limit_all_is_counted(watch, traffic, count, what):
     """Fewer than the limit: all of it is counted."""
     check.say("--- " + what)
     traffic.longs.mark()
@@ -57,7 +57,7 @@ def slow(watch, traffic, count, what):
                            "close_events_suspended": 0})
 
 
-def fast(watch, traffic):
+def above_the_limit_events_are_not_followed(watch, traffic):
     check.say("--- %d closes a second, the limit is %d" % (RATE, LIMIT))
     traffic.longs.mark()
     watch.mark()
@@ -66,7 +66,7 @@ def fast(watch, traffic):
     said = notices(watch.daemon)
     closed.read([watch])
     check.true("it is said", said, "\n     ".join(said))
-    compare_said(said)
+    each_change_is_said_once(said)
     closed.compare_long(watch, grown)
     watch.compare("short", {
         "opened": (1, COUNT), "closed": (1, COUNT), "failed": 0,
@@ -78,19 +78,19 @@ def fast(watch, traffic):
                            "close_events_suspended": (1, 1000000)})
 
 
-def compare_said(said):
+def each_change_is_said_once(said):
     """Each change once: from followed to not, and back."""
     check.equal("said, at each change", [NOT in line for line in said],
                 [i % 2 == 0 for i in range(len(said))])
 
 
-def resumed(watch):
+def events_are_followed_again(watch):
     """Waits until the plugin follows again; what came until then is over."""
     poll(lambda: closed.drops(watch.namespace) is not None and
          len(notices(watch.daemon)) % 2 == 0, "close events again")
     closed.read([watch])
     said = notices(watch.daemon)
-    compare_said(said)
+    each_change_is_said_once(said)
     check.true("it was said when it resumed", said and NOT not in said[-1],
                said[-1:])
     check.equal("short closed, as many as opened (in all)",
@@ -109,14 +109,16 @@ def main():
                       INTERVAL) as daemon:
             watch = Watch("auto", link.client, daemon)
             watch.mark()
-            slow(watch, traffic, 20, "below the limit")
+            below_the_limit_all_is_counted(watch, traffic, 20,
+                                           "below the limit")
             check.equal("nothing said", notices(daemon), [])
-            fast(watch, traffic)
-            resumed(watch)
+            above_the_limit_events_are_not_followed(watch, traffic)
+            events_are_followed_again(watch)
             said = notices(daemon)
-            slow(watch, traffic, 20, "below the limit again")
+            below_the_limit_all_is_counted(watch, traffic, 20,
+                                           "below the limit again")
             check.equal("nothing more said", notices(daemon), said)
-            closed.check_monotonic(watch.name, daemon.whole_values())
+            closed.no_counter_falls(watch.name, daemon.whole_values())
             check.equal("exit code", daemon.end(), 0)
 
 

@@ -65,7 +65,7 @@ def compare(watch, rows, bytes_long, old, new):
             rows, *(longs if a == first else (0, 0, 0)), {"address": a}))
 
 
-def compare_self(watch, count):
+def every_close_event_has_come(watch, count):
     """Every socket's event has come, and no other: a child of a listener that
     came second in a race for its request has one, too (linux:
     inet_csk_complete_hashdance()), and is no connection."""
@@ -80,7 +80,7 @@ def compare_self(watch, count):
         "dump_errors": 0})
 
 
-def compare_retrans(watch, began):
+def retransmissions_are_those_of_the_host(watch, began):
     """All retransmissions are some connection's, or a SYN-ACK's: a request that
     becomes a connection hands them on, but the last may be on its way then
     (linux: tcp_create_openreq_child(), inet_rtx_syn_ack())."""
@@ -91,10 +91,10 @@ def compare_retrans(watch, began):
     check.true("%s retrans %d, RetransSegs %d, TCPSynRetrans %d" %
                (watch.name, seen, retrans, syn), least <= seen <= retrans,
                "not in any connection: %d" % (retrans - seen))
-    compare_coverage(watch, began, retrans)
+    coverage_follows_from_both_counts(watch, began, retrans)
 
 
-def compare_coverage(watch, began, retrans):
+def coverage_follows_from_both_counts(watch, began, retrans):
     """A read's coverage is what the connections retransmitted, in per cent of
     what the host did, and 100 at most. The two are counted at two instants, so
     that on a busy machine any share is right for one interval; but with the
@@ -156,9 +156,9 @@ def phase(what, link, watches, longs, server, ways, loss=()):
     closed.read(watches)
     for watch, rows in zip(watches, (mine, theirs)):
         compare(watch, rows, bytes_long, old, LONG - old)
-        compare_self(watch, {"closed": SHORT + LONG,
-                             "passive": SHORT + LONG - old})
-        compare_retrans(watch, began)
+        every_close_event_has_come(watch, {"closed": SHORT + LONG,
+                                           "passive": SHORT + LONG - old})
+        retransmissions_are_those_of_the_host(watch, began)
 
 
 def main():
@@ -186,9 +186,10 @@ def main():
             check.say("--- over all reads")
             for watch in watches:
                 values = watch.daemon.whole_values()
-                closed.check_monotonic(watch.name, values)
+                closed.no_counter_falls(watch.name, values)
                 for group in ("address", "few"):
-                    closed.check_sums(watch.name, values, group)
+                    closed.members_and_other_are_the_total(
+                        watch.name, values, group)
                 check.equal("%s exit code" % watch.name, watch.daemon.end(), 0)
 
 

@@ -248,7 +248,7 @@ def counted(expressions):
             for i in range(len(expressions))]
 
 
-def compare(cgroups):
+def groups_count_as_ss_lists(cgroups):
     source = random.Random(1)
     generated = [filters.generate(source, 3) for _ in range(GENERATED)]
     same = filters.SAME.strip().split("\n") + cgroups.expressions() + generated
@@ -291,7 +291,7 @@ def main():
             with netns.inside(NAME):
                 sockets.make()
                 cgroups.make(sockets)
-            compare(cgroups)
+            groups_count_as_ss_lists(cgroups)
         finally:
             sockets.close()
 

@@ -101,7 +101,7 @@ def compare_gauges(values, listed, recent, kernel):
                         sends and (bool(traffic) or "-" not in metric))
 
 
-def compare_each():
+def gauges_are_those_of_ss():
     for recording, (kernel, count, which, recent) in RECORDINGS.items():
         check.say("--- %s, dump %d of %d" % (recording, which + 1, count))
         listed = printed(recording)
@@ -109,7 +109,7 @@ def compare_each():
         compare_gauges(values, listed, recent, kernel)
 
 
-def compare_counters():
+def counters_are_those_of_ss():
     """One host after the other: the sockets of the second are new ones, so that
     all they ever counted is new; where a cookie is there again, the socket seems
     to have been connected anew."""
@@ -138,8 +138,8 @@ def main():
         for end in (".pcap", ".ss.txt"):
             if not os.path.isfile(os.path.join(DUMPS, recording + end)):
                 check.skip("no ../shared/data/dumps/%s%s" % (recording, end))
-    compare_each()
-    compare_counters()
+    gauges_are_those_of_ss()
+    counters_are_those_of_ss()
 
 
 check.main(main)

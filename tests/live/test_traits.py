@@ -114,7 +114,7 @@ def open_with_options(link, client, server):
             "fastopen": 2}
 
 
-def options(observers, link, designed):
+def options_are_those_of_ss(observers, link, designed):
     check.say("--- TCP options")
     for observer, namespace in zip(observers, (link.client, link.server)):
         there, values = observer.between(
@@ -144,7 +144,7 @@ def fill_memory(client, mute):
         client.send([number], 7 * 10 ** (i + 1))
 
 
-def memory(observer, namespace):
+def memory_is_that_of_ss(observer, namespace):
     """ss before and after a read that lies between them says the same."""
     before, values = observer.between(
         lambda: sorted((s["cookie"], *(s[n] for n in details.MEMORY_NAMES))
@@ -195,7 +195,7 @@ def compare_accept(observer, namespace, made):
                 "%s-%s" % (metric, s)), ss.statistic(s, every))
 
 
-def accept(observer, link, client, server):
+def accept_queues_are_those_of_ss(observer, link, client, server):
     check.say("--- accept queues")
     server.listen(SHORT, backlog=4, accept=False)
     server.listen(LONG, backlog=8, accept=False)
@@ -262,7 +262,7 @@ def host_expected(counts):
             "host_tcp_mem": counts["mem"] * os.sysconf("SC_PAGESIZE")}
 
 
-def host(observer, link, client, server):
+def host_counts_are_those_of_proc(observer, link, client, server):
     """Orphans and memory are those of all namespaces together, so that they may
     move: a read counts that lies between two equal looks. TIME_WAIT ends after
     a minute, an orphan later: both are then made anew."""
@@ -313,12 +313,12 @@ def main():
         mute = both.more(link.server)
         designed = open_with_options(link, client, server)
         fill_memory(client, mute)
-        options(observers, link, designed)
+        options_are_those_of_ss(observers, link, designed)
         check.say("--- socket memory")
-        memory(observers[0], link.client)
-        memory(observers[1], link.server)
-        accept(observers[1], link, client, server)
-        host(observers[0], link, client, server)
+        memory_is_that_of_ss(observers[0], link.client)
+        memory_is_that_of_ss(observers[1], link.server)
+        accept_queues_are_those_of_ss(observers[1], link, client, server)
+        host_counts_are_those_of_proc(observers[0], link, client, server)
         for daemon in (dc, ds):
             check.equal("exit code", daemon.end(), 0)
 

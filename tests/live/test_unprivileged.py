@@ -43,7 +43,7 @@ def reported(values):
             not k[2].startswith(("host_orphans", "host_tcp_mem"))}
 
 
-def compare(what, ours, theirs):
+def values_are_the_same(what, ours, theirs):
     check.true("%s: the same %d series" % (what, len(ours)),
                set(ours) == set(theirs),
                sorted(set(ours) ^ set(theirs))[:9] or "")
@@ -86,7 +86,7 @@ def main():
                 check.equal("bytes_sent at least", min(
                     r[("all", "total_bytes", "bytes_sent")] >=
                     size * len(numbers) for r in reads), True)
-                compare("after %d bytes each" % size, *reads)
+                values_are_the_same("after %d bytes each" % size, *reads)
             everything = [set(d.values()) for d in daemons]
             end = time.monotonic() + LIMIT
             while (everything[0] != everything[1] and

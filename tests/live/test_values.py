@@ -123,7 +123,7 @@ def step(sides, both, what, act):
         side.compare(settled[side.namespace], seen)
 
 
-def compare_active(side, both, others, act):
+def values_of_active_sockets_are_those_of_ss(side, both, others, act):
     """Values over active sockets alone: `act` in an interval of its own, after
     one with `others`."""
     found = interval(side.daemon, side.namespace, lambda: (
@@ -140,7 +140,7 @@ def compare_active(side, both, others, act):
         expect.check_distribution(name, values, expect.ACTIVE_ONLY, mine)
 
 
-def check_percentages(side):
+def percentages_follow_from_counters(side):
     """In every read: the percentages follow from the counters beside them."""
     values = side.daemon.whole_values()
     for name in side.groups:
@@ -172,7 +172,7 @@ def check_percentages(side):
                    [x for x in sums if abs(x - 100) >= 1e-5] or "")
 
 
-def check_limited(side, before_reads):
+def limited_shares_are_those_of_the_times(side, before_reads):
     """A connection whose receiver did not read: the shares have the proportions
     of the times that ss prints, which are cut to milliseconds."""
     values = side.daemon.whole_values()
@@ -257,7 +257,7 @@ def main():
 
             check.say("--- only some are active")
             for side in sides:
-                compare_active(side, both, lambda: (
+                values_of_active_sockets_are_those_of_ss(side, both, lambda: (
                     client.pingpong(echo[::2], 9, 300),
                     client.send(sink[5:], 2000)), lambda: (
                     client.pingpong(echo[1::2], 12, 300),
@@ -272,7 +272,7 @@ def main():
                 dc.begun_after(time.time(), 2)
                 server.pause(False)
             act("a receiver that does not read", stop_reading)
-            check_limited(sides[0], began)
+            limited_shares_are_those_of_the_times(sides[0], began)
 
             def leave():
                 client.close(sink[:4])
@@ -292,7 +292,7 @@ def main():
 
             check.say("--- over all reads")
             for side in sides:
-                check_percentages(side)
+                percentages_follow_from_counters(side)
                 errors = at(side.daemon.values("self"),
                             side.daemon.reads()[-2]).get(
                     ("self", "total_events", "dump_errors"))

@@ -108,7 +108,7 @@ class Scene:
         return poll(drop, what)[0]
 
 
-def unread(scene, mute):
+def receiver_that_does_not_read_limits_its_sender(scene, mute):
     """The receiver's window closes; its data wait."""
     check.say("--- a receiver that does not read")
     scene.send(UNREAD, 64 << 20)
@@ -140,7 +140,7 @@ def unread(scene, mute):
                           v["limited-idle"] > 90, ("zero_window", *LIMITED))
 
 
-def slow(scene):
+def slow_sender_is_app_limited(scene):
     check.say("--- a slow sender")
     found = scene.drip(
         "read of an idle sender", "slow",
@@ -152,7 +152,7 @@ def slow(scene):
     check.true("ss: app_limited", look(scene.link.client, SLOW)["app_limited"])
 
 
-def buffers(scene, before):
+def small_buffers_limit_their_ends(scene, before):
     """Transfers that never end, with a small buffer at one end each. `before`:
     what ss said of them at first."""
     check.say("--- small buffers, %d ms away" % (DELAY * 2000))
@@ -181,7 +181,7 @@ def buffers(scene, before):
         scene.stop(port)
 
 
-def lossy(scene, began):
+def lost_segments_are_retransmitted(scene, began):
     """3 % of the segments lost at the receiver, since `began`."""
     check.say("--- 3 % of the segments lost")
     observer, shown = scene.at_client, "ca_state-recovery"
@@ -217,7 +217,7 @@ def lossy(scene, began):
                  if "retrans_percent" in v)))
 
 
-def holes(scene):
+def path_that_swallows_all_stalls(scene):
     """Nothing arrives for some seconds: of the one the data, of the other the
     ACKs, so that each of its retransmissions is one too many."""
     check.say("--- a path that swallows everything")
@@ -251,10 +251,10 @@ def holes(scene):
         check.true("not more timeouts than packets swallowed",
                    3 <= found[1]["total_rto"] <= swallowed,
                    "%d, %d packets" % (found[1]["total_rto"], swallowed))
-    spurious(scene, began)
+    needless_retransmissions_are_told(scene, began)
 
 
-def spurious(scene, began):
+def needless_retransmissions_are_told(scene, began):
     scene.at_client.until(
         "retransmissions that were not needed", "spurious",
         lambda v: v["dsack_dups"] > 0, ("retrans", "dsack_dups",
@@ -302,7 +302,7 @@ class Probe:
         return None
 
 
-def queue(scene, probe):
+def queue_delay_is_what_probes_wait(scene, probe):
     check.say("--- a queue: tbf of %g Mbit/s, %g ms" % (RATE * 8e-6,
                                                         LATENCY * 1000))
     numbers = scene.numbers[QUEUE]
@@ -323,14 +323,15 @@ def queue(scene, probe):
             time.sleep(0.01)
         if len(scene.dc.reads()) > count:
             count = len(scene.dc.reads())
-            found = steady(scene.at_client.since(began, "queue"), probes)
+            found = reads_beside_steady_probes(
+                scene.at_client.since(began, "queue"), probes)
     scene.stop(QUEUE)
     netns.run("tc", "-n", scene.link.client, "qdisc", "del", "dev", "veth",
               "root")
-    compare_queue(found, empty)
+    compare_with_probes(found, empty)
 
 
-def steady(reads, probes):
+def reads_beside_steady_probes(reads, probes):
     """[(values, delays)] of the reads beside which probes waited equally long,
     give or take; the first two reads apart: the window has to grow first. If a
     busy machine lets packets and programs wait, it does so by fits and
@@ -344,7 +345,7 @@ def steady(reads, probes):
     return out
 
 
-def compare_queue(found, empty):
+def compare_with_probes(found, empty):
     ours, theirs = [], []
     for values, near in found:
         ours.append(values["queue_delay-p50"])
@@ -400,13 +401,13 @@ def main():
         for port in (RCVBUF, SNDBUF, UNPACED, LOSSY):
             before[port] = look(link.client, port)
             scene.send(port, ENDLESS)
-        unread(scene, mute)
-        slow(scene)
-        buffers(scene, before)
-        lossy(scene, began)
-        holes(scene)
+        receiver_that_does_not_read_limits_its_sender(scene, mute)
+        slow_sender_is_app_limited(scene)
+        small_buffers_limit_their_ends(scene, before)
+        lost_segments_are_retransmitted(scene, began)
+        path_that_swallows_all_stalls(scene)
         with Probe(link) as probe:
-            queue(scene, probe)
+            queue_delay_is_what_probes_wait(scene, probe)
         for daemon in (dc, ds):
             check.equal("exit code", daemon.end(), 0)
 

@@ -222,7 +222,7 @@ def worst_of(log, rows, instance, kind):
     return [found.get(round(t, 3)) for t, _, _ in rows]
 
 
-def compare_worst(log, rows, kind, values, what):
+def worst_two_are_those_of_ss(log, rows, kind, values, what):
     """The first two, by their names and values. `values`: of a Judge. Nobody
     is named for a value of 0."""
     got = [worst_of(log, rows, "peers-worst%d" % i, kind) for i in (1, 2)]
@@ -240,7 +240,7 @@ def compare_worst(log, rows, kind, values, what):
         what, kind, len(rows)), not wrong, wrong[:3] or got[0][:3])
 
 
-def told(place, kind, number, what):
+def bad_peer_is_told_once(place, kind, number, what):
     """All notifications of this kind that something is bad. The one names the
     peer; if there is another one, ss said so of another peer, too, and rightly
     on a busy machine."""
@@ -254,7 +254,7 @@ def told(place, kind, number, what):
         check.true("its text names it", peer(number) in message)
 
 
-def told_rightly(place, rows):
+def nobody_else_is_told(place, rows):
     """Nobody is named whom ss does not find bad."""
     bad = {"retrans_percent": set(), "rtt-p95": set()}
     for _, _, judge in rows:
@@ -265,7 +265,7 @@ def told_rightly(place, rows):
     check.true("nobody is named but who was bad", not wrong, wrong)
 
 
-def no_more_series(daemon):
+def series_are_bounded(daemon):
     members = {key[0] for key in daemon.values() if key[0].startswith(
         "peers-")}
     check.true("series: of ten members, other, and the worst two",
@@ -298,12 +298,14 @@ def run(link, traffic, daemon, place):
     check.equal("exit code", daemon.end(), 0)
     log = named(daemon.log())
     for name, some in rows.items():
-        compare_worst(log, some, "retrans_percent", lambda j: j.worst, name)
-        compare_worst(log, some, "rtt-p95", lambda j: j.rtt, name)
-    told(place, "retrans_percent", LOSSY, "loss")
-    told(place, "rtt-p95", LONG, "long path")
-    told_rightly(place, [r for some in rows.values() for r in some])
-    no_more_series(daemon)
+        worst_two_are_those_of_ss(log, some, "retrans_percent",
+                                  lambda j: j.worst, name)
+        worst_two_are_those_of_ss(log, some, "rtt-p95", lambda j: j.rtt,
+                                  name)
+    bad_peer_is_told_once(place, "retrans_percent", LOSSY, "loss")
+    bad_peer_is_told_once(place, "rtt-p95", LONG, "long path")
+    nobody_else_is_told(place, [r for some in rows.values() for r in some])
+    series_are_bounded(daemon)
 
 
 def main():

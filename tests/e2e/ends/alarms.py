@@ -86,7 +86,7 @@ def quiet(filled, phase):
         for name, group, where in ALERTS if where == phase)
 
 
-def thresholds(filled):
+def thresholds_tell_and_recover(filled):
     """Each fires in the phase of its trouble and recovers after it, and none
     fires while all is well."""
     every = notifications(filled.daemon.log())
@@ -110,7 +110,7 @@ def thresholds(filled):
         LOSSY in n[4] for n in named), named[0][4] if named else "")
 
 
-def alerts(filled, prometheus):
+def alerts_begin_in_their_phase(filled, prometheus):
     """Each becomes pending in the phase of its trouble, and was not just
     before."""
     states = prometheus.query("ALERTS[20m]")
@@ -130,7 +130,7 @@ def alerts(filled, prometheus):
                    if within else "never")
 
 
-def records(prometheus):
+def recording_rules_have_values(prometheus):
     """Each recording rule has made values of real ones."""
     for name in re.findall(r"- record: (\S+)",
                            place.conf_text("prometheus-records.yml")):

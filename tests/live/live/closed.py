@@ -178,7 +178,7 @@ def compare_long(watch, grown):
                            "bytes_new": grown, "bytes_received": grown})
 
 
-def check_monotonic(name, values):
+def no_counter_falls(name, values):
     """No counter of any series ever fell."""
     falls, points = [], 0
     for key, rows in values.items():
@@ -190,7 +190,7 @@ def check_monotonic(name, values):
                not falls and points, falls[:5] or "")
 
 
-def check_sums(name, values, group):
+def members_and_other_are_the_total(name, values, group):
     """In each interval and metric, members + other = total."""
     def rows(instance, metric):
         return dict(values.get((instance, KIND[metric], metric), ()))
