@@ -49,6 +49,7 @@ class Graphite:
     raw = False # counters are rates
     # Points are of whole seconds; two reads may fall into one.
     within, share = 1.0, 0.9
+    whole_seconds = True
 
     def __init__(self, at):
         self.place = at

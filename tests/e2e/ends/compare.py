@@ -59,7 +59,7 @@ def every_sample(end, truth, got, what, when):
         mine = sorted(got.get(end.encode(key), []))
         wrong += [(key, t, v) for t, v in mine if not any(
             close(v, x, relative) for x in nearest(rows, t, end.within))]
-        for t, _ in rows if end.within < 1 else last_of_seconds(rows):
+        for t, _ in last_of_seconds(rows) if end.whole_seconds else rows:
             expected += t <= when
             found += t <= when and bool(nearest(mine, t, end.within))
     check.true("%s: %d of %d samples of %s are there, and all are what collectd"
@@ -69,8 +69,9 @@ def every_sample(end, truth, got, what, when):
 
 
 def last_of_seconds(rows):
-    """Points of whole seconds: of two reads in one, the last stays."""
-    return sorted({int(t): (t, v) for t, v in rows}.values())
+    """Points of whole seconds, to which collectd rounds: of two reads in one, the
+    last stays."""
+    return sorted({int(t + 0.5): (t, v) for t, v in rows}.values())
 
 
 def growth(rows):

@@ -25,6 +25,7 @@ CONF = ("influxdb.conf",)
 class InfluxDB:
     name = "InfluxDB"
     raw = True
+    whole_seconds = False
     within, share = 0.0015, 0.99 # csv writes milliseconds
     rough = 0
 

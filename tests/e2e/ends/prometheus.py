@@ -22,6 +22,7 @@ NAME = re.compile(r"collectd_tcpinfo_(.+?)(_total)?")
 
 class Scraper:
     raw = True
+    whole_seconds = False
     # A scrape now and then finds a read twice, or comes amidst one.
     within, share = 0.0015, 0.9
 

@@ -14,6 +14,7 @@ CONF = ("rrdtool.conf",)
 class RRD:
     name = "rrdtool"
     raw = False
+    whole_seconds = False
 
     def __init__(self, at):
         self.daemon = None

@@ -19,7 +19,7 @@ def check_end(end, daemon, when, programs):
     # One read may still be on its way.
     samples(end, truth, got, when - 2)
     separable(end, truth)
-    bytes_of_programs(end, got, programs)
+    bytes_of_programs(end, got, as_kept(end, truth, programs))
     own_rates(end, truth)
 
 
@@ -85,6 +85,21 @@ def grown(end, rows):
     if end.raw:
         return compare.growth(rows)
     return sum(seconds * v for seconds, v in compare.spans(rows))
+
+
+def as_kept(end, truth, programs):
+    """The programs' bytes. If points are of whole seconds, as many as their
+    rates tell then: a busy machine's reads may fall into one second, and of the
+    first of them nothing is kept."""
+    if not end.whole_seconds:
+        return programs
+
+    def kept(who, what):
+        rows = true_values.rates(truth[who, "total_bytes", what])
+        return sum(seconds * v for seconds, v in compare.spans(
+            [(int(t + 0.5), v) for t, v in compare.last_of_seconds(rows)]))
+    return {who: (kept(who, "bytes_sent") - kept(who, "bytes_retrans"),
+                  kept(who, "bytes_received")) for who in programs}
 
 
 def bytes_of_programs(end, got, programs):

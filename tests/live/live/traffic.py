@@ -129,6 +129,9 @@ class Agents:
             now = {n: ss.sockets(n) for n in (self.link.client,
                                               self.link.server)}
             seen = time.time()
+            # The last ACK of a handshake was lost: more will come.
+            busy = busy or any(s["state"] == "SYN-RECV"
+                               for l in now.values() for s in l)
             queued = any(s["send_queue"] or s["recv_queue"] or
                          s.get("unacked")
                          for l in now.values() for s in ss.connections(l))
