@@ -8,10 +8,10 @@ from . import check, ss
 from .daemon import at
 from .wait import LIMIT
 
-# Seconds from the stop to the test's traffic: ss tells how long ago an ACK came
-# only as exactly as its own run is short.
+# Seconds between the stop and the test's traffic. ss tells the age of an ACK, not
+# its time: it is known as exactly as ss itself is quick.
 APART = 1
-# Seconds: what jiffies and milliseconds round.
+# Seconds that jiffies and milliseconds round away.
 EXACT = 0.02
 
 # A stop of the daemon: when it began; the connections as ss lists them, which
@@ -51,10 +51,11 @@ def ending(daemon, made, grows):
         return None
     written = daemon.values()
     last, values = at(written, before), at(written, when)
-    # It was stamped after the stop, and its dump took less time than that
-    # lasted: it has not begun before. Nor did it end before: it shows more.
-    # An ACK is of this interval if it came after the dump before had begun, by
-    # more than this dump took to come to its socket.
+    # The dump began after the stop, because the read is stamped after the stop
+    # and the dump took less time than the stop. The dump did not end before the
+    # stop, because it shows more traffic. The plugin takes an ACK for recent if
+    # it came after the dump before had begun, by more than this dump took to
+    # come to its socket.
     if (dump_time(values) >= made.told - made.began
             or last.get(grows) == values.get(grows)
             or made.began - before + dump_time(last) <
