@@ -115,8 +115,12 @@ def main():
         with Collectd(block(), link.client, INTERVAL) as daemon:
 
             def talk(numbers, salt):
+                """All talk before, so that it is the interval that tells who
+                is active."""
                 return interval(daemon, link.client, lambda: (
-                    act(client, numbers, salt), both.settle()), SEGMENTS)
+                    act(client, numbers, salt), both.settle()), SEGMENTS,
+                                lambda: (act(client, near + far, salt),
+                                         both.settle()))
 
             check.say("--- all active")
             found = talk(near + far, 0)

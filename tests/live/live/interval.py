@@ -41,14 +41,15 @@ def stop(daemon, namespace, act, since=None):
 
 def ending(daemon, made, grows):
     """The read whose interval holds all of the Stop, and in whose dump all was
-    over: (its time, its values, the time of the read before). None if it cannot
-    be told: a dump may have been under way when the daemon stopped."""
+    over: (its time, its values, the time of the last read but one before it, at
+    which the dump before had not begun). None if it cannot be told: a dump may have been under way when the daemon stopped."""
     daemon.wait(lambda r: sum(t > made.told for t in r) >= 2, "read")
     reads = daemon.reads()
-    before = max((t for t in reads if t <= made.began), default=None)
+    done = [t for t in reads if t <= made.began]
     when = min(t for t in reads if t > made.began)
-    if before is None or when <= made.told:
+    if len(done) < 2 or when <= made.told:
         return None
+    earlier, before = done[-2:]
     written = daemon.values()
     last, values = at(written, before), at(written, when)
     # The dump began after the stop, because the read is stamped after the stop
@@ -61,7 +62,7 @@ def ending(daemon, made, grows):
             or made.began - before + dump_time(last) <
             dump_time(values) + EXACT):
         return None
-    return when, values, before
+    return when, values, earlier
 
 
 def dump_time(values):
@@ -69,35 +70,35 @@ def dump_time(values):
 
 
 def interval(daemon, namespace, act, grows, prepare=lambda: None):
-    """Calls act() between two reads, see stop(). `grows`: the key of a counter
-    that act() makes grow. Tries once more if a read cannot be told apart from
-    the stop, after prepare() each time. Returns the connections as ss lists
-    them, the cookies of those with an ACK in the interval, and the values of
-    the read that ends it; or None."""
+    """Calls act() between two reads, see stop(), and prepare() shortly before
+    the first of them. `grows`: the key of a counter that act() makes grow. Tries
+    once more if a read cannot be told apart from the stop. Returns the
+    connections as ss lists them, the cookies of those with an ACK in the
+    interval, and the values of the read that ends it; or None."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         prepare()
-        first = daemon.read_after(time.time())[0] # ACKs are older than it
-        made = stop(daemon, namespace, act)
+        # The second read from now on begins after the ACKs so far.
+        made = stop(daemon, namespace, act, len(daemon.reads()) + 1)
         found = ending(daemon, made, grows)
         if found is None or ss.still(ss.connections(ss.sockets(
                 namespace))) != ss.still(made.sockets):
             continue
-        active = recent(made, first)
+        active = recent(made, found[2])
         if active is not None:
             return made.sockets, active, found[1]
     check.true("an interval that holds all of the traffic", False)
     return None
 
 
-def recent(made, first):
+def recent(made, earlier):
     """The cookies of the connections with an ACK during the Stop; the ACKs of
-    the others came before the read `first`, or else None."""
+    the others came before `earlier`, or else None."""
     active = set()
     for s in made.sockets:
         ago = s["lastack"] / 1000
         if made.asked - ago > made.began + EXACT:
             active.add(s["cookie"])
-        elif made.told - ago > first - EXACT:
+        elif made.told - ago > earlier - EXACT:
             return None
     return active
