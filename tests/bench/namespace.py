@@ -1,5 +1,4 @@
-"""What the benchmarks share: a network namespace for their load, removed
-again."""
+"""A network namespace for the load of the benchmarks, removed again."""
 
 import os
 import subprocess

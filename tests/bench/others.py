@@ -32,7 +32,7 @@ def cpu_of(namespace, *command):
 
 
 class Others:
-    """What there is of them: name -> a function of the namespace."""
+    """Those that are installed: name -> a function of the namespace."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory()

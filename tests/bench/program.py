@@ -8,6 +8,10 @@ import sys
 from namespace import enter
 
 
+# Seconds: the upper limit of a wait for what takes no time on a calm machine.
+LIMIT = 300
+
+
 class Program:
     """It runs in the namespace, and ends with the `with`. `cpu`: the one that
     it is kept to."""
@@ -24,7 +28,9 @@ class Program:
         return self
 
     def hear(self, limit):
-        """It writes whole lines, and waits to be told after each."""
+        """It writes whole lines, and waits to be told after each. `limit`:
+        what it should take at most, where that may be more than LIMIT."""
+        limit = max(limit, LIMIT)
         if not select.select([self.process.stdout], [], [], limit)[0]:
             sys.exit("no answer in %d s: %s" % (limit, " ".join(self.command)))
         line = self.process.stdout.readline()
@@ -32,7 +38,7 @@ class Program:
             sys.exit("it ended: " + " ".join(self.command))
         return line.strip()
 
-    def expect(self, word, limit=60):
+    def expect(self, word, limit=LIMIT):
         heard = self.hear(limit)
         if heard != word:
             sys.exit("%s: %s" % (" ".join(self.command), heard))
@@ -48,7 +54,7 @@ class Program:
     def __exit__(self, *_):
         self.process.stdin.close()
         try:
-            self.process.wait(60)
+            self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -13,16 +13,18 @@ import sys
 import tempfile
 import time
 
+from program import LIMIT
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SKIP = 77
 MARK = "TCPINFO_BENCH_SMOKE"
 SOCKETS, PAIRS = 200, 5
 CLOSES = 300 # connections of each turn
-# Of these, what a scenario's dump brings; 0 to 100 % of IPv6 alike.
+# The sockets in a scenario's dump; the same with 0 to 100 % of IPv6.
 DUMPED = {"default": SOCKETS, "active": SOCKETS, "by": SOCKETS,
           "ten-groups": SOCKETS, "prefix-1": SOCKETS, "prefix-500": SOCKETS,
           "one-percent": SOCKETS // 100, "churn": SOCKETS}
-# What takes turns with a read; not all of them need be here.
+# These take turns with a read; not all of them need be installed.
 OTHERS = {"two-walks", "ss -tin", "tcpconns"}
 failures = 0
 
@@ -76,7 +78,7 @@ def check_row(row):
          else 5 < series < 200, series)
 
 
-def check_run(programs, percent):
+def each_scenario_is_measured(programs, percent):
     """All of it with both families; with one, what looks at addresses."""
     print("--- %d %% of IPv6" % percent)
     only = () if percent == 50 else ("default", "prefix-1", "prefix-500")
@@ -105,16 +107,16 @@ def check_run(programs, percent):
     true("it compares prefixes", "prefix-500 / prefix-1" in table)
     for what in ("memory: ", "echo on another CPU"):
         true("it tells of " + what, bool(only) or what in table)
-    check_nothing_left()
+    nothing_is_left()
 
 
 def sent_by_churn(connections):
-    """What churn.c is to send over so many, made by one worker."""
+    """The bytes that churn.c sends over so many, made by one worker."""
     return sum(100 + i % 128 + 300 + i // 128 % 128
                for i in range(connections))
 
 
-def check_closes_row(row):
+def check_churn_row(row):
     n = {column: float(text) for column, text in row.items()
          if column not in ("turn", "broken")}
     label = "%(turn)s %(interval_s)s " % row
@@ -129,16 +131,16 @@ def check_closes_row(row):
     true(label + "CPU", n["thread_us"] > 0 and n["ratio"] > 0,
          "%(thread_us)s us, ratio %(ratio)s" % row)
     if row["turn"] != "floor":
-        # What is sent again counts again.
+        # Retransmitted bytes count again.
         more = n["bytes_sent"] - n["sent"]
         true(label + "bytes_sent", more == 0 or 0 < more <= 427 * n["retrans"],
-             "%(bytes_sent)s, %(retrans)s sent again" % row)
+             "%(bytes_sent)s, %(retrans)s retransmitted" % row)
         true(label + "opened, closed", n["opened"] == n["closed"] ==
              2 * CLOSES and n["failed"] == 0, "%(opened)s %(closed)s" % row)
     true(label + "breaks no bound", row["broken"] == "", row["broken"])
 
 
-def check_closes(programs):
+def churn_is_counted(programs):
     print("--- closes")
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "out.csv")
@@ -153,20 +155,36 @@ def check_closes(programs):
     true("the floor between all others", turns == [
         "floor", "default", "floor", "by", "floor", "default", "floor"], turns)
     for row in rows:
-        check_closes_row(row)
+        check_churn_row(row)
     true("the table has them, too", [
         line.split()[0] for line in done.stdout.splitlines()[1:]] == turns)
-    check_nothing_left()
+    nothing_is_left()
 
 
-def check_nothing_left():
+def nothing_is_left():
     left = [n for n in namespaces() if not os.path.exists(
         "/proc/" + n.split("-")[2])]
     true("no namespace is left", not left, left or "")
-    true("no process is left", not processes(), processes() or "")
+    no_process_is_left()
 
 
-def check_killed(programs, script, *arguments):
+def no_process_is_left():
+    left = poll(lambda left: not left)
+    true("no process is left", not left, left or "")
+
+
+def poll(condition):
+    """processes(), once they fulfil the condition, or after LIMIT."""
+    end = time.monotonic() + LIMIT
+    while True:
+        last = time.monotonic() > end
+        found = processes()
+        if condition(found) or last:
+            return found
+        time.sleep(0.05)
+
+
+def killed_run_leaves_nothing(programs, script, *arguments):
     """The load ends with what started it, the next run takes the rest away."""
     print("--- killed: " + script)
     with tempfile.TemporaryDirectory() as folder:
@@ -176,22 +194,16 @@ def check_killed(programs, script, *arguments):
                  *arguments], stdout=subprocess.PIPE, text=True) as process:
             head = process.stdout.readline()
             process.stdout.readline()
-            some, end = processes(), time.time() + 30
-            while len(some) <= 2 and time.time() < end:
-                time.sleep(0.05)
-                some = processes()
+            some = poll(lambda some: len(some) > 2)
             process.kill()
     true("it was under way", head.split()[:1] in (
         ["sockets"], ["turn"]) and len(some) > 2,
          "%d processes" % len(some))
-    end = time.time() + 30
-    while processes() and time.time() < end:
-        time.sleep(0.1)
-    true("no process is left", not processes(), processes() or "")
+    no_process_is_left()
 
 
 def processes():
-    """Of our runs: those with our mark in their environment."""
+    """The processes of our runs: those with our mark in their environment."""
     out = []
     for pid in os.listdir("/proc"):
         try:
@@ -225,12 +237,12 @@ def main():
     if old:
         skip("no net.ipv4.tcp_child_ehash_entries (Linux 6.1)")
     os.environ[MARK] = str(os.getpid())
-    check_killed(sys.argv[1], "closes", "--rate", str(CLOSES),
-                 "--seconds", "1")
-    check_closes(sys.argv[1])
-    check_killed(sys.argv[1], "run", str(SOCKETS))
+    killed_run_leaves_nothing(sys.argv[1], "closes", "--rate", str(CLOSES),
+                              "--seconds", "1")
+    churn_is_counted(sys.argv[1])
+    killed_run_leaves_nothing(sys.argv[1], "run", str(SOCKETS))
     for percent in (50, 0, 100):
-        check_run(sys.argv[1], percent)
+        each_scenario_is_measured(sys.argv[1], percent)
     sys.exit(failures > 0)
 
 

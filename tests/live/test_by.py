@@ -11,7 +11,6 @@ import ipaddress
 import os
 import pwd
 import re
-import time
 
 from live import check, expect, netns, ss
 from live.daemon import Collectd, at
@@ -144,7 +143,7 @@ def groups(cgroup_of):
                  joined(user, field("remote"))),
         "three": ('By "direction" "interface"\nBy "congestion"', everything,
                   joined(direction, device, field("congestion"))),
-        "folded": ('By "remote-address" "local-port"\nMaxMembers 3',
+        "other": ('By "remote-address" "local-port"\nMaxMembers 3',
                    everything, None),
         "filter": ('Filter "( sport = :%d or dport = :%d ) and not dst [%s]"\n'
                    'By "remote-network"' % (SINK, SINK, netns.SERVER6),
@@ -211,7 +210,7 @@ class Side:
         series = name if member is None else "%s-%s" % (name, member)
         expected = {"opened": sum(s["cookie"] not in old for s in now),
                     "closed": len(gone)}
-        # Whether a read saw their FIN, nobody knows.
+        # Nobody knows if a read saw their FIN.
         if not gone:
             expected.update({
                 m: sum(s[key] - old.get(s["cookie"], {}).get(key, 0)
@@ -234,8 +233,9 @@ class Side:
     def compare_sums(self):
         """In every read: members + other = total; and so for what counters
         grow by."""
-        values = self.daemon.values()
-        times = self.daemon.reads()[:-1]
+        values = self.daemon.whole_values()
+        times = sorted(t for t, _ in values[("self", "total_events",
+                                             "dump_errors")])
         for name, (options, _, _) in self.table.items():
             if "By " not in options:
                 continue
@@ -271,10 +271,9 @@ def step(sides, both, what, act):
     check.say("--- " + what)
     act()
     # A connection is gone after two reads without it.
-    both.settle()
+    _, seen = both.settle()
     for side in sides:
-        count = len(side.daemon.reads())
-        side.daemon.wait(lambda r, n=count: len(r) >= n + 3, "read")
+        side.daemon.begun_after(seen, 2)
     settled, seen = both.settle()
     for side in sides:
         side.compare(settled[side.namespace], seen)
@@ -321,8 +320,8 @@ def names_of_cgroups(cgroups, agents):
     return name
 
 
-def compare_mapped(sides):
-    """Of a listener on both families, IPv4 peers are IPv4."""
+def mapped_peer_is_ipv4(sides):
+    """IPv4 peers of a listener on both families are IPv4."""
     members = {k[0] for k in sides[1].values}
     check.true("an IPv4 peer of a listener on :: is %s" % netns.CLIENT4,
                "peer-" + netns.CLIENT4 in members and
@@ -377,7 +376,7 @@ def main():
                 step(sides, both, what, how)
 
             act("standing connections", lambda: None)
-            compare_mapped(sides)
+            mapped_peer_is_ipv4(sides)
             act("traffic", traffic)
             act("other algorithms for open connections, without traffic",
                 lambda: (client.set(fast[:2], *algorithm(other)),

@@ -6,13 +6,15 @@ Two daemons watch the two ends; between the ways all is read."""
 
 import contextlib
 import ctypes
+import errno
 import socket
 import struct
 import time
 
-from live import check, closes, netns
-from live.closes import Watch
+from live import check, closed, netns
+from live.closed import Watch
 from live.daemon import Collectd
+from live.wait import LIMIT, poll
 
 INTERVAL = 0.3
 PORT, REFUSED, BLACK = 9200, 9201, 9202
@@ -21,10 +23,10 @@ REQUEST, ANSWER = 1000, 700
 
 GROUPS = {
     "everything": "",
-    "port": closes.port(PORT),
+    "port": closed.port(PORT),
     "others": 'Filter "sport != :%d and dport != :%d"' % (PORT, PORT),
-    "refused": closes.port(REFUSED),
-    "black": closes.port(BLACK),
+    "refused": closed.port(REFUSED),
+    "black": closed.port(BLACK),
     "address": 'By "remote-address"',
     "remote": 'By "remote-port"\nMaxMembers 3\nMemberTimeout 2',
 }
@@ -94,13 +96,13 @@ class Ends:
         with netns.inside(self.link.server):
             s = socket.create_server(("::", port), family=socket.AF_INET6,
                                      backlog=100, dualstack_ipv6=True)
-        s.settimeout(10)
+        s.settimeout(LIMIT)
         return s
 
     def new(self, family=socket.AF_INET):
         with netns.inside(self.link.client):
             s = socket.socket(family)
-        s.settimeout(10)
+        s.settimeout(LIMIT)
         return s
 
     def connect(self, i, client=None):
@@ -109,20 +111,20 @@ class Ends:
         s.connect(((netns.SERVER4, netns.SERVER6,
                     "::ffff:" + netns.SERVER4)[i % 3], PORT))
         accepted = self.listener.accept()[0]
-        accepted.settimeout(10)
+        accepted.settimeout(LIMIT)
         return s, accepted
 
     def reads(self, count):
-        """So many whole reads."""
-        when = [time.time()] * len(self.watches)
-        for _ in range(count):
-            when = [w.daemon.read_after(t)[0]
-                    for w, t in zip(self.watches, when)]
+        """So many whole reads of both that begin from now on."""
+        now = time.time()
+        for w in self.watches:
+            w.daemon.begun_after(now, count)
 
     def show(self, what, client, server):
-        """What the two ends have counted since the last time: {group: ...}."""
+        """Compares what the two ends have counted since the last time with
+        {group: ...} of each."""
         check.say("--- " + what)
-        closes.read(self.watches)
+        closed.read(self.watches)
         for watch, expected in zip(self.watches, (client, server)):
             for group, numbers in expected.items():
                 watch.compare(group, numbers)
@@ -139,7 +141,7 @@ def same(*groups, **numbers):
 
 # --- resets ------------------------------------------------------------------
 
-def reset_seen(ends):
+def reset_after_a_read_keeps_what_was_read(ends):
     """SO_LINGER 0 clears the counters; what was read before stays."""
     n = 20
     p = Pair(ends, n)
@@ -154,8 +156,9 @@ def reset_seen(ends):
                               bytes_received=n * REQUEST)))
 
 
-def reset_at_once(ends):
-    """Where no read was in between the event tells the remote address only."""
+def reset_at_once_is_counted(ends):
+    """If no read was in between, the close event tells the remote address
+    only."""
     n = 200
     for _ in range(n // 20):
         Pair(ends, 20).reset()
@@ -172,7 +175,7 @@ def reset_at_once(ends):
                 w.value("port", "closed"), w.value("port", "opened"))
 
 
-def connected_anew(ends):
+def socket_connected_anew_is_another_connection(ends):
     """connect() to nothing resets a connection, without an event; the socket
     goes on as another connection."""
     n = 20
@@ -202,12 +205,12 @@ def connected_anew(ends):
 
 # --- connects that fail ------------------------------------------------------
 
-def refused(ends):
-    """connect() clears the socket where it waits for the answer."""
+def refused_connect_is_failed(ends):
+    """connect() clears the socket if it waits for the answer."""
     n = 12
     for i in range(n):
         s = ends.new(socket.AF_INET6 if i % 2 else socket.AF_INET)
-        s.settimeout(None if i % 4 < 2 else 10)
+        s.settimeout(None if i % 4 < 2 else LIMIT)
         with contextlib.suppress(ConnectionRefusedError):
             s.connect((netns.SERVER6 if i % 2 else netns.SERVER4, REFUSED))
         s.close()
@@ -220,7 +223,7 @@ def refused(ends):
         same("everything", **counted(0, 0, 0)))
 
 
-def unanswered(ends):
+def unanswered_connect_is_failed(ends):
     """Given up by the kernel, in a blocking connect() or not; and closed by
     its owner while it waits."""
     n = 9
@@ -235,6 +238,9 @@ def unanswered(ends):
     waiting.settimeout(None)
     with contextlib.suppress(TimeoutError):
         waiting.connect((netns.SERVER4, BLACK))
+    for s in sockets: # the kernel has given up
+        poll(lambda s=s: s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) ==
+             errno.ETIMEDOUT, "end of a connect")
     ends.reads(1)
     close(sockets)
     waiting.close()
@@ -257,7 +263,7 @@ def unanswered(ends):
 
 # --- sockets that are no connections -----------------------------------------
 
-def unused(ends):
+def unused_socket_is_no_connection(ends):
     for ns in (ends.link.client, ends.link.server):
         with netns.inside(ns):
             for family in (socket.AF_INET, socket.AF_INET6):
@@ -273,7 +279,7 @@ def unused(ends):
     ends.show("unused sockets and listeners", nothing, nothing)
 
 
-def queue(ends, seen):
+def listener_ends_with_its_queue(ends, seen):
     """A listener goes with the connections that nobody accepted; they are reset
     and their counters cleared."""
     n = 8
@@ -303,7 +309,7 @@ def queue(ends, seen):
 
 # --- halves that stay --------------------------------------------------------
 
-def remainder(ends, seen):
+def remainder_in_fin_wait2_is_no_connection(ends, seen):
     """The client closes; its socket is gone, and what is left of it waits in
     FIN_WAIT2 as long as the server keeps its end."""
     n = 20
@@ -331,7 +337,7 @@ def remainder(ends, seen):
               same(*both, **counted(0, 0)))
 
 
-def half_closed(ends):
+def half_closed_is_still_a_connection(ends):
     """FIN_WAIT2 of a socket that is held: it is still a connection."""
     n = 20
     p = Pair(ends, n)
@@ -359,7 +365,7 @@ def half_closed(ends):
         same("everything", "port", **counted(0, n, connections=-n)))
 
 
-def held(ends, seen):
+def held_after_both_fins_is_counted_once(ends, seen):
     """Both FINs are exchanged, and no dump shows the socket any more; its
     owner closes it some reads later. What it did last may be left out then,
     but is not counted twice."""
@@ -401,30 +407,30 @@ def held(ends, seen):
 
 def main():
     check.need("ip", "ss", "nft", "ethtool", "collectd", "setpriv", "nsenter")
-    block = closes.block(GROUPS, "CountClosed true")
+    block = closed.block(GROUPS, "CountClosed true")
     with netns.Link() as link, \
             Collectd(block, link.client, INTERVAL) as dc, \
             Collectd(block, link.server, INTERVAL) as ds:
         ends = Ends(link, (dc, ds))
         for w in ends.watches:
             w.mark()
-        reset_seen(ends)
-        reset_at_once(ends)
-        connected_anew(ends)
-        refused(ends)
-        unanswered(ends)
-        unused(ends)
+        reset_after_a_read_keeps_what_was_read(ends)
+        reset_at_once_is_counted(ends)
+        socket_connected_anew_is_another_connection(ends)
+        refused_connect_is_failed(ends)
+        unanswered_connect_is_failed(ends)
+        unused_socket_is_no_connection(ends)
         for seen in (True, False):
-            queue(ends, seen)
-            remainder(ends, seen)
-            held(ends, seen)
-        half_closed(ends)
+            listener_ends_with_its_queue(ends, seen)
+            remainder_in_fin_wait2_is_no_connection(ends, seen)
+            held_after_both_fins_is_counted_once(ends, seen)
+        half_closed_is_still_a_connection(ends)
         check.say("--- over all reads")
         for w in ends.watches:
-            values = w.daemon.values()
-            closes.check_monotonic(w.name, values)
+            values = w.daemon.whole_values()
+            closed.no_counter_falls(w.name, values)
             for group in ("address", "remote"):
-                closes.check_sums(w.name, values, group)
+                closed.members_and_other_are_the_total(w.name, values, group)
             check.true("%s: no port is taken for 0" % w.name,
                        not any(k[0] == "remote-0" for k in values))
             check.equal("%s opened and closed in all" % w.name,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A daemon as nobody without any capability follows destroy events; it is
+"""A daemon as nobody without any capability follows close events; it is
 stopped while thousands of connections close, more than the kernel's buffer
 holds. What is lost is told as the kernel counts it, no counter falls, and
 connections that live are counted to the byte. Then its namespace loses its
@@ -10,12 +10,13 @@ import signal
 import subprocess
 import time
 
-from live import check, closes, netns
-from live.closes import Watch
+from live import check, closed, netns
+from live.closed import Watch
 from live.daemon import Collectd
 from live.longs import Longs
 from live.short import ENDS, RECEIVED, SENT, ShortClient, ShortServer
 from live.traffic import Agents
+from live.wait import LIMIT
 
 INTERVAL = 0.5
 PORT, LONGS = 9300, 9301
@@ -24,8 +25,8 @@ TARGETS = [["AF_INET", "", netns.SERVER4, PORT],
            ["AF_INET6", "", netns.SERVER6, PORT],
            ["AF_INET6", "", "::ffff:" + netns.SERVER4, PORT]]
 
-GROUPS = {"everything": "", "short": closes.port(PORT),
-          "long": closes.port(LONGS),
+GROUPS = {"everything": "", "short": closed.port(PORT),
+          "long": closed.port(LONGS),
           "few": 'By "remote-address"\nMaxMembers 1'}
 
 
@@ -38,28 +39,28 @@ class Traffic:
         with ShortClient(self.link.client, count, TARGETS) as client:
             rows, _ = client.run(self.longs.send)
         self.server.settle()
-        closes.gone([self.link.client], but=LONGS)
+        closed.gone([self.link.client], but=LONGS)
         return rows
 
 
-def exact(watch, traffic, count, what):
+def nothing_is_lost(watch, traffic, count, what):
     """Nothing is lost."""
     check.say("--- " + what)
     traffic.longs.mark()
     watch.mark()
     rows = traffic.short(count)
     grown = traffic.longs.grown()
-    closes.read([watch])
+    closed.read([watch])
     watch.compare("short", {
         "opened": count, "closed": count, "failed": 0,
         "bytes_new": rows.sum(SENT),
         "bytes_received": rows.sum(RECEIVED) + rows.sum(ENDS)})
-    closes.compare_long(watch, grown)
+    closed.compare_long(watch, grown)
     watch.compare("self", {"close_events": count, "close_events_lost": 0,
                            "close_events_unclear": 0, "dump_errors": 0})
 
 
-def stalled(watch, traffic):
+def lost_events_are_told(watch, traffic):
     """Stops the daemon until the kernel has dropped events."""
     check.say("--- the daemon does not read")
     traffic.longs.mark()
@@ -68,24 +69,24 @@ def stalled(watch, traffic):
     count = sent = received = 0
     os.kill(pid, signal.SIGSTOP)
     try:
-        while closes.drops(watch.namespace) < 500 and count < MOST:
+        while closed.drops(watch.namespace) < 500 and count < MOST:
             rows = traffic.short(BATCH)
             count += BATCH
             sent += rows.sum(SENT)
             received += rows.sum(RECEIVED) + rows.sum(ENDS)
-        dropped = closes.drops(watch.namespace)
+        dropped = closed.drops(watch.namespace)
     finally:
         os.kill(pid, signal.SIGCONT)
     check.true("%d connections, events dropped by the kernel" % count,
                dropped >= 500, dropped)
     grown = traffic.longs.grown()
-    closes.read([watch])
-    dropped = closes.drops(watch.namespace)
+    closed.read([watch])
+    dropped = closed.drops(watch.namespace)
     watch.compare("self", {
         "close_events": count - dropped, "close_events_lost": dropped,
         "close_events_suspended": 0, "dump_errors": 0})
-    # Where an event is lost, some other may have been counted before for all
-    # the plugin knows.
+    # If an event is lost, some other one may have been counted before, for all
+    # that the plugin knows.
     unclear = watch.grown("self", "close_events_unclear")
     check.say("     %d events left out as unclear" % unclear)
     least = count - dropped - unclear
@@ -95,10 +96,10 @@ def stalled(watch, traffic):
         "connections": 0})
     check.equal("short closed, as many as opened (in all)",
                 watch.value("short", "closed"), watch.value("short", "opened"))
-    closes.compare_long(watch, grown)
+    closed.compare_long(watch, grown)
 
 
-def nameless(watch, link):
+def daemon_outlives_the_name_of_its_namespace(watch, link):
     """The daemon keeps the namespace, and goes on in it."""
     check.say("--- the namespace loses its name")
     netns.run("ip", "netns", "del", link.client)
@@ -109,7 +110,7 @@ def nameless(watch, link):
     began = time.monotonic()
     daemon.process.send_signal(signal.SIGTERM)
     try:
-        daemon.process.wait(10)
+        daemon.process.wait(LIMIT)
     except subprocess.TimeoutExpired:
         pass
     check.true("ends on SIGTERM", daemon.process.poll() == 0,
@@ -132,20 +133,20 @@ def main():
         longs = Longs(client, echo, LONGS)
         longs.open(LONG)
         traffic = Traffic(link, server, longs)
-        with Collectd(closes.block(GROUPS, "CountClosed true"), link.client,
+        with Collectd(closed.block(GROUPS, "CountClosed true"), link.client,
                       INTERVAL, nobody=True) as daemon:
             watch = Watch("nobody", link.client, daemon)
             watch.mark()
             check.equal("user and capabilities",
                         identity(daemon.process.pid), (65534, 0))
-            exact(watch, traffic, 600, "before")
-            stalled(watch, traffic)
-            exact(watch, traffic, 600, "afterwards")
-            nameless(watch, link)
+            nothing_is_lost(watch, traffic, 600, "before")
+            lost_events_are_told(watch, traffic)
+            nothing_is_lost(watch, traffic, 600, "afterwards")
+            daemon_outlives_the_name_of_its_namespace(watch, link)
             check.say("--- over all reads")
-            values = daemon.values()
-            closes.check_monotonic(watch.name, values)
-            closes.check_sums(watch.name, values, "few")
+            values = daemon.whole_values()
+            closed.no_counter_falls(watch.name, values)
+            closed.members_and_other_are_the_total(watch.name, values, "few")
 
 
 check.main(main)

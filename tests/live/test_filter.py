@@ -200,7 +200,7 @@ ENTER = ["nsenter", "--net=/run/netns/" + NAME]
 
 
 def listed(*words):
-    """What ss lists; None where it takes the words for wrong."""
+    """The lines of ss; None if it takes the words for wrong."""
     states = [w for state in STATES for w in ("state", state)]
     done = subprocess.run([*ENTER, "ss", "-tanieOH", *states, *words],
                           check=False, text=True, stdout=subprocess.PIPE,
@@ -236,11 +236,11 @@ def block(expressions):
 
 
 def counted(expressions):
-    """What the plugin counts for each."""
+    """The plugin's count for each."""
     daemon = Collectd(block(expressions))
     daemon.command = ENTER + daemon.command
     with daemon:
-        daemon.wait(lambda reads: len(reads) >= 2, "read", 120)
+        daemon.wait(lambda reads: len(reads) >= 2, "read")
         values = at(daemon.values(), daemon.reads()[0])
         code = daemon.end()
     check.equal("exit code", code, 0)
@@ -248,7 +248,7 @@ def counted(expressions):
             for i in range(len(expressions))]
 
 
-def compare(cgroups):
+def groups_count_as_ss_lists(cgroups):
     source = random.Random(1)
     generated = [filters.generate(source, 3) for _ in range(GENERATED)]
     same = filters.SAME.strip().split("\n") + cgroups.expressions() + generated
@@ -277,7 +277,7 @@ def compare(cgroups):
         check.equal("%s (ss: %s)" % (expression, count(expression)), ours,
                     right)
 
-    # What selects nothing or everything says little.
+    # An expression that selects nothing or everything says little.
     telling = sum(0 < n < len(everything) for n in before if n is not None)
     check.true("most expressions select some and not all",
                telling > len(same) * 2 / 3, "%d of %d" % (telling, len(same)))
@@ -291,7 +291,7 @@ def main():
             with netns.inside(NAME):
                 sockets.make()
                 cgroups.make(sockets)
-            compare(cgroups)
+            groups_count_as_ss_lists(cgroups)
         finally:
             sockets.close()
 

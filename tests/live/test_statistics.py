@@ -3,15 +3,15 @@
 sockets: of all, of two parts that add up to all, and of the active ones
 alone."""
 
-import time
-
-from live import check, expect, netns, ss
+from live import check, expect, netns
 from live.daemon import Collectd
 from live.delay import FAR, Delay
+from live.interval import interval
 from live.observe import poll
 from live.traffic import Agents
 
 PORT, INTERVAL = 9001, 3.0
+SEGMENTS = ("everything", "packets", "segs_out")
 NEAR_COUNT, FAR_COUNT = 70, 41
 STATISTICS = (*expect.STATISTICS, "p5", "p25", "p75", "p90", "p99.5")
 
@@ -36,6 +36,7 @@ def block():
     for name, (options, _) in GROUPS.items():
         lines += ['<Group "%s">' % name, options,
                   expect.metric_options(STATISTICS, counters=False),
+                  'Metric "segs_out"',
                   "Histogram " + " ".join('"%s"' % h for h in HISTOGRAMS),
                   "</Group>"]
     return "\n".join(lines + ["</Plugin>"])
@@ -94,40 +95,10 @@ def compare(values, sockets, active):
             whole[e] == near[e] + far[e] for e in whole))
 
 
-def next_read(daemon):
-    count = len(daemon.reads())
-    daemon.wait(lambda r: len(r) > count, "read")
-    return daemon.reads()[-1]
-
-
 def act(client, numbers, salt):
     """A different amount on each."""
     for i, number in enumerate(numbers):
         client.pingpong([number], 1 + (i + salt) % 5, 1 + 997 * (i % 17))
-
-
-def interval(link, daemon, both, traffic):
-    """Traffic that begins and ends between two reads; where the machine was too
-    slow for that, once more. Returns the sockets, who of them is active, and
-    the values of the second read."""
-    for _ in range(8):
-        previous = next_read(daemon)
-        time.sleep(0.1)
-        traffic()
-        settled, seen = both.settle()
-        sockets = settled[link.client]
-        if any(t > previous for t in daemon.reads()):
-            continue
-        when, values = daemon.read_after(seen - 0.2)
-        after = ss.connections(ss.sockets(link.client))
-        heard = [seen - s["lastack"] / 1000 - previous for s in sockets]
-        first = min(t for t in daemon.reads() if t > previous)
-        if (when == first and when > seen and ss.still(after) ==
-                ss.still(sockets) and all(abs(h) > 0.05 for h in heard)):
-            return sockets, {s["cookie"] for s, h in zip(sockets, heard)
-                             if h > 0}, values
-    check.true("traffic between two reads", False, "8 tries")
-    return None
 
 
 def main():
@@ -142,15 +113,22 @@ def main():
         client.pingpong(near[:20], 12, 20000) # larger windows than others
         both.settle()
         with Collectd(block(), link.client, INTERVAL) as daemon:
+
+            def talk(numbers, salt):
+                """All talk before, so that it is the interval that tells who
+                is active."""
+                return interval(daemon, link.client, lambda: (
+                    act(client, numbers, salt), both.settle()), SEGMENTS,
+                                lambda: (act(client, near + far, salt),
+                                         both.settle()))
+
             check.say("--- all active")
-            found = interval(link, daemon, both,
-                             lambda: act(client, near + far, 0))
+            found = talk(near + far, 0)
             if found:
                 check.equal("active", len(found[1]), NEAR_COUNT + FAR_COUNT)
                 compare(found[2], found[0], found[1])
             check.say("--- some active")
-            found = interval(link, daemon, both,
-                             lambda: act(client, near[::3] + far[5:], 2))
+            found = talk(near[::3] + far[5:], 2)
             if found:
                 check.equal("active", len(found[1]),
                             len(near[::3]) + FAR_COUNT - 5)

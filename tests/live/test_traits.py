@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""What does not move while it is looked at: TCP options, socket memory, accept
-queues, the host's own counts; to the last byte as ss(8) and /proc say."""
+"""TCP options, socket memory, accept queues and the host's own counts, which do
+not move while they are read: to the last byte as ss(8) and /proc say."""
 
 import contextlib
 import os
 import re
 import socket
+import time
 
 from live import check, details, expect, netns, ss
-from live.daemon import Collectd, at
+from live.daemon import Collectd
 from live.delay import FAR, Delay
 from live.observe import Observer, poll
 from live.traffic import Agents
+from live.wait import LIMIT
 
-OPTIONS, MEMORY, SHORT, LONG, EMPTY = range(9001, 9006)
+OPTIONS, MEMORY, SHORT, LONG, EMPTY, ORPHAN = range(9001, 9007)
 STATISTICS = ("min", "max", "avg", "sum", "p50", "p95")
 ACCEPT = ("accept_queue", "accept_limit", "accept_percent")
 FASTOPEN_CONNECT = 30 # linux/tcp.h
@@ -112,15 +114,17 @@ def open_with_options(link, client, server):
             "fastopen": 2}
 
 
-def options(observers, link, designed):
+def options_are_those_of_ss(observers, link, designed):
     check.say("--- TCP options")
     for observer, namespace in zip(observers, (link.client, link.server)):
-        there = of_port(namespace, OPTIONS)
-        _, values = observer.rows(observer.last(), 1, "options")[0]
+        there, values = observer.between(
+            lambda n=namespace: sorted(
+                (s["cookie"], sorted(s["options"])) for s in of_port(
+                    n, OPTIONS)), "options")
         for name, count in designed.items():
             check.equal("%s options-%s of %d, and ss" % (
                 namespace, name, len(there)), values.get("options-" + name),
-                sum(name in s["options"] for s in there))
+                sum(name in options for _, options in there))
             check.equal("... as it was made", values.get("options-" + name),
                         count)
 
@@ -140,19 +144,11 @@ def fill_memory(client, mute):
         client.send([number], 7 * 10 ** (i + 1))
 
 
-def memory(observer, namespace):
+def memory_is_that_of_ss(observer, namespace):
     """ss before and after a read that lies between them says the same."""
-    def still():
-        return sorted((s["cookie"], *(s[n] for n in details.MEMORY_NAMES))
-                      for s in of_port(namespace, MEMORY))
-    for _ in range(10):
-        before = still()
-        _, values = observer.rows(observer.last(), 1, "memory")[0]
-        if still() == before:
-            break
-    else:
-        check.true("%s: memory stands still" % namespace, False, before)
-        return
+    before, values = observer.between(
+        lambda: sorted((s["cookie"], *(s[n] for n in details.MEMORY_NAMES))
+                       for s in of_port(namespace, MEMORY)), "memory")
     columns = list(zip(*before))[1:]
     for name, column in zip(details.MEMORY_NAMES, columns):
         if name == "drops": # of what was there first, nothing counts
@@ -167,28 +163,24 @@ def memory(observer, namespace):
 
 # --- Accept queues -----------------------------------------------------------
 
-def accept_rows(observer):
-    """{member: values} of the total ("") and the members of `accept`."""
-    when, _ = observer.rows(observer.last(), 1, "accept")[0]
-    out = {}
-    for (group, _, instance), rows in observer.daemon.values().items():
-        name, _, member = group.partition("-")
-        if name == "accept":
-            for t, value in rows:
-                if t == when:
-                    out.setdefault(member, {})[instance] = value
-    return out
+def listeners_of(namespace):
+    return {s["local_port"]: (s["recv_queue"], s["send_queue"])
+            for s in ss.sockets(namespace) if s["state"] == "LISTEN"
+            and SHORT <= s["local_port"] <= EMPTY}
 
 
-def compare_accept(observer, namespace):
+def compare_accept(observer, namespace, made):
     """Each listener's queue in its port's series, with connections or
-    without."""
-    listeners = {s["local_port"]: (s["recv_queue"], s["send_queue"])
-                 for s in ss.sockets(namespace) if s["state"] == "LISTEN"
-                 and SHORT <= s["local_port"] <= EMPTY}
-    rows = accept_rows(observer)
-    for port, (queue, limit) in sorted(listeners.items()):
-        got = rows.get(str(port), {})
+    without. `made`: the connections that wait in each."""
+    ports = (SHORT, LONG, EMPTY)
+    listeners, total, *members = observer.between(
+        lambda: listeners_of(namespace), "accept",
+        *("accept-%d" % p for p in ports),
+        accept=lambda said, *_: [said[p][0] for p in ports] == made)
+    check.equal("connections that wait, as ss says",
+                [listeners[p][0] for p in ports], made)
+    for port, got in zip(ports, members):
+        queue, limit = listeners[port]
         check.equal("port %d accept_queue, and ss" % port,
                     got.get("accept_queue-max"), queue)
         check.equal("port %d accept_limit, and ss" % port,
@@ -199,18 +191,18 @@ def compare_accept(observer, namespace):
     for index, metric in enumerate(ACCEPT[:2]):
         every = [pair[index] for pair in listeners.values()]
         for s in ("sum", "max", "p50"):
-            check.equal("all %s-%s" % (metric, s), rows[""].get(
+            check.equal("all %s-%s" % (metric, s), total.get(
                 "%s-%s" % (metric, s)), ss.statistic(s, every))
 
 
-def accept(observer, link, client, server):
+def accept_queues_are_those_of_ss(observer, link, client, server):
     check.say("--- accept queues")
     server.listen(SHORT, backlog=4, accept=False)
     server.listen(LONG, backlog=8, accept=False)
     server.listen(EMPTY, backlog=16, accept=False)
     client.open(2, netns.SERVER4, SHORT)
     client.open(1, netns.SERVER4, LONG)
-    compare_accept(observer, link.server)
+    compare_accept(observer, link.server, [2, 1, 0])
     check.say("--- one of them full")
     # Linux lets one more in than listen() was told.
     client.open(3, netns.SERVER4, SHORT)
@@ -219,7 +211,7 @@ def accept(observer, link, client, server):
             s = waiting.enter_context(socket.socket())
             s.setblocking(False)
             s.connect_ex((netns.SERVER4, SHORT))
-        compare_accept(observer, link.server)
+        compare_accept(observer, link.server, [5, 1, 0])
 
 
 # --- The host ----------------------------------------------------------------
@@ -233,7 +225,7 @@ def sockstat(namespace):
 
 
 def limits(namespace):
-    """What /proc/sys shows there: only the first namespace has them all."""
+    """The limits in /proc/sys: only the first namespace has them all."""
     out = {}
     for name, file, column in (("host_orphans_limit", "tcp_max_orphans", 0),
                                ("host_time_wait_limit", "tcp_max_tw_buckets",
@@ -248,33 +240,55 @@ def limits(namespace):
     return out
 
 
-def orphan(link, client, server):
-    """A socket that its process has closed, with data that cannot leave; two
-    whose close was the first: TIME_WAIT."""
-    first = client.open(2, netns.SERVER4, OPTIONS)
-    poll(lambda: len(server.report()) == 19, "connection")
-    client.close(first)
-    last = client.open(1, netns.SERVER4, OPTIONS)
-    link.drop(["tcp dport %d" % OPTIONS])
+def orphan(link, client):
+    """A socket that its process has closed, with data that cannot leave."""
+    link.drop([])
+    last = client.open(1, netns.SERVER4, ORPHAN)
+    link.drop(["tcp dport %d" % ORPHAN])
     client.send(last, 1000)
     client.close(last)
 
 
-def host(observer, link):
+def time_wait(client, server):
+    """Two whose close was the first: TIME_WAIT."""
+    there = len(server.report())
+    first = client.open(2, netns.SERVER4, OPTIONS)
+    poll(lambda: len(server.report()) == there + 2, "connection")
+    client.close(first)
+
+
+def host_expected(counts):
+    return {"host_orphans": counts["orphan"], "host_time_wait": counts["tw"],
+            "host_tcp_mem": counts["mem"] * os.sysconf("SC_PAGESIZE")}
+
+
+def host_counts_are_those_of_proc(observer, link, client, server):
     """Orphans and memory are those of all namespaces together, so that they may
-    move: a read counts that lies between two equal looks."""
+    move: a read counts that lies between two equal looks. TIME_WAIT ends after
+    a minute, an orphan later: both are then made anew."""
     check.say("--- the host's own counts")
-    expected = {}
-    for _ in range(15):
-        before = sockstat(link.client)
-        when, _ = observer.rows(observer.last(), 1, "self")[0]
-        values = {k[2]: v for k, v in at(observer.daemon.values("self"),
-                                         when).items() if k[1] != "percent"}
-        expected = {"host_orphans": before["orphan"],
-                    "host_time_wait": before["tw"],
-                    "host_tcp_mem": before["mem"] * os.sysconf("SC_PAGESIZE")}
-        if sockstat(link.client) == before and all(
+    server.listen(ORPHAN)
+
+    def look():
+        if not any(s["state"] == "FIN-WAIT-1" for s in ss.sockets(
+                link.client)):
+            orphan(link, client)
+        if sockstat(link.client)["tw"] == 0:
+            time_wait(client, server)
+        poll(lambda: sockstat(link.client)["tw"] in (0, 2), "TIME_WAIT")
+        return sockstat(link.client)
+
+    end = time.monotonic() + LIMIT
+    while True:
+        before = look()
+        _, every = observer.daemon.read_after(time.time())
+        values = {k[2]: v for k, v in every.items()
+                  if k[0] == "self" and k[1] != "percent"}
+        expected = host_expected(before)
+        if before["tw"] == 2 and sockstat(link.client) == before and all(
                 values.get(k) == v for k, v in expected.items()):
+            break
+        if time.monotonic() > end:
             break
     for name, value in (*expected.items(), *limits(link.client).items()):
         check.equal(name, values.get(name), value)
@@ -299,13 +313,12 @@ def main():
         mute = both.more(link.server)
         designed = open_with_options(link, client, server)
         fill_memory(client, mute)
-        options(observers, link, designed)
+        options_are_those_of_ss(observers, link, designed)
         check.say("--- socket memory")
-        memory(observers[0], link.client)
-        memory(observers[1], link.server)
-        accept(observers[1], link, client, server)
-        orphan(link, client, server)
-        host(observers[0], link)
+        memory_is_that_of_ss(observers[0], link.client)
+        memory_is_that_of_ss(observers[1], link.server)
+        accept_queues_are_those_of_ss(observers[1], link, client, server)
+        host_counts_are_those_of_proc(observers[0], link, client, server)
         for daemon in (dc, ds):
             check.equal("exit code", daemon.end(), 0)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What the plugin reports of real traffic, with real loss, against what ss(8)
-and the applications themselves say: to the byte and to the segment.
+"""Compares the values of real traffic, with real loss, with what ss(8) and the
+applications themselves say: to the byte and to the segment.
 
 Two daemons watch the two ends of the same connections: IPv4, IPv6 and
 IPv4-mapped."""
@@ -9,11 +9,13 @@ import time
 
 from live import check, expect, netns, ss
 from live.daemon import Collectd, at
+from live.interval import interval
 from live.traffic import Agents
 
 SINK, ECHO, SINGLE, LATE = 9000, 9001, 9010, 9020
 MAPPED = "::ffff:" + netns.SERVER4
 INTERVAL = 2.0
+SEGMENTS = ("everything", "packets", "segs_out")
 
 net4 = expect.inside("10.99.0.0/24")
 net6 = expect.inside("fd99::/64")
@@ -93,10 +95,10 @@ class Side:
             key = ("everything", "total_bytes", metric)
             return values[key] - self.values[key]
         written, read = (b - a for a, b in zip(self.totals, totals))
-        again = grown("bytes_retrans")
+        retrans = grown("bytes_retrans")
         check.equal("%s bytes_sent less bytes_retrans (%d) and what the "
-                    "applications wrote" % (self.namespace, again),
-                    grown("bytes_sent") - again, written)
+                    "applications wrote" % (self.namespace, retrans),
+                    grown("bytes_sent") - retrans, written)
         check.equal("%s bytes_received and what the applications read" %
                     self.namespace, grown("bytes_received"), read)
 
@@ -121,43 +123,14 @@ def step(sides, both, what, act):
         side.compare(settled[side.namespace], seen)
 
 
-def next_read(side):
-    count = len(side.daemon.reads())
-    side.daemon.wait(lambda r: len(r) > count, "read")
-    return side.daemon.reads()[-1]
-
-
-def burst(side, both, others, act):
-    """Values over active sockets alone: a burst that begins and ends between
-    two reads, after one of `others` before these reads. Where the machine was
-    too slow for that, once more."""
-    for _ in range(8):
-        next_read(side)
-        others()
-        previous = next_read(side)
-        time.sleep(0.3)
-        act()
-        settled, seen = both.settle()
-        sockets = settled[side.namespace]
-        if any(t > previous for t in side.daemon.reads()):
-            continue
-        when, values = side.daemon.read_after(seen - 0.2)
-        after = ss.connections(ss.sockets(side.namespace))
-        heard = [seen - s["lastack"] / 1000 - previous for s in sockets]
-        first = min(t for t in side.daemon.reads() if t > previous)
-        if (when != first or when < seen or any(abs(h) < 0.2 for h in heard)
-                or ss.still(after) != ss.still(sockets)):
-            continue
-        return sockets, {s["cookie"] for s, h in zip(sockets, heard)
-                         if h > 0}, values
-    check.true("a burst between two reads", False, "8 tries")
-    return None, None, None
-
-
-def compare_active(side, both, others, act):
-    sockets, active, values = burst(side, both, others, act)
-    if sockets is None:
+def values_of_active_sockets_are_those_of_ss(side, both, others, act):
+    """Values over active sockets alone: `act` in an interval of its own, after
+    one with `others`."""
+    found = interval(side.daemon, side.namespace, lambda: (
+        act(), both.settle()), SEGMENTS, lambda: (others(), both.settle()))
+    if found is None:
         return
+    sockets, active, values = found
     check.true("some active, some not", 0 < len(active) < len(sockets),
                "%d of %d" % (len(active), len(sockets)))
     for name, (_, match) in side.groups.items():
@@ -167,9 +140,9 @@ def compare_active(side, both, others, act):
         expect.check_distribution(name, values, expect.ACTIVE_ONLY, mine)
 
 
-def check_percentages(side):
+def percentages_follow_from_counters(side):
     """In every read: the percentages follow from the counters beside them."""
-    values = side.daemon.values()
+    values = side.daemon.whole_values()
     for name in side.groups:
         def rows(kind, metric, group=name):
             return dict(values.get((group, kind, metric), ()))
@@ -178,7 +151,7 @@ def check_percentages(side):
         percent = rows("percent", "retrans_percent")
         shares = [rows("percent", "limited-" + w) for w in (
             "network", "receiver", "sender", "idle")]
-        times = sorted(retrans)[:-1]
+        times = sorted(retrans)
         wrong, seen, sums = [], 0, []
         for a, b in zip(times, times[1:]):
             whole = sent[b] - sent[a]
@@ -199,10 +172,10 @@ def check_percentages(side):
                    [x for x in sums if abs(x - 100) >= 1e-5] or "")
 
 
-def check_limited(side, before_reads):
+def limited_shares_are_those_of_the_times(side, before_reads):
     """A connection whose receiver did not read: the shares have the proportions
     of the times that ss prints, which are cut to milliseconds."""
-    values = side.daemon.values()
+    values = side.daemon.whole_values()
 
     def row(kind, metric):
         return dict(values[("single", kind, metric)])
@@ -210,7 +183,7 @@ def check_limited(side, before_reads):
                                                        "rwnd_limited"))
     share = {w: row("percent", "limited-" + w)
              for w in ("network", "receiver", "sender")}
-    times = [t for t in sorted(busy)[:-1] if t >= before_reads]
+    times = [t for t in sorted(busy) if t >= before_reads]
     best = max(zip(times, times[1:]), key=lambda p: rwnd[p[1]] - rwnd[p[0]])
     a, b = best
     ratio = (rwnd[b] - rwnd[a]) / (busy[b] - busy[a])
@@ -284,7 +257,7 @@ def main():
 
             check.say("--- only some are active")
             for side in sides:
-                compare_active(side, both, lambda: (
+                values_of_active_sockets_are_those_of_ss(side, both, lambda: (
                     client.pingpong(echo[::2], 9, 300),
                     client.send(sink[5:], 2000)), lambda: (
                     client.pingpong(echo[1::2], 12, 300),
@@ -296,23 +269,21 @@ def main():
             def stop_reading():
                 server.pause(True)
                 client.send(single, 16 << 20)
-                count = len(dc.reads())
-                dc.wait(lambda r: len(r) >= count + 2, "read")
+                dc.begun_after(time.time(), 2)
                 server.pause(False)
             act("a receiver that does not read", stop_reading)
-            check_limited(sides[0], began)
+            limited_shares_are_those_of_the_times(sides[0], began)
 
             def leave():
                 client.close(sink[:4])
                 client.close(echo[:1], reset=True)
-                count = len(dc.reads())
-                for d in (dc, ds):
-                    d.wait(lambda r: len(r) >= count + 3, "read")
             check.say("--- five connections go")
             leave()
             settled, seen = both.settle()
             for side in sides:
-                _, values = side.daemon.read_after(seen)
+                # A connection is gone after two reads without it.
+                when = side.daemon.begun_after(seen, 3)[-1]
+                values = at(side.daemon.values(), when)
                 check.equal("%s closed" % side.namespace, values[
                     ("everything", "total_connections", "closed")], 5)
                 check.equal("%s connections" % side.namespace, values[
@@ -321,7 +292,7 @@ def main():
 
             check.say("--- over all reads")
             for side in sides:
-                check_percentages(side)
+                percentages_follow_from_counters(side)
                 errors = at(side.daemon.values("self"),
                             side.daemon.reads()[-2]).get(
                     ("self", "total_events", "dump_errors"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What holds a connection back, each made on real sockets: a receiver that does
-not read, a slow application, small buffers on a long path, loss, a path that
-swallows everything, a queue. Two daemons read the two ends; ss(8), the drop
-rules' counters and probes are the witnesses."""
+"""Each cause that holds a connection back, made on real sockets: a receiver
+that does not read, a slow application, small buffers on a long path, loss, a
+path that swallows everything, a queue. Two daemons read the two ends; ss(8),
+the drop rules' counters and probes are the witnesses."""
 
 import contextlib
 import socket
@@ -11,8 +11,9 @@ import time
 from live import check, details, expect, netns
 from live.daemon import Collectd
 from live.delay import FAR, Delay
-from live.observe import Observer, poll
+from live.observe import Observer, poll, text
 from live.traffic import Agents
+from live.wait import LIMIT
 
 UNREAD, SLOW, RCVBUF, SNDBUF, UNPACED = range(9001, 9006)
 LOSSY, HOLE, SPURIOUS, QUEUE = range(9006, 9010)
@@ -45,6 +46,18 @@ Metric "delivery_rate" "max"
 LIMITED = tuple("limited-" + w for w in ("network", "receiver", "sender",
                                          "idle"))
 ENDLESS = 1 << 40
+STEADY = 4 # reads
+
+
+def tcp_info_size():
+    """Bytes of struct tcp_info on this kernel."""
+    with socket.socket() as s:
+        return len(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1024))
+
+
+# Up to tcpi_total_rto_time (Linux 6.7).
+RTO = ("total_rto", "rto_recoveries", "rto_time") \
+    if tcp_info_size() >= 248 else ()
 
 
 def block(end):
@@ -82,17 +95,20 @@ class Scene:
     def stop(self, port):
         self.client.close(self.numbers[port], reset=True)
 
-    def drip(self, port, size, reads):
-        """Little by little, over so many reads; the time before."""
+    def drip(self, what, group, condition):
+        """Sends little by little until a read that has seen some of that
+        fulfils the condition; its values."""
         began = self.at_client.last()
-        while sum(t > began for t in self.dc.reads()) < reads:
-            for _ in range(10):
-                self.send(port, size)
-                time.sleep(0.05)
-        return began
+
+        def drop():
+            self.send(NAMES[group], 2000)
+            reads = [v for _, v in self.at_client.since(began, group)]
+            return [b for a, b in zip(reads, reads[1:]) if
+                    b["data_segs_out"] > a["data_segs_out"] and condition(b)]
+        return poll(drop, what)[0]
 
 
-def unread(scene, mute):
+def receiver_that_does_not_read_limits_its_sender(scene, mute):
     """The receiver's window closes; its data wait."""
     check.say("--- a receiver that does not read")
     scene.send(UNREAD, 64 << 20)
@@ -101,22 +117,19 @@ def unread(scene, mute):
         lambda v: v.get("limited-receiver", 0) > 90 and v["zero_window"] == 1
         and v["unsent"] == 1, ("zero_window", "unsent", "notsent-max",
                                *LIMITED))
-    found = scene.at_server.until(
-        "the receiver has unread data", "unread",
-        lambda v: v["unread"] == 1 and v["recv_queue-max"] > 0 and
-        v["rmem-max"] > v["rcvbuf-max"] / 2,
-        ("unread", "recv_queue-max", "rmem-max", "rcvbuf-max"))
-    there = look(scene.link.server, UNREAD)
+    keys = ("recv_queue", "rmem", "rcvbuf")
+    said, found = scene.at_server.between(
+        lambda: [look(scene.link.server, UNREAD)[k] for k in keys], "unread",
+        accept=lambda said, v: v["unread"] == 1 and said[0] > 0 and
+        said[1] > said[2] / 2)
+    check.equal("the receiver has unread data", found["unread"], 1)
     here = look(scene.link.client, UNREAD)
     check.equal("ss: the sender's timer", here["timer"], "persist")
-    if found:
-        for metric, key in (("recv_queue-max", "recv_queue"),
-                            ("rmem-max", "rmem"), ("rcvbuf-max", "rcvbuf")):
-            check.equal("%s, and ss" % metric, found[1][metric], there[key])
-        check.true("rmem is within the buffer that is full",
-                   found[1]["rmem-max"] > 0.5 * found[1]["rcvbuf-max"],
-                   "%.0f of %.0f" % (found[1]["rmem-max"],
-                                     found[1]["rcvbuf-max"]))
+    for key, value in zip(keys, said):
+        check.equal("%s-max, and ss" % key, found[key + "-max"], value)
+    check.true("rmem is within the buffer that is full",
+               found["rmem-max"] > 0.5 * found["rcvbuf-max"],
+               "%.0f of %.0f" % (found["rmem-max"], found["rcvbuf-max"]))
     mute.pause(False)
     scene.at_server.until("it reads again", "unread",
                           lambda v: v["unread"] == 0 and
@@ -127,19 +140,19 @@ def unread(scene, mute):
                           v["limited-idle"] > 90, ("zero_window", *LIMITED))
 
 
-def slow(scene):
+def slow_sender_is_app_limited(scene):
     check.say("--- a slow sender")
-    began = scene.drip(SLOW, 2000, 4)
-    scene.at_client.until(
-        "most of the time idle, and its rate is its own", "slow",
+    found = scene.drip(
+        "read of an idle sender", "slow",
         lambda v: v["app_limited"] == 1 and v.get("limited-idle", 0) > 80 and
         v["limited-receiver"] == v["limited-sender"] == 0 and
-        "delivery_rate-max" not in v,
-        ("app_limited", *LIMITED, "delivery_rate-max"), began, 4)
+        "delivery_rate-max" not in v)
+    check.true("most of the time idle, and its rate is its own", True,
+               text(found, ("app_limited", *LIMITED, "delivery_rate-max")))
     check.true("ss: app_limited", look(scene.link.client, SLOW)["app_limited"])
 
 
-def buffers(scene, before):
+def small_buffers_limit_their_ends(scene, before):
     """Transfers that never end, with a small buffer at one end each. `before`:
     what ss said of them at first."""
     check.say("--- small buffers, %d ms away" % (DELAY * 2000))
@@ -168,12 +181,12 @@ def buffers(scene, before):
         scene.stop(port)
 
 
-def lossy(scene, began):
+def lost_segments_are_retransmitted(scene, began):
     """3 % of the segments lost at the receiver, since `began`."""
     check.say("--- 3 % of the segments lost")
     observer, shown = scene.at_client, "ca_state-recovery"
     poll(lambda: sum(v.get(shown, 0) for _, v in observer.since(
-        began, "lossy")) >= 2 and scene.link.dropped() > 30, "recovery", 40)
+        began, "lossy")) >= 2 and scene.link.dropped() > 30, "recovery")
     scene.stop(LOSSY)
     dropped = scene.link.dropped()
     end = observer.last()
@@ -187,12 +200,16 @@ def lossy(scene, began):
         sum(v["ca_state-" + s] for s in states) == v["connections"]
         for v in reads))
     grown = {m: reads[-1][m] - reads[0][m] for m in (
-        "retrans", "data_segs_out", "dsack_dups", "reord_seen", "total_rto")}
-    # What was lost last may not have been sent again at the end; a probe for
-    # the tail may have been sent for nothing.
-    check.equal("retransmitted, and dropped by the rule", grown["retrans"],
-                dropped, 5 + 0.2 * dropped)
-    percent = 100 * grown["retrans"] / grown["data_segs_out"]
+        "retrans", "data_segs_out", "dsack_dups", "reord_seen", *RTO)}
+    # On a busy machine an ACK may be late, and what it is for is retransmitted:
+    # the receiver tells of that. What was lost last may not have been
+    # retransmitted at the end; a probe for the tail may have been sent for
+    # nothing.
+    needed = grown["retrans"] - grown["dsack_dups"]
+    check.equal("retransmitted but for the %d duplicates, and dropped by the "
+                "rule" % grown["dsack_dups"], needed, dropped,
+                5 + 0.2 * dropped)
+    percent = 100 * needed / grown["data_segs_out"]
     check.equal("retransmitted, %", percent, 3, 2)
     check.say("     %s; reordering %s; per read %s" % (
         expect.compact(grown), reads[-3].get("reordering-max"),
@@ -200,7 +217,7 @@ def lossy(scene, began):
                  if "retrans_percent" in v)))
 
 
-def holes(scene):
+def path_that_swallows_all_stalls(scene):
     """Nothing arrives for some seconds: of the one the data, of the other the
     ACKs, so that each of its retransmissions is one too many."""
     check.say("--- a path that swallows everything")
@@ -212,8 +229,8 @@ def holes(scene):
     start = time.monotonic()
     scene.at_client.until(
         "stalled", "hole", lambda v: v["stalled"] == 1 and
-        v["ca_state-loss"] == 1 and v["total_rto"] >= 3,
-        ("stalled", "ca_state-loss", "total_rto", "rto_time", *LIMITED))
+        v["ca_state-loss"] == 1 and (not RTO or v["total_rto"] >= 3),
+        ("stalled", "ca_state-loss", *RTO, *LIMITED))
     seen = look(link.client, HOLE)
     check.say("     ss: backoff %s, lost %s, timer %s" % (
         seen.get("backoff"), seen["lost"], seen["timer"]))
@@ -222,40 +239,41 @@ def holes(scene):
     link.drop([], link.client)
     found = scene.at_client.until(
         "goes on", "hole", lambda v: v["stalled"] == 0 and
-        v["ca_state-loss"] == 0 and v["rto_recoveries"] >= 1,
-        ("stalled", "ca_state-open", "total_rto", "rto_recoveries",
-         "rto_time"))
+        v["ca_state-loss"] == 0 and (not RTO or v["rto_recoveries"] >= 1),
+        ("stalled", "ca_state-open", *RTO))
     most = 1000 * (time.monotonic() - start)
-    if found:
+    if not RTO:
+        check.say("     skipped: no total_rto before Linux 6.7")
+    elif found:
         check.true("rto_time is within the time it took",
                    1000 < found[1]["rto_time"] < most,
                    "%.0f ms of %.0f ms" % (found[1]["rto_time"], most))
         check.true("not more timeouts than packets swallowed",
                    3 <= found[1]["total_rto"] <= swallowed,
                    "%d, %d packets" % (found[1]["total_rto"], swallowed))
-    spurious(scene, began)
+    needless_retransmissions_are_told(scene, began)
 
 
-def spurious(scene, began):
+def needless_retransmissions_are_told(scene, began):
     scene.at_client.until(
         "retransmissions that were not needed", "spurious",
         lambda v: v["dsack_dups"] > 0, ("retrans", "dsack_dups",
-                                        "spurious_percent"), began, 30)
+                                        "spurious_percent"), began)
+    here, at_sender = scene.at_client.between(
+        lambda: look(scene.link.client, SPURIOUS)["dsack_dups"], "spurious")
+    there, values = scene.at_server.between(
+        lambda: look(scene.link.server, SPURIOUS)["drops"], "spurious")
     reads = [v for _, v in scene.at_client.since(began, "spurious")]
     seen = [v["spurious_percent"] for v in reads if "spurious_percent" in v]
     check.true("spurious_percent is within 0 and 100", seen and all(
         0 <= p <= 100 for p in seen), seen)
-    there = look(scene.link.server, SPURIOUS)
-    here = look(scene.link.client, SPURIOUS)
-    _, values = scene.at_server.rows(scene.at_server.last(), 1, "spurious")[0]
-    check.true("the receiver dropped them", there["drops"] > 0, there["drops"])
-    check.equal("drops, and ss", values["drops"], there["drops"])
-    check.equal("dsack_dups, and ss", reads[-1]["dsack_dups"],
-                here["dsack_dups"])
+    check.true("the receiver dropped them", there > 0, there)
+    check.equal("drops, and ss", values["drops"], there)
+    check.equal("dsack_dups, and ss", at_sender["dsack_dups"], here)
 
 
 class Probe:
-    """UDP there and back, through the queue that everything else waits in."""
+    """UDP through the queue that everything else waits in."""
 
     def __init__(self, link):
         with netns.inside(link.server):
@@ -274,17 +292,17 @@ class Probe:
         self.there.close()
 
     def delay(self):
-        """Seconds, or None where the queue was full."""
-        began = time.monotonic()
-        self.here.send(b"%f" % began)
+        """(when it was sent, seconds), or None if the queue was full."""
+        sent, began = time.time(), time.monotonic_ns()
+        self.here.send(b"%d" % began)
         with contextlib.suppress(TimeoutError):
-            while float(self.there.recv(64)) != float(b"%f" % began):
+            while int(self.there.recv(64)) != began:
                 pass
-            return time.monotonic() - began
+            return sent, (time.monotonic_ns() - began) / 1e9
         return None
 
 
-def queue(scene, probe):
+def queue_delay_is_what_probes_wait(scene, probe):
     check.say("--- a queue: tbf of %g Mbit/s, %g ms" % (RATE * 8e-6,
                                                         LATENCY * 1000))
     numbers = scene.numbers[QUEUE]
@@ -296,27 +314,40 @@ def queue(scene, probe):
               "root", "tbf", "rate", "%dbit" % (RATE * 8), "burst",
               "%d" % BURST, "latency", "%dms" % (LATENCY * 1000))
     # The other way round nothing comes back but ACKs: the echo is not read.
-    scene.send(QUEUE, 40 << 20)
+    scene.send(QUEUE, ENDLESS)
     began = scene.at_client.last()
-    probes = []
-    while sum(t > began for t in scene.dc.reads()) < 8:
+    probes, found, count, end = [], [], 0, time.monotonic() + LIMIT
+    while len(found) < STEADY and time.monotonic() < end:
         for _ in range(10):
-            probes.append((time.time(), probe.delay()))
+            probes.append(probe.delay())
             time.sleep(0.01)
+        if len(scene.dc.reads()) > count:
+            count = len(scene.dc.reads())
+            found = reads_beside_steady_probes(
+                scene.at_client.since(began, "queue"), probes)
     scene.stop(QUEUE)
     netns.run("tc", "-n", scene.link.client, "qdisc", "del", "dev", "veth",
               "root")
-    compare_queue(scene.at_client.since(began, "queue"), probes, empty)
+    compare_with_probes(found, empty)
 
 
-def compare_queue(reads, probes, empty):
-    """Reads that lie within the probes, the first two apart: the window has to
-    grow first."""
-    ours, theirs = [], []
+def reads_beside_steady_probes(reads, probes):
+    """[(values, delays)] of the reads beside which probes waited equally long,
+    give or take; the first two reads apart: the window has to grow first. If a
+    busy machine lets packets and programs wait, it does so by fits and
+    starts."""
+    out = []
     for when, values in reads[2:]:
-        near = [d for t, d in probes if d is not None and abs(when - t) < 0.12]
-        if "queue_delay-p50" not in values or not near:
-            continue
+        near = [d for t, d in filter(None, probes) if abs(when - t) < 0.12]
+        if ("queue_delay-p50" in values and len(near) >= 4 and
+                max(near) < 2 * min(near)):
+            out.append((values, near))
+    return out
+
+
+def compare_with_probes(found, empty):
+    ours, theirs = [], []
+    for values, near in found:
         ours.append(values["queue_delay-p50"])
         theirs.append(sum(near) / len(near))
         check.say("     queue_delay p50 %.1f ms, rtt %.1f, min_rtt %.3f; "
@@ -324,7 +355,7 @@ def compare_queue(reads, probes, empty):
                       ours[-1] * 1e3, values["rtt-p50"] * 1e3,
                       values["min_rtt-p50"] * 1e3, len(near),
                       min(near) * 1e3, max(near) * 1e3, theirs[-1] * 1e3))
-    if not check.true("reads with a queue", len(ours) >= 3, len(ours)):
+    if not check.true("reads with a queue", len(ours) >= STEADY, len(ours)):
         return
     mean = sum(theirs) / len(theirs)
     check.equal("mean queue_delay and what a probe waited, ms",
@@ -370,13 +401,13 @@ def main():
         for port in (RCVBUF, SNDBUF, UNPACED, LOSSY):
             before[port] = look(link.client, port)
             scene.send(port, ENDLESS)
-        unread(scene, mute)
-        slow(scene)
-        buffers(scene, before)
-        lossy(scene, began)
-        holes(scene)
+        receiver_that_does_not_read_limits_its_sender(scene, mute)
+        slow_sender_is_app_limited(scene)
+        small_buffers_limit_their_ends(scene, before)
+        lost_segments_are_retransmitted(scene, began)
+        path_that_swallows_all_stalls(scene)
         with Probe(link) as probe:
-            queue(scene, probe)
+            queue_delay_is_what_probes_wait(scene, probe)
         for daemon in (dc, ds):
             check.equal("exit code", daemon.end(), 0)
 

@@ -3,6 +3,7 @@
 is long. Worst and outliers name it within three intervals, and only it, though
 no more than ten peers have series of their own."""
 
+import collections
 import json
 import os
 import re
@@ -10,17 +11,19 @@ import shutil
 import tempfile
 import time
 
-from live import check, netns
+from live import check, interval, netns, ss
 from live.daemon import Collectd, own_modules
 from live.delay import DEVICE, Delay
-from live.observe import Observer, poll
 from live.traffic import Agents
+from live.wait import LIMIT, poll
 
 PORT, PEERS = 9001, 200
 LOSSY, LONG = 77, 133
 NETWORK = "10.99.1."
 SIZE = 90000 # to each peer, an interval: 60 segments and more
 DELAY = 0.03
+INTERVAL = 3.0 # room for stopping the daemon before its next read
+SEGMENTS = ("peers", "packets", "segs_out")
 
 BLOCK = """\
 <Plugin tcpinfo>
@@ -31,7 +34,7 @@ BLOCK = """\
     Worst 2
     WorstRetrans 6 60
     WorstRtt 0.01 10
-    Metric "connections" "outliers" "retrans_percent" "retrans"
+    Metric "connections" "outliers" "retrans_percent" "retrans" "segs_out"
     Metric "rtt" "p50" "p95" "max"
   </Group>
 </Plugin>
@@ -78,8 +81,11 @@ class Place:
     def notifications(self):
         """[(headers, message)] in order."""
         out = []
+        if not os.path.exists(self.file):
+            return out
         with open(self.file, encoding="utf-8") as f:
-            for text in f.read().split("\n\n\n"):
+            # The last one may be half written.
+            for text in f.read().split("\n\n\n")[:-1]:
                 head, _, message = text.strip().partition("\n\n")
                 if head:
                     out.append((dict(line.split(": ", 1)
@@ -102,79 +108,164 @@ def named(log):
     return out
 
 
-class Traffic:
-    """The same to every peer, a piece ten times an interval."""
+# The traffic to all peers in one stop of the daemon: the Stop, and the
+# connections before it as ss lists them.
+Round = collections.namedtuple("Round", "stop before")
 
-    def __init__(self, client, observer):
-        self.client, self.observer = client, observer
+
+class Traffic:
+    """The same to every peer, in rounds: a piece to all after the other, while
+    the daemon is stopped. However busy the machine is, the reads are full ones
+    and show what ss says meanwhile."""
+
+    def __init__(self, link, both, client, daemon):
+        self.link, self.both, self.client = link, both, client
+        self.daemon = daemon
         self.numbers = []
+        self.last = None # the Stop
+        self.sockets = []
 
     def open(self):
         for i in range(PEERS):
             self.numbers += self.client.open(1, peer(i + 1), PORT)
+        self.both.settle()
+        self.sockets = ss.connections(ss.sockets(self.link.client))
 
-    def reads(self, count):
-        """Sends for so many whole intervals more; the time of the read before
-        the first of them."""
-        began = self.observer.last()
-        daemon = self.observer.daemon
-        while sum(t > began for t in daemon.reads()) <= count:
-            for _ in range(5):
-                self.client.send(self.numbers, SIZE // 10)
-                poll_written(self.client)
-        return began
+    def pieces(self):
+        for _ in range(10):
+            self.client.send(self.numbers, SIZE // 10)
+            poll(lambda: not any(
+                r["pending"] for r in self.client.report().values()),
+                "room for data")
+        self.both.settle()
+
+    def round(self):
+        before = self.sockets
+        self.last = interval.stop(self.daemon, self.link.client, self.pieces,
+                                  self.last and self.last.reads)
+        self.sockets = self.last.sockets
+        return Round(self.last, before)
 
 
-def poll_written(client):
-    """Waits a tenth of an interval; longer while data wait for being sent."""
-    time.sleep(0.1)
-    poll(lambda: sum(r["pending"] for r in client.report().values()) < SIZE,
-         "room for data")
+def median(values):
+    values = sorted(values)
+    return (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
 
 
-def phase(traffic, what, count, wanted):
-    """Values of `count` reads in which outliers has to be `wanted` from the
-    third one on."""
+def far(of, least, part):
+    """The peers whose value is far above the others', as outlier.h has it."""
+    middle = median(of.values())
+    spread = 6 * 1.4826 * median(abs(v - middle) for v in of.values())
+    limit = middle + max(spread, least, part * middle)
+    return {p for p, v in of.items() if v > limit}
+
+
+class Judge:
+    """Judges a Round by ss: each peer's retransmissions in per cent, those
+    that count for the worst, round-trip times in seconds, and who is an
+    outlier."""
+
+    def __init__(self, made):
+        old = {s["cookie"]: s for s in made.before}
+        self.percent, self.worst, self.rtt = {}, {}, {}
+        some = set()
+        for s in made.stop.sockets:
+            segments, retrans = (s[k] - old[s["cookie"]][k] for k in (
+                "data_segs_out", "retrans"))
+            name = s["remote"]
+            if segments < 50: # cannot be: SIZE is more
+                raise RuntimeError("%d segments to %s" % (segments, name))
+            self.percent[name] = min(100, 100 * retrans / segments)
+            self.worst[name] = self.percent[name] if retrans >= 3 else 0
+            self.rtt[name] = s["rtt"] / 1000
+            if retrans >= 3:
+                some.add(name)
+        self.outliers = far(self.percent, 1, 0) & some | far(
+            self.rtt, 0.002, 0.5)
+
+
+def judged(daemon, made):
+    """[(time of the read, its values, Judge)] of the rounds that a read shows
+    from their begin to their end."""
+    out = []
+    for one in made:
+        found = interval.ending(daemon, one.stop, SEGMENTS)
+        if found:
+            when, values, _ = found
+            out.append((when, values, Judge(one)))
+    return out
+
+
+def phase(traffic, what, wanted, done=lambda: True):
+    """Rounds until three reads show just the `wanted` outliers, and done().
+    Each read has as many outliers as ss says there were."""
     check.say("--- " + what)
-    began = traffic.reads(count)
-    rows = traffic.observer.rows(began, count, "peers")
-    seen = [v.get("outliers") for _, v in rows]
-    check.true("outliers is %d from the third read on" % wanted,
-               seen[2:] == [wanted] * len(seen[2:]), seen)
+    made, end, rows = [], time.monotonic() + LIMIT, []
+    while time.monotonic() < end:
+        made += [traffic.round() for _ in range(3)]
+        # The daemon goes on: nothing moves until the next round.
+        rows += judged(traffic.daemon, made[-3:])
+        if sum(j.outliers == wanted for _, _, j in rows) >= 3 and done():
+            break
+    check.true("%d rounds; in three of them, so says ss, just %s stood out" % (
+        len(made), sorted(wanted) or "nobody"), sum(
+            j.outliers == wanted for _, _, j in rows) >= 3,
+               [sorted(j.outliers) for _, _, j in rows])
+    got = [v.get(("peers", "count", "outliers")) for _, v, _ in rows]
+    check.equal("outliers, and ss", got, [len(j.outliers) for _, _, j in rows])
     return rows
 
 
 def worst_of(log, rows, instance, kind):
     """[(member, value)] in these reads."""
-    times = {round(t, 3): None for t, _ in rows}
-    found = {t: (m, v) for t, m, v in log.get((instance, kind), ())
-             if t in times}
-    return [found.get(t) for t in sorted(times)]
+    found = {t: (m, v) for t, m, v in log.get((instance, kind), ())}
+    return [found.get(round(t, 3)) for t, _, _ in rows]
 
 
-def compare_worst(log, rows, kind, number, what):
-    first = worst_of(log, rows, "peers-worst1", kind)
-    second = worst_of(log, rows, "peers-worst2", kind)
-    check.true("%s: worst1 is %s from the third read on" % (what,
-                                                            peer(number)),
-               all(w and w[0] == peer(number) for w in first[2:]), first)
-    check.true("%s: and worst2 is not" % what, all(
-        w is None or w[0] != peer(number) for w in second[2:]), second)
+def worst_two_are_those_of_ss(log, rows, kind, values, what):
+    """The first two, by their names and values. `values`: of a Judge. Nobody
+    is named for a value of 0."""
+    got = [worst_of(log, rows, "peers-worst%d" % i, kind) for i in (1, 2)]
+    wrong = []
+    for first, second, (_, _, judge) in zip(*got, rows):
+        of = values(judge)
+        two = sorted(of.values())[:-3:-1]
+        for pair, value in zip((first, second), two):
+            if (pair is None or abs(pair[1] - value) > 1e-5 or
+                    abs(of.get(pair[0], 0) - value) > 1e-5):
+                wrong.append((pair, value))
+        if first and second and first[0] == second[0] != "":
+            wrong.append((first, second))
+    check.true("%s: worst1 and worst2 by %s, and ss, in %d reads" % (
+        what, kind, len(rows)), not wrong, wrong[:3] or got[0][:3])
 
 
-def told(place, kind, number, what):
-    """All notifications of this kind."""
+def bad_peer_is_told_once(place, kind, number, what):
+    """All notifications of this kind that something is bad. The one names the
+    peer; if there is another one, ss said so of another peer, too, and rightly
+    on a busy machine."""
     mine = [(h, m) for h, m in place.notifications()
-            if h["TypeInstance"] == kind]
+            if h["TypeInstance"] == kind and h["Severity"] != "OKAY"
+            and h.get("tcpinfo:member") == peer(number)]
     check.equal("%s: notifications" % what, len(mine), 1)
     for headers, message in mine:
         check.say("     %s; %s" % (headers, message))
-        check.equal("names", headers.get("tcpinfo:member"), peer(number))
         check.equal("severity", headers["Severity"], "WARNING")
         check.true("its text names it", peer(number) in message)
 
 
-def no_more_series(daemon):
+def nobody_else_is_told(place, rows):
+    """Nobody is named whom ss does not find bad."""
+    bad = {"retrans_percent": set(), "rtt-p95": set()}
+    for _, _, judge in rows:
+        bad["retrans_percent"] |= {p for p, v in judge.worst.items() if v >= 6}
+        bad["rtt-p95"] |= {p for p, v in judge.rtt.items() if v >= 0.01}
+    wrong = [h for h, _ in place.notifications() if h["Severity"] != "OKAY"
+             and h.get("tcpinfo:member") not in bad[h["TypeInstance"]]]
+    check.true("nobody is named but who was bad", not wrong, wrong)
+
+
+def series_are_bounded(daemon):
     members = {key[0] for key in daemon.values() if key[0].startswith(
         "peers-")}
     check.true("series: of ten members, other, and the worst two",
@@ -184,40 +275,47 @@ def no_more_series(daemon):
 
 
 def run(link, traffic, daemon, place):
+    def named_in_time(kind, number):
+        """A notification waits for a minute after another one."""
+        return lambda: any(
+            h["TypeInstance"] == kind and h.get("tcpinfo:member") == peer(
+                number) for h, _ in place.notifications())
     traffic.open()
-    rows = {"before": phase(traffic, "%d peers, all well" % PEERS, 4, 0)}
+    rows = {"before": phase(traffic, "%d peers, all well" % PEERS, set())}
     link.drop(["ip daddr %s numgen inc mod 7 0" % peer(LOSSY)])
-    rows["loss"] = phase(traffic, "loss to %s" % peer(LOSSY), 5, 1)
+    rows["loss"] = phase(traffic, "loss to %s" % peer(LOSSY), {peer(LOSSY)},
+                         named_in_time("retrans_percent", LOSSY))
     link.drop([])
-    rows["between"] = phase(traffic, "no loss any more", 4, 0)
+    rows["between"] = phase(traffic, "no loss any more", set())
     netns.run("ip", "-n", link.client, "route", "add", peer(LONG) + "/32",
               "dev", DEVICE, "src", netns.CLIENT4)
-    rows["long"] = phase(traffic, "a long path to %s" % peer(LONG), 5, 1)
+    rows["long"] = phase(traffic, "a long path to %s" % peer(LONG),
+                         {peer(LONG)}, named_in_time("rtt-p95", LONG))
     netns.run("ip", "-n", link.client, "route", "del", peer(LONG) + "/32")
-    rows["after"] = phase(traffic, "as before", 5, 0)
+    rows["after"] = phase(traffic, "as before", set())
 
     check.say("--- who it was")
     check.equal("exit code", daemon.end(), 0)
     log = named(daemon.log())
-    compare_worst(log, rows["loss"], "retrans_percent", LOSSY, "loss")
-    compare_worst(log, rows["long"], "rtt-p95", LONG, "long path")
-    for name in ("before", "after"):
-        values = worst_of(log, rows[name][3:], "peers-worst1",
-                          "retrans_percent")
-        check.say("     %s: worst1 retrans_percent %s" % (name, values))
-    told(place, "retrans_percent", LOSSY, "loss")
-    told(place, "rtt-p95", LONG, "long path")
-    no_more_series(daemon)
+    for name, some in rows.items():
+        worst_two_are_those_of_ss(log, some, "retrans_percent",
+                                  lambda j: j.worst, name)
+        worst_two_are_those_of_ss(log, some, "rtt-p95", lambda j: j.rtt,
+                                  name)
+    bad_peer_is_told_once(place, "retrans_percent", LOSSY, "loss")
+    bad_peer_is_told_once(place, "rtt-p95", LONG, "long path")
+    nobody_else_is_told(place, [r for some in rows.values() for r in some])
+    series_are_bounded(daemon)
 
 
 def main():
-    check.need("ip", "nft", "ethtool", "collectd", "setpriv")
+    check.need("ip", "ss", "nft", "ethtool", "collectd", "setpriv")
     modules = own_modules()
     for name in ("write_log", "exec"):
         if not os.path.isfile(os.path.join(modules, name + ".so")):
             check.skip("no collectd plugin " + name)
     with netns.Link() as link, Delay(link, DELAY), Place() as place, \
-            Agents(link) as (client, server, _):
+            Agents(link) as (client, server, both):
         # Routes by device: neither end has the other's network otherwise.
         netns.run("ip", "-n", link.client, "route", "add", NETWORK + "0/24",
                   "dev", "veth")
@@ -225,10 +323,8 @@ def main():
             "addr add %s/32 dev veth\n" % peer(i + 1) for i in range(PEERS)))
         server.listen(PORT)
         block = BLOCK % (PORT, modules, place.script, place.file)
-        with Collectd(block, link.client) as daemon:
-            observer = Observer(daemon)
-            observer.last()
-            run(link, Traffic(client, observer), daemon, place)
+        with Collectd(block, link.client, INTERVAL) as daemon:
+            run(link, Traffic(link, both, client, daemon), daemon, place)
 
 
 check.main(main)

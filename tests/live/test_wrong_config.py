@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 
 from live import check
+from live.wait import LIMIT
 
 PAIRS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
                      "config", "wrong.txt")
@@ -58,7 +59,7 @@ def run(folder, block):
                    ASAN_OPTIONS="detect_leaks=0")
     try:
         code = subprocess.run(["collectd", "-f", "-C", conf], check=False,
-                              stdout=subprocess.DEVNULL, timeout=30, env=env,
+                              stdout=subprocess.DEVNULL, timeout=LIMIT, env=env,
                               stderr=subprocess.DEVNULL).returncode
     except subprocess.TimeoutExpired: # run() has killed it
         code = None

@@ -57,7 +57,7 @@ def plain_install(folder):
 
 
 def expected(documents):
-    """What both packages have: {path: path in this project}, but for LINK."""
+    """The files of both packages: {path: path in this project}, but for LINK."""
     out = {"/usr/share/man/man5/collectd-tcpinfo.5.gz": "doc/collectd-tcpinfo.5"}
     for here, there in (("conf", documents + "/examples"),
                         ("contrib/dashboards",

@@ -1,4 +1,4 @@
-"""Real connections, and what a daemon beside them says of them."""
+"""Real connections, and the values that a daemon reports of them."""
 
 import contextlib
 import time
@@ -6,6 +6,7 @@ import time
 from live import check, netns
 from live.daemon import at
 from live.traffic import Agents
+from live.wait import LIMIT
 
 PORT, COUNT, SIZE = 9000, 3, 70001
 
@@ -21,30 +22,31 @@ class Connections:
         return [v for t, v in daemon.values("all").get(
             ("all", "latency", "rtt-p50"), ()) if t > start]
 
-    def again(self, sockets):
-        """What was sent once more, for an ACK came late: a machine with much
-        to do is enough for that."""
+    def retransmitted(self, sockets):
+        """Bytes; a busy machine, on which an ACK comes late, is enough for
+        some."""
         return sum(s["bytes_retrans"] for s in sockets[self.namespace])
 
     def reported(self, daemon):
         """Sends on each, and compares."""
-        again = self.again(self.both.settle()[0])
+        retransmitted = self.retransmitted(self.both.settle()[0])
         start, before = daemon.read_after(time.time())
-        rounds = 0
+        rounds, end = 0, time.monotonic() + LIMIT
         # All of it may fall into the few ms around the begin of a read, which no
         # read takes for recent: then once more.
-        while rounds == 0 or rounds < 5 and not self.trips(daemon, start):
+        while rounds == 0 or (not self.trips(daemon, start) and
+                              time.monotonic() < end):
             self.client.send(self.numbers, SIZE)
             sockets, seen = self.both.settle()
             _, after = daemon.read_after(seen)
             rounds += 1
-        again = self.again(sockets) - again
+        retransmitted = self.retransmitted(sockets) - retransmitted
         sent = ("all", "total_bytes", "bytes_sent")
         check.equal("connections", after.get(("all", "count", "connections")),
                     COUNT)
         check.equal("bytes_sent, more than before, less %d of ss's "
-                    "bytes_retrans" % again,
-                    after.get(sent, 0) - before.get(sent, 0) - again,
+                    "bytes_retrans" % retransmitted,
+                    after.get(sent, 0) - before.get(sent, 0) - retransmitted,
                     rounds * COUNT * SIZE)
         trips = self.trips(daemon, start)
         check.true("round-trip times", trips and min(trips) > 0, trips)

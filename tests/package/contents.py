@@ -1,4 +1,4 @@
-"""What a package's files have to hold, unpacked in a folder."""
+"""The files of a package, unpacked in a folder, hold what they should."""
 
 import gzip
 import os

@@ -22,7 +22,7 @@ LICENSE = "/usr/share/licenses/%s/LICENSE" % NAME
 SAVED = "/etc/collectd.d/.tcpinfo.conf.rpmsave"
 MAIN = "/etc/collectd.conf"
 DATABASE = "/var/lib/rpm"
-# Of EL 9.
+# EL 9 has this version.
 GLIBC = (2, 34)
 
 
@@ -64,7 +64,7 @@ def rpm_in(root, *words):
 
 
 def prepare(root):
-    """What EPEL's collectd brings."""
+    """Makes what EPEL's collectd brings."""
     for folder in (MODULE, CONFIGURATION, LICENSE):
         folder = os.path.dirname(folder).replace("/" + NAME, "")
         os.makedirs(root.path(folder), exist_ok=True)

@@ -12,6 +12,7 @@ from build import LINK
 from debian import CONFIGURATION as CONF, MODULE, NAME
 from live import check
 from live.daemon import NOBODY
+from live.wait import LIMIT
 from unit import Unit
 
 HERE = "/var/tmp"
@@ -28,13 +29,13 @@ def status(root):
 
 
 def plan(root, *options):
-    """What apt would install with the package."""
+    """The packages that apt would install."""
     out = root.apt("--simulate", *options, "install", HERE + "/this.deb")
     return {line.split()[1] for line in out.splitlines()
             if line.startswith("Inst ")}
 
 
-def collectd(root):
+def apt_brings_collectd(root):
     """Debian's, as it comes."""
     check.equal("apt brings what it needs", plan(
         root, "--no-install-recommends") & {NAME, "collectd-core", "libmnl0"},
@@ -49,15 +50,19 @@ def collectd(root):
              "/etc/collectd/collectd.conf")
 
 
-def stock(root, namespace):
-    """The plugins that collectd has values of while this one is off."""
+def plugins_without_ours(root, namespace, expected=None):
+    """The plugins that collectd has values of while this one is off. One that
+    is late may have nothing while another one has read often: waits for the
+    `expected` ones, or until many reads have brought no other one."""
     with Unit(root, namespace, plugin="users") as daemon:
-        # One that is late may have nothing while another one has read often.
-        for reads in range(6, 60, 6):
-            before = daemon.plugins()
-            daemon.wait(lambda r: len(r) >= reads, "read") # pylint: disable=W0640
-            if before == daemon.plugins():
+        since, before = 0, None
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end and daemon.plugins() != expected:
+            if daemon.plugins() != before:
+                since, before = len(daemon.reads()), daemon.plugins()
+            elif expected is None and len(daemon.reads()) > since + 20:
                 break
+            time.sleep(0.1)
         check.equal("exit status", daemon.end(), 0)
         check.true("no word of this plugin in the log",
                    "tcpinfo" not in daemon.log().replace(unit.FOLDER, ""))
@@ -69,7 +74,7 @@ def enable(root):
     return root.read(CONF)
 
 
-def top(root):
+def tcpinfo_top_asks_the_daemon(root):
     """tcpinfo-top, if this project has one, asks the daemon that runs."""
     if root.exists(LINK[0]):
         code, out = root.result("tcpinfo-top", "--once", "--socket",
@@ -78,7 +83,7 @@ def top(root):
             r"(?m)^\W*all\b", out), out)
 
 
-def use(root, there):
+def daemon_reports_as_each_user(root, there):
     for what, capabilities, identity in (
             ("root, as Debian's unit", unit.DEBIAN, None),
             ("root without capabilities, as collectd's own unit",
@@ -87,7 +92,7 @@ def use(root, there):
         check.say("--- values: " + what)
         with Unit(root, there.namespace, capabilities) as daemon:
             there.reported(daemon)
-            top(root)
+            tcpinfo_top_asks_the_daemon(root)
             if identity:
                 check.equal("user and capabilities", daemon.identity(),
                             identity)
@@ -101,15 +106,15 @@ def use(root, there):
         shutil.rmtree(root.path("/var/lib/collectd/rrd"))
 
 
-def broken(root):
+def broken_configuration_is_refused(root):
     """collectd's exit status with a mistake in the file."""
     check.say("--- a broken configuration")
     good = root.read(CONF)
     os.mkdir(root.path(unit.FOLDER))
     root.write(CONF, good + "<Plugin tcpinfo>\nNoSuchOption 1\n</Plugin>\n")
     check.equal("collectd -T", root.result("collectd", "-T")[0], 1)
-    check.equal("collectd", root.result("timeout", "30", "collectd", "-f")[0],
-                1)
+    check.equal("collectd", root.result(
+        "timeout", str(LIMIT), "collectd", "-f")[0], 1)
     lines = [line for line in root.read(unit.FOLDER + "/log").splitlines()
              if "tcpinfo: " in line]
     check.true("and says why", lines and all(
@@ -124,7 +129,7 @@ def broken(root):
     check.equal("collectd -T, as it was", root.result("collectd", "-T")[0], 0)
 
 
-def upgrade(root, there, edited):
+def upgrade_keeps_the_edited_file(root, there, edited):
     """The edited file stays; the daemon goes on meanwhile."""
     check.say("--- installed again, and as a later version")
     root.apt("install", "--reinstall", HERE + "/this.deb")
@@ -145,7 +150,7 @@ def upgrade(root, there, edited):
         there.reported(daemon)
 
 
-def gone(root, before):
+def nothing_is_left(root, before):
     check.true("dpkg knows no more of it",
                status(root) in (None, "not-installed"), status(root))
     after = root.tree()
@@ -153,23 +158,24 @@ def gone(root, before):
         p for p in {**before, **after} if before.get(p) != after.get(p)), [])
 
 
-def remove(root, there, edited, plugins, before):
+def removal_leaves_collectd_as_before(root, there, edited, plugins, before):
     check.say("--- removed")
     root.apt("remove", NAME)
     check.equal("module, configuration, configuration put aside",
                 [root.exists(p) for p in (MODULE, CONF, REMOVED)],
                 [False, False, True])
-    check.equal("collectd is as before", stock(root, there.namespace), plugins)
+    check.equal("collectd is as before", plugins_without_ours(
+        root, there.namespace, plugins), plugins)
     root.apt("install", HERE + "/later.deb")
     check.equal("installed again: the edited configuration",
                 (root.read(CONF) == edited, root.exists(REMOVED)),
                 (True, False))
     check.say("--- purged")
     root.apt("purge", NAME)
-    gone(root, before)
+    nothing_is_left(root, before)
 
 
-def untouched(root, before):
+def unedited_file_is_replaced(root, before):
     """A file that nobody edited is replaced; removed first, purged then."""
     check.say("--- not edited")
     root.apt("install", HERE + "/this.deb")
@@ -178,7 +184,7 @@ def untouched(root, before):
                root.read(CONF).endswith("# Of a later version.\n"))
     root.apt("remove", NAME)
     root.apt("purge", NAME)
-    gone(root, before)
+    nothing_is_left(root, before)
 
 
 def whole(root, deb, there):
@@ -186,19 +192,20 @@ def whole(root, deb, there):
     shutil.copy(debian.newer(deb, os.path.dirname(deb)),
                 root.path(HERE + "/later.deb"))
     check.say("--- Debian's collectd, before")
-    collectd(root)
+    apt_brings_collectd(root)
     before = root.tree()
-    plugins = stock(root, there.namespace)
+    plugins = plugins_without_ours(root, there.namespace)
     check.true("its plugins", "load" in plugins and "tcpinfo" not in plugins,
                " ".join(plugins))
     check.say("--- installed")
     root.apt("install", HERE + "/this.deb")
     check.equal("status", status(root), "installed")
     check.true("the module", root.exists(MODULE))
-    check.equal("collectd is as before", stock(root, there.namespace), plugins)
+    check.equal("collectd is as before", plugins_without_ours(
+        root, there.namespace, plugins), plugins)
     edited = enable(root)
-    use(root, there)
-    broken(root)
-    upgrade(root, there, edited)
-    remove(root, there, edited, plugins, before)
-    untouched(root, before)
+    daemon_reports_as_each_user(root, there)
+    broken_configuration_is_refused(root)
+    upgrade_keeps_the_edited_file(root, there, edited)
+    removal_leaves_collectd_as_before(root, there, edited, plugins, before)
+    unedited_file_is_replaced(root, before)

@@ -8,11 +8,11 @@ import subprocess
 from live import check
 from live.netns import enter, run
 
-# What a package manager and running programs leave behind by themselves.
+# A package manager and running programs leave files behind here.
 ELSEWHERE = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/cache",
              "/var/lib/apt", "/var/lib/collectd", "/var/lib/dpkg", "/var/log",
              "/var/tmp", "/etc/ld.so.cache")
-# Of apt's configuration: how it gets to the archive from here.
+# The part of apt's configuration that says how it gets to the archive.
 ACCESS = ("Acquire::http", "Acquire::https", "Acquire::Check", "Acquire::Retries")
 
 
@@ -56,7 +56,7 @@ class Root:
         options = self.folder + ".conf"
         with open(options, "w", encoding="utf-8") as f:
             f.write(access())
-        # What it mounts is gone with it, also when it is killed.
+        # Its mounts are gone with it, also if it is killed.
         made = subprocess.run(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child",
              "mmdebstrap", "--quiet", "--mode", "root", "--variant", "minbase",

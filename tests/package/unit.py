@@ -9,6 +9,7 @@ import socket
 
 from live import check
 from live.daemon import NOBODY, Collectd
+from live.wait import LIMIT
 
 FOLDER = "/var/tmp/tcpinfo"
 READY = FOLDER + "/ready"
@@ -19,7 +20,7 @@ UNIT = "/lib/systemd/system/collectd.service"
 DEBIAN = []
 UPSTREAM = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all",
             "--no-new-privs"]
-# What this test needs to see the values; the rest is the distribution's.
+# This test needs these to see the values; the rest is the distribution's.
 CONFIGURATION = """\
 Hostname "h"
 LoadPlugin logfile
@@ -41,7 +42,7 @@ LoadPlugin unixsock
 
 
 def commands(root, key):
-    """Of the unit, each as words."""
+    """The unit's commands of this key, each as words."""
     return [line.split() for line in re.findall(
         r"(?m)^%s=(.*)$" % key, root.read(UNIT))]
 
@@ -59,7 +60,7 @@ class Unit(Collectd):
         self.folder = root.path(FOLDER)
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
-        # Where the configuration has the files of the rrdtool plugin.
+        # The rrdtool plugin writes its files there.
         owner = 65534 if capabilities is NOBODY else 0
         for path in (FOLDER, "/var/lib/collectd"):
             root.run("chown", "-R", str(owner), path)
@@ -75,7 +76,7 @@ class Unit(Collectd):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind(self.root.path(READY))
             os.chmod(self.root.path(READY), 0o666)
-            ready.settimeout(30)
+            ready.settimeout(LIMIT)
             super().__enter__()
             try:
                 said = ready.recv(100)
@@ -86,7 +87,7 @@ class Unit(Collectd):
         return self
 
     def plugins(self):
-        """Of which there are values."""
+        """The plugins of which there are values."""
         top = os.path.join(self.folder, "csv", "h")
         return sorted({name.partition("-")[0] for name in os.listdir(top)}
                       if os.path.isdir(top) else ())

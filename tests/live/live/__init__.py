@@ -1,1 +1,1 @@
-"""What the live tests share: network namespaces, traffic, ss, collectd."""
+"""Shared by the live tests: network namespaces, traffic, ss, collectd."""

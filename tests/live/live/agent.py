@@ -122,7 +122,7 @@ class Agent:
                     except OSError: # reset by the other end
                         self.drop(key.data)
 
-    # What the parent may ask for.
+    # The orders of the parent.
 
     def do_listen(self, family, address, port, echo, backlog, accept, options):
         s = socket.socket(getattr(socket, family))
@@ -178,7 +178,7 @@ class Agent:
             self.watch(c)
 
     def do_pause(self, on):
-        """Whether the connections stop reading what arrives."""
+        """Makes all connections stop reading (true) or read on (false)."""
         for c in list(self.connections.values()):
             c.paused = on
             self.watch(c)

@@ -7,9 +7,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 from .netns import PREFIX, enter
+from .wait import LIMIT, poll
 
 DATE = re.compile(r"-\d{4}-\d\d-\d\d$")
 
@@ -57,7 +57,7 @@ def module_dir():
 
 
 def own_modules():
-    """Where collectd's own modules are: to load one behind the built one."""
+    """The folder of collectd's own modules: to load one behind the built one."""
     text = subprocess.run(["collectd", "-h"], check=False, text=True,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT).stdout
@@ -113,7 +113,7 @@ class Collectd:
         if self.code is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.code = self.process.wait(30)
+                self.code = self.process.wait(LIMIT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.code = self.process.wait()
@@ -163,27 +163,57 @@ class Collectd:
         values = self.values("self" if self.plugin == "tcpinfo" else "")
         return sorted({t for rows in values.values() for t, _ in rows})
 
-    def wait(self, condition, what, limit=60):
-        """Waits for `condition(reads)`; fails if the daemon ends or in
-        `limit` seconds it does not hold."""
-        end = time.time() + limit
-        while time.time() < end:
-            if condition(self.reads()):
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise TimeoutError("collectd: no %s\n%s" % (what, self.log()))
+    def whole_values(self, only=""):
+        """values() of all reads but the last, whose values may be incomplete:
+        the files are read one after the other while the daemon goes on."""
+        last = self.reads()[-2:-1]
+        return {key: [row for row in rows if [row[0]] <= last]
+                for key, rows in self.values(only).items()}
+
+    def wait(self, condition, what, limit=LIMIT):
+        """Waits for `condition(reads)`; fails if the daemon ends."""
+        try:
+            poll(lambda: condition(self.reads()), what, limit, self.ended)
+        except TimeoutError as e:
+            raise TimeoutError("collectd: %s\n%s" % (e, self.log())) from None
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def begun_after(self, when, count=1):
+        """The times of the first `count` reads that began after `when`; waits
+        until they are whole. A read is stamped when its dump has ended, and
+        begins after the one before it: it began after `when` if the one before
+        it has a later stamp."""
+        # csv rounds to milliseconds.
+        def later(reads):
+            return [t for t in reads if t > when + 0.001]
+        # The last one that is there may lack some of its values.
+        self.wait(lambda r: len(later(r)) >= count + 2, "read")
+        return later(self.reads())[1:count + 1]
 
     def read_after(self, when):
         """The time of the first read that began after `when`, and is whole;
         its values as {key: value}."""
-        # Whichever end of its dump a read is stamped with: this much later it
-        # has begun later.
-        safe = when + 0.2
-        self.wait(lambda r: sum(t > safe for t in r) >= 2, "read")
-        first = min(t for t in self.reads() if t > safe)
+        first, = self.begun_after(when)
         return first, at(self.values(), first)
+
+    def stop(self):
+        """Stops all threads of the daemon, as if it were never scheduled."""
+        self.process.send_signal(signal.SIGSTOP)
+        poll(lambda: self.states() == {"T"}, "stop of the daemon")
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def states(self):
+        """The states of its threads as the kernel has them."""
+        top = "/proc/%d/task" % self.process.pid
+        out = set()
+        for thread in os.listdir(top):
+            with open("%s/%s/stat" % (top, thread), encoding="ascii") as f:
+                out.add(f.read().rpartition(")")[2].split()[0])
+        return out
 
 
 def at(values, when):

@@ -1,5 +1,5 @@
-"""What ss(8) says of a socket beside its numbers: memory, options, timer and
-what its congestion control knows."""
+"""The memory, options and timer of a socket, and the state of its congestion
+control, as ss(8) tells them."""
 
 import re
 import subprocess

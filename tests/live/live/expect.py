@@ -1,4 +1,4 @@
-"""What the plugin should report, worked out from what ss says.
+"""The values that the plugin should report, computed from those of ss.
 
 `counters` and `distributions` name what both know; a value of one socket is
 None where it has none."""
@@ -160,10 +160,10 @@ def compact(row):
 
 
 def growth(rows, shown, a, b):
-    """What a member's counter grew by between the successive reads a and b:
+    """The growth of a member's counter between the successive reads a and b:
     `rows` and `shown` are {time: value} of the counter and of its count of
-    connections. Who has nothing but counters starts from them; anybody else
-    goes on where it ended, or from 0."""
+    connections. A member that has nothing but counters starts from them; any
+    other one goes on where it ended, or from 0."""
     if b not in rows:
         return 0
     if a in rows:

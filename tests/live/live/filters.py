@@ -238,7 +238,7 @@ def ipv4(address):
     return ":" not in address
 
 
-# Where ss is wrong or means something else: the expression, what is so, and
+# Expressions that ss gets wrong or means in another way: what is so, and
 # what holds here. Each is written for a socket as ss lists it.
 DIFFERENT = (
     # To ss a length of 0 is no condition when it looks itself, while the kernel

@@ -1,9 +1,8 @@
 """Connections that stay while others come and go: they send, and get an echo
 as long."""
 
-import time
-
 from . import netns
+from .wait import poll
 
 
 class Longs:
@@ -22,23 +21,20 @@ class Longs:
         self.client.send(self.numbers[::2], 137)
         self.client.send(self.numbers[1::2], 1900)
 
-    def _settle(self, limit=60):
+    def _settle(self):
         """Waits until every byte and its echo have arrived; the bytes that have
         been written since the start, on one end as on the other."""
-        end = time.monotonic() + limit
-        while True:
+        def settled():
             sent, back = self.client.totals()
             echoed, got = self.echo.totals()
-            if sent == got == echoed == back and not any(
-                    r["pending"] for a in (self.client, self.echo)
-                    for r in a.report().values()):
-                return sent
-            if time.monotonic() > end:
-                raise TimeoutError("long connections do not settle")
-            time.sleep(0.1)
+            return sent == got == echoed == back and not any(
+                r["pending"] for a in (self.client, self.echo)
+                for r in a.report().values())
+        poll(settled, "end of what long connections send")
+        return self.client.totals()[0]
 
     def mark(self):
-        """What was sent before does not count."""
+        """Bytes count from here on."""
         self.began = self._settle()
 
     def grown(self):
@@ -46,14 +42,11 @@ class Longs:
         mark."""
         return self._settle() - self.began
 
-    def end(self, limit=60):
+    def end(self):
         """Closes all. Both ends read the other's end, so both have got a
         FIN."""
         self._settle()
         self.client.shut(self.numbers)
         self.numbers = []
-        end = time.monotonic() + limit
-        while self.client.report() or self.echo.report():
-            if time.monotonic() > end:
-                raise TimeoutError("long connections do not close")
-            time.sleep(0.1)
+        poll(lambda: not self.client.report() and not self.echo.report(),
+             "end of the long connections")

@@ -3,6 +3,7 @@
 import time
 
 from . import check
+from .wait import LIMIT, poll # pylint: disable=W0611 # poll is for others, too
 
 
 class Observer:
@@ -33,34 +34,42 @@ class Observer:
                          "%d reads" % count)
         return self.since(when, group)[:count]
 
-    def until(self, what, group, condition, show, when=None, reads=15):
-        """Waits until a read after `when` (the last one) fulfils the condition,
-        for so many reads at most; prints the values to `show` of that read, or
-        of all where none does. Returns (time, values) or None."""
+    def until(self, what, group, condition, show, when=None):
+        """Waits until a read after `when` (the last one) fulfils the condition;
+        prints the values to `show` of that read, or of the last ones where none
+        does. Returns (time, values) or None."""
         if when is None:
             when = self.last()
-        seen = []
-        while len(seen) < reads:
+        seen, end = [], time.monotonic() + LIMIT
+        while time.monotonic() < end:
             seen = self.rows(when, len(seen) + 1, group)
             if condition(seen[-1][1]):
                 check.true(what, True, text(seen[-1][1], show))
                 return seen[-1]
-        check.true(what, False, "; ".join(text(v, show) for _, v in seen))
+        check.true(what, False, "; ".join(text(v, show)
+                                          for _, v in seen[-15:]))
         return None
+
+    def between(self, judge, *groups, accept=lambda said, *values: True):
+        """Values of a read, and what `judge` says of the same moment: it says
+        the same before the read begins and after it has ended, and `accept`
+        holds for both. Returns (what it said, values of each group), without
+        groups all values."""
+        end = time.monotonic() + LIMIT
+        while True:
+            before = judge()
+            when, every = self.daemon.read_after(time.time())
+            same = judge() == before
+            values = [{k[2]: v for k, v in every.items() if k[0] == group}
+                      for group in groups] if groups else [every]
+            if same and accept(before, *values):
+                return (before, *values)
+            if time.monotonic() > end:
+                check.true("the judge says the same before and after a read, "
+                           "and what was made", False, (when, before))
+                return (before, *values)
 
 
 def text(values, show):
     return ", ".join("%s %s" % (name, check.number(values[name])
                                 if name in values else "-") for name in show)
-
-
-def poll(condition, what, limit=20):
-    """Waits until the condition holds; its value."""
-    end = time.monotonic() + limit
-    while True:
-        got = condition()
-        if got:
-            return got
-        if time.monotonic() > end:
-            raise TimeoutError("no " + what)
-        time.sleep(0.05)

@@ -1,7 +1,7 @@
 """Connections that live for a moment: ShortServer and ShortClient stand for
 short_agent.py in a namespace.
 
-Their counts are a Rows: for each remote address and port of the server what the
+Their counts are a Counts: for each remote address and port of the server what the
 applications sent and received, the ends of file that they read, and the number
 of connections."""
 
@@ -12,6 +12,7 @@ import sys
 import time
 
 from .netns import enter
+from .wait import LIMIT, Progress
 from .short_agent import CLIENT, COUNT, ENDS, HALF, RECEIVED, SENT, SERVER
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -25,10 +26,10 @@ def start(namespace, role, order):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-class Rows:
+class Counts:
     def __init__(self, rows):
         """[[remote address, port of the server, counts]]"""
-        self.rows = rows
+        self.all = rows
 
     @classmethod
     def of(cls, said):
@@ -36,20 +37,20 @@ class Rows:
                     for key, row in said["rows"].items()])
 
     def minus(self, before):
-        """What came since `before`."""
-        old = {(a, p): row for a, p, row in before.rows}
-        return Rows([(a, p, [n - o for n, o in zip(
-            row, old.get((a, p), (0, 0, 0, 0)))]) for a, p, row in self.rows])
+        """The counts since `before`."""
+        old = {(a, p): row for a, p, row in before.all}
+        return Counts([(a, p, [n - o for n, o in zip(
+            row, old.get((a, p), (0, 0, 0, 0)))]) for a, p, row in self.all])
 
     def sum(self, what, address=None, port=None):
-        return sum(row[what] for a, p, row in self.rows
+        return sum(row[what] for a, p, row in self.all
                    if address in (None, a) and port in (None, int(p)))
 
     def addresses(self):
-        return {a for a, _, _ in self.rows}
+        return {a for a, _, _ in self.all}
 
     def ports(self):
-        return {int(p) for _, p, _ in self.rows}
+        return {int(p) for _, p, _ in self.all}
 
 
 class ShortServer:
@@ -78,19 +79,17 @@ class ShortServer:
         self.process.stdin.flush()
         return self._answer()
 
-    def settle(self, limit=30):
+    def settle(self):
         """Waits until no connection is left; the counts since the start."""
-        end = time.monotonic() + limit
+        progress = Progress("end of short connections")
         said = self.said()
         while said["living"]:
-            if time.monotonic() > end:
-                raise TimeoutError("%d short connections stay" %
-                                   said["living"])
+            progress.see(said["living"])
             time.sleep(0.1)
             said = self.said()
         if said["errors"]:
             raise RuntimeError("server: %s" % said["errors"])
-        return Rows.of(said)
+        return Counts.of(said)
 
 
 class ShortClient:
@@ -102,7 +101,7 @@ class ShortClient:
                  rate=None):
         self.process = start(namespace, "client", {
             "count": count, "targets": targets, "ways": ways,
-            "parallel": parallel, "rate": rate})
+            "parallel": parallel, "rate": rate, "limit": LIMIT})
 
     def __enter__(self):
         return self
@@ -115,7 +114,7 @@ class ShortClient:
         self.process.stdout.close()
 
     def run(self, meanwhile):
-        """Calls `meanwhile` now and then until the end: (Rows, seconds that the
+        """Calls `meanwhile` now and then until the end: (Counts, seconds that the
         longest lived)."""
         while self.process.poll() is None:
             meanwhile()
@@ -127,4 +126,4 @@ class ShortClient:
         if said["errors"] or said["living"]:
             raise RuntimeError("client: %s, %d left" % (said["errors"],
                                                         said["living"]))
-        return Rows.of(said), said["longest"]
+        return Counts.of(said), said["longest"]

@@ -30,8 +30,7 @@ import time
 
 HEAD = struct.Struct("!III") # length of request, of answer; way
 SERVER, HALF, CLIENT = range(3)
-HOLD = 0.4
-LIMIT = 60
+HOLD = 0.8 # seconds: by far longer than the ACK of the client's FIN takes
 IP_BIND_ADDRESS_NO_PORT = 24 # else a port would do for one connection only
 DATA = bytes(65536)
 SENT, RECEIVED, ENDS, COUNT = range(4)
@@ -55,7 +54,7 @@ class Connection:
 
 
 class End:
-    """What both ends have: the living connections, and the counts by remote
+    """Shared by both ends: the living connections, and the counts by remote
     address and by the server's port."""
 
     def __init__(self):
@@ -97,7 +96,7 @@ class End:
         self.close(c)
 
     def step(self, wait):
-        """What has happened, or `wait` seconds."""
+        """Handles what has happened; waits for `wait` seconds at most."""
         for fd, events in self.poll.poll(wait):
             c = self.living.get(fd)
             if c is None:
@@ -164,9 +163,13 @@ class Client(End):
     def run(self):
         began, count = time.monotonic(), self.order["count"]
         rate = self.order.get("rate") or 1e9
+        state, moved = None, began
         while self.opened < count or self.living:
-            passed = time.monotonic() - began
-            if passed > LIMIT:
+            now = time.monotonic()
+            passed = now - began
+            if (self.opened, len(self.living)) != state:
+                state, moved = (self.opened, len(self.living)), now
+            elif now - moved > self.order["limit"]: # something hangs
                 break
             room = min(count, 1 + int(passed * rate),
                        self.opened + self.order["parallel"] - len(self.living))

@@ -1,4 +1,4 @@
-"""What ss(8) says about TCP sockets, as dictionaries.
+"""TCP sockets as ss(8) shows them, as dictionaries.
 
 The other witness of the live tests: the same kernel, asked and decoded by a
 program that is none of ours.
@@ -117,10 +117,12 @@ def connections(listed):
     return [s for s in listed if s["state"] in TRAFFIC]
 
 
-# What stands still when nothing is sent: everything but the clocks.
+CLOCKS = ("lastsnd", "lastrcv", "lastack")
+
+
+# All that stands still if nothing is sent: everything but the clocks.
 def still(listed):
-    clocks = ("lastsnd", "lastrcv", "lastack")
-    return sorted((sorted((k, v) for k, v in s.items() if k not in clocks)
+    return sorted((sorted((k, v) for k, v in s.items() if k not in CLOCKS)
                    for s in connections(listed)), key=repr)
 
 

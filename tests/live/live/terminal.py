@@ -11,11 +11,12 @@ import termios
 import time
 
 from . import netns
+from .wait import LIMIT
 
 
 def on_terminal(command, columns=200, **environment):
-    """What the program writes to a terminal of its own, escape sequences and
-    all; its exit code."""
+    """Runs a program on a terminal of its own: its output with the escape
+    sequences, and its exit code."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0,
                                                         0))
@@ -69,7 +70,7 @@ class Tmux:
         """Its lines as they are now."""
         return self._tmux("capture-pane", "-p", *["-e"] * colours).split("\n")
 
-    def until(self, part, limit=20, gone=False):
+    def until(self, part, limit=LIMIT, gone=False):
         """The screen once it shows `part`, or does not any more; or the last
         one, in `limit` seconds."""
         end = time.monotonic() + limit

@@ -1,6 +1,6 @@
-"""Runs backends in the client's network namespace of a netns.Link, where all
-ports are free, with a folder of their own. The files of conf/ are used
-unchanged: their host names resolve to addresses of that namespace."""
+"""The back ends run in the client's network namespace of a netns.Link, so
+that every port is free, in a folder of their own; and the configuration of this
+project as it stands: the host names in it are those of loopback there."""
 
 import http.client
 import json
@@ -13,6 +13,7 @@ import time
 import urllib.parse
 
 from live import daemon, netns
+from live.wait import LIMIT
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 NAMES = ("graphite.example.org", "influxdb.example.org", "host.example.org",
@@ -33,9 +34,9 @@ def json_of(path):
         return json.load(f)
 
 
-class Sandbox:
-    """`elsewhere` is {host name: address} of the host names in the configuration
-    that do not resolve to loopback."""
+class Place:
+    """`elsewhere`: {name: address} of the names of the configuration that are
+    not on loopback."""
 
     def __init__(self, namespace, elsewhere=()):
         self.namespace = namespace
@@ -61,7 +62,7 @@ class Sandbox:
         return os.path.join(self.folder, *names)
 
     def make(self, *names):
-        """Creates a folder in the sandbox's folder; returns its path."""
+        """A folder in it."""
         os.makedirs(self.path(*names), exist_ok=True)
         return self.path(*names)
 
@@ -71,20 +72,19 @@ class Sandbox:
         return self.path(name)
 
     def within(self):
-        """Returns the words before a command to run it in the sandbox; the
-        command ends if this process ends."""
+        """A command's words before it runs there and ends with this process."""
         return [*netns.enter(self.namespace), "setpriv", "--pdeathsig", "KILL",
                 "unshare", "--mount", "sh", "-ec",
                 'mount --bind "$0" /etc/hosts; exec "$@"', self.path("hosts")]
 
     def get(self, port, path, **query):
-        """Returns the body of the response to a GET, or to a POST of `form`."""
+        """The body of the answer to a GET, or to a POST of what is in `form`."""
         form = query.pop("form", None)
         body = urllib.parse.urlencode(form, doseq=True) if form else None
         if query:
             path += "?" + urllib.parse.urlencode(query, doseq=True)
         with netns.inside(self.namespace):
-            c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
             c.connect()
         try:
             c.request("POST" if form else "GET", path, body, {
@@ -101,23 +101,23 @@ class Sandbox:
 
 
 class Service:
-    """A server program in the foreground, with its output in a file."""
+    """A program in the foreground, its output in a file."""
 
-    def __init__(self, box, name, command, env=None):
+    def __init__(self, place, name, command, env=None):
         self.name = name
-        self.output = box.path(name + ".output")
+        self.output = place.path(name + ".output")
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(
-                [*box.within(), *command], stdin=subprocess.DEVNULL,
+                [*place.within(), *command], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=out, env={**os.environ, **(env or {})})
 
     def text(self):
         with open(self.output, encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def wait(self, ready, limit=120):
-        """Waits until ready() returns true; it may raise errors before."""
-        end = time.monotonic() + limit
+    def wait(self, ready):
+        """Until ready() neither fails nor is false."""
+        end = time.monotonic() + LIMIT
         while True:
             why = None
             try:
@@ -126,7 +126,7 @@ class Service:
             except (OSError, RuntimeError, http.client.HTTPException) as e:
                 why = e
             if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("%s did not start: %s\n%s" % (
+                raise RuntimeError("%s is not there: %s\n%s" % (
                     self.name, why, self.text()[-3000:]))
             time.sleep(0.1)
 
@@ -134,20 +134,20 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(LIMIT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
 
 
 class Collectd(daemon.Collectd):
-    """The real collectd in a Sandbox, with unchanged files of conf/, after the
-    configuration `before`. `modules` is the folder of collectd's own plugins;
-    tcpinfo is loaded from the build folder before them."""
+    """The real collectd in a Place, with files of conf/ as they stand.
+    `before`: more text ahead of them. Own modules are looked for where collectd
+    has them, but for tcpinfo, which is loaded already."""
 
-    def __init__(self, box, files, before="", modules="/usr/lib/collectd",
+    def __init__(self, place, files, before="", modules="/usr/lib/collectd",
                  **more):
         block = before + '\nPluginDir "%s"\n' % modules
         block += "".join('Include "%s"\n' % conf(f) for f in files)
         super().__init__(block, None, **more)
-        self.command = box.within() + self.command
+        self.command = place.within() + self.command

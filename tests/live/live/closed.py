@@ -1,10 +1,12 @@
-"""What the tests of closed connections share: a Watch follows what the daemon's
-counters have grown by; the kernel's own counts of a namespace."""
+"""Shared by the tests of closed connections: a Watch follows the growth of the
+daemon's counters; the kernel's own counts of a namespace."""
 
 import subprocess
 import time
 
 from . import check, expect, netns
+from .daemon import at
+from .wait import Progress, poll
 
 ADDITIVE = {
     "connections": "count", "opened": "total_connections",
@@ -48,29 +50,45 @@ def host(namespace):
     return out
 
 
-def drops(namespace):
-    """What the kernel counts as dropped for the subscriber to both groups of
-    destroy events (linux: net/netlink/af_netlink.c, netlink_native_seq_show());
-    None: there is none."""
+def subscriber(namespace):
+    """The subscriber to both groups of close events as the kernel shows it
+    (linux: net/netlink/af_netlink.c, netlink_native_seq_show()): the number of
+    dropped events, and the bytes that wait to be received. None: there is
+    none."""
     for line in netns.run(*netns.enter(namespace), "cat",
                           "/proc/net/netlink").splitlines()[1:]:
         word = line.split()
         if word[1] == "4" and int(word[3], 16) == 0x5:
-            return int(word[8])
+            return int(word[8]), int(word[4])
     return None
 
 
-def gone(namespaces, but=0, limit=30):
+def drops(namespace):
+    """The number of close events that the kernel has dropped; None: nobody asks
+    for them."""
+    there = subscriber(namespace)
+    return None if there is None else there[0]
+
+
+def received(namespace):
+    """No close event waits in the kernel."""
+    there = subscriber(namespace)
+    return there is None or there[1] == 0
+
+
+def gone(namespaces, but=0):
     """Waits until no connection is left but in TIME_WAIT, or as what is left of
     one in FIN_WAIT2, or with the port `but`."""
-    end = time.monotonic() + limit
-    while any(subprocess.run(
+    progress = Progress("end of connections")
+    while True:
+        left = [subprocess.run(
             [*netns.enter(n), "ss", "-tnH", "state", "connected", "exclude",
              "time-wait", "exclude", "fin-wait-2",
              "sport != :%d and dport != :%d" % (but, but)], check=True,
-            stdout=subprocess.PIPE).stdout for n in namespaces):
-        if time.monotonic() > end:
-            raise TimeoutError("connections stay")
+            stdout=subprocess.PIPE).stdout for n in namespaces]
+        if not any(left):
+            return
+        progress.see(left)
         time.sleep(0.1)
 
 
@@ -82,7 +100,7 @@ class Watch:
         self.before = self.values = self.host_before = self.host = None
 
     def mark(self):
-        """What was the end is the beginning."""
+        """Growth counts from here on."""
         if self.values is None:
             read([self])
         self.before, self.host_before = self.values, self.host
@@ -106,10 +124,10 @@ class Watch:
         words, wrong = [], False
         for metric, number in expected.items():
             if metric == "bytes_new":
-                sent, again = (self.grown(group, m) for m in (
+                sent, retrans = (self.grown(group, m) for m in (
                     "bytes_sent", "bytes_retrans"))
-                got = None if None in (sent, again) else sent - again
-                metric = "bytes_sent less %s again" % again
+                got = None if None in (sent, retrans) else sent - retrans
+                metric = "bytes_sent less %s retransmitted" % retrans
             else:
                 got = self.grown(group, metric)
             least, most = (number if isinstance(number, tuple) else
@@ -124,15 +142,34 @@ class Watch:
         check.true("%s %s" % (self.name, group), not wrong, ", ".join(words))
 
 
+# The host's counts that the tests compare.
+HOST = ("ActiveOpens", "PassiveOpens", "RetransSegs", "TCPSynRetrans")
+COUNTERS = ("total_connections", "total_bytes", "packets", "total_events")
+
+
+def counters(values, counts):
+    return ({k: v for k, v in values.items() if k[1] in COUNTERS},
+            [counts[n] for n in HOST])
+
+
 def read(watches):
-    """Whatever happened before is in their values then: those of the second
-    whole read from now on."""
-    when = {w: time.time() for w in watches}
+    """Reads until all that happened before is in their values, and in the
+    host's counts: no close event waits in the kernel, and from one whole read to the
+    next no counter has grown, here or there."""
+    began = time.time()
     for w in watches:
-        w.host = host(w.namespace)
-    for _ in range(2):
-        for w in watches:
-            when[w], w.values = w.daemon.read_after(when[w])
+        poll(lambda w=w: received(w.namespace), "end of close events")
+    for w in watches:
+        when, progress = began, Progress("standing counters")
+        while True:
+            w.host = host(w.namespace)
+            first, when = w.daemon.begun_after(when, 2)
+            written = w.daemon.values()
+            before, w.values = (at(written, t) for t in (first, when))
+            now = counters(w.values, host(w.namespace))
+            if counters(before, w.host) == now:
+                break
+            progress.see(None)
 
 
 def compare_long(watch, grown):
@@ -141,7 +178,7 @@ def compare_long(watch, grown):
                            "bytes_new": grown, "bytes_received": grown})
 
 
-def check_monotonic(name, values):
+def no_counter_falls(name, values):
     """No counter of any series ever fell."""
     falls, points = [], 0
     for key, rows in values.items():
@@ -153,7 +190,7 @@ def check_monotonic(name, values):
                not falls and points, falls[:5] or "")
 
 
-def check_sums(name, values, group):
+def members_and_other_are_the_total(name, values, group):
     """In each interval and metric, members + other = total."""
     def rows(instance, metric):
         return dict(values.get((instance, KIND[metric], metric), ()))

@@ -1,10 +1,10 @@
-"""InfluxDB 1.x: its collectd listener receives the values, which InfluxQL
-queries."""
+"""InfluxDB 1.x: its collectd listener takes the values, InfluxQL asks."""
 
 import json
-import time
 
-from . import sandbox
+from live.wait import poll
+
+from . import compare, place
 
 CONFIGURATION = """\
 reporting-disabled = true
@@ -18,7 +18,6 @@ bind-address = "127.0.0.1:8088"
   bind-address = "127.0.0.1:8086"
 """
 PORT = 8086
-DELAY = 12 # seconds: InfluxDB's batches and collectd's packets
 PROGRAMS = ("influxd",)
 CONF = ("influxdb.conf",)
 
@@ -26,15 +25,16 @@ CONF = ("influxdb.conf",)
 class InfluxDB:
     name = "InfluxDB"
     raw = True
+    whole_seconds = False
     within, share = 0.0015, 0.99 # csv writes milliseconds
     rough = 0
 
-    def __init__(self, box):
-        self.sandbox = box
-        file = box.write("influxdb.conf", CONFIGURATION.format(
-            folder=box.make("influxdb")) + sandbox.conf_text(
+    def __init__(self, at):
+        self.place = at
+        file = at.write("influxdb.conf", CONFIGURATION.format(
+            folder=at.make("influxdb")) + place.conf_text(
                 "influxdb-listener.conf"))
-        self.service = sandbox.Service(box, "influxd", ["influxd", "run",
+        self.service = place.Service(at, "influxd", ["influxd", "run",
                                                      "-config", file])
 
     def ready(self):
@@ -44,8 +44,10 @@ class InfluxDB:
         return True
 
     def settle(self, when):
-        """Waits until values that were sent at `when` are stored."""
-        time.sleep(max(0, when + DELAY - time.time()))
+        """Waits until a later read than that one is there: what was sent before
+        it has come before it."""
+        poll(lambda: self.of_key("last(value)", compare.LAST)[0][0] >
+             when + self.within, "values of a later read in InfluxDB")
 
     def end(self):
         self.service.end()
@@ -55,8 +57,8 @@ class InfluxDB:
         return key
 
     def query(self, text, **more):
-        """Returns the series of the first statement."""
-        answer = json.loads(self.sandbox.get(
+        """The series of the first statement."""
+        answer = json.loads(self.place.get(
             PORT, "/query", db="collectd", epoch="ns", q=text, **more))
         result = answer["results"][0]
         if "error" in result:
@@ -64,7 +66,7 @@ class InfluxDB:
         return result.get("series", [])
 
     def select(self, condition):
-        """Returns {(instance, type, type_instance): [(time, value)]}."""
+        """{(instance, type, type_instance): [(time, value)]}"""
         out = {}
         for s in self.query("SELECT value FROM tcpinfo_value WHERE host = 'h'"
                             " AND %s GROUP BY instance, type, type_instance" %
@@ -86,7 +88,7 @@ class InfluxDB:
                            " type_instance = '%s'" % (group, kind, what))
 
     def of_key(self, what, key):
-        """Returns [(time, value)] of an expression of one series."""
+        """[(time, value)] of an expression of one series."""
         for s in self.query("SELECT %s FROM tcpinfo_value WHERE host = 'h' AND"
                             " instance = '%s' AND type = '%s' AND"
                             " type_instance = '%s'" % (what, *key)):
@@ -94,7 +96,7 @@ class InfluxDB:
         return []
 
     def rates(self, key, start, end):
-        """Returns [(time, rate)] that InfluxQL computes."""
+        """[(time, a second)] in the query language's own words."""
         return self.of_key("non_negative_derivative(value, 1s)", key)
 
     def increase(self, key, start, end):

@@ -1,18 +1,19 @@
-"""Prometheus and VictoriaMetrics: both scrape collectd, and answer the same
-queries."""
+"""Prometheus and VictoriaMetrics, which scrape the same and are asked alike."""
 
 import json
-import os
 import re
 
-from . import sandbox
+from live.wait import poll
+
+from . import compare, place
 
 PROGRAMS = ("prometheus",)
 CONF = ("prometheus.conf",)
-# collectd's interval in these tests is also 1 s.
+# collectd's interval in these tests is a second: each read is found, even if a
+# scrape is late.
 CONFIGURATION = """\
 global:
-  scrape_interval: 1s
+  scrape_interval: 500ms
   evaluation_interval: 1s
 {more}
 """
@@ -21,11 +22,16 @@ NAME = re.compile(r"collectd_tcpinfo_(.+?)(_total)?")
 
 class Scraper:
     raw = True
-    # Some scrapes miss a read or get one twice.
+    whole_seconds = False
+    # A scrape now and then finds a read twice, or comes amidst one.
     within, share = 0.0015, 0.9
 
     def settle(self, when):
-        pass
+        """Waits until a later read than that one is there."""
+        text = "timestamp(%s)" % selector(compare.LAST)
+        poll(lambda: any(float(s["value"][1]) > when + self.within
+                         for s in self.query(text)),
+             "values of a later read in " + self.name)
 
     def end(self):
         self.service.end()
@@ -34,11 +40,11 @@ class Scraper:
         self.service.wait(lambda: self.query("vector(1)"))
 
     def begun(self):
-        """Returns true once there are scraped values, after some seconds."""
+        """True once it scrapes, which takes it some seconds."""
         return self.query("collectd_tcpinfo_count")
 
     def ask(self, path, **query):
-        answer = json.loads(self.sandbox.get(self.port, path, **query))
+        answer = json.loads(self.place.get(self.port, path, **query))
         if answer["status"] != "success":
             raise RuntimeError("%s: %s" % (query, answer))
         return answer["data"]
@@ -52,13 +58,13 @@ class Scraper:
 
     @staticmethod
     def key(labels):
-        """Returns collectd's (instance, type, type instance) of a series. The
-        name of a counter ends in _total."""
+        """The one that collectd has for it: a derive's name has _total behind
+        its type, and so may a type itself."""
         kind = NAME.fullmatch(labels["__name__"]).group(1)
         return labels["tcpinfo"], kind, labels["type"]
 
     def select(self, selector):
-        """Returns {key: [(time, value)]} of all samples of the host h."""
+        """{key: [(time, value)]} of all samples of the host h."""
         out = {}
         for s in self.query("{__name__=~\"collectd_tcpinfo_.+\","
                             "instance=\"h\"%s}[20m]" % selector):
@@ -76,7 +82,7 @@ class Scraper:
         return self.select(',tcpinfo=~"%s-.+",type="%s"' % (group, what))
 
     def rates(self, key, start, end):
-        """Returns [(time, rate)] that PromQL computes."""
+        """[(time, a second)] in the query language's own words."""
         data = self.ask("/api/v1/query_range", start=start, end=end, step="1s",
                         query="rate(%s[5s])" % selector(key))["result"]
         return [(t, float(v)) for t, v in data[0]["values"]] if data else []
@@ -88,30 +94,30 @@ class Scraper:
 
 
 def selector(key):
-    """Returns the selector of a counter."""
+    """Selects a counter."""
     return 'collectd_tcpinfo_%s_total{tcpinfo="%s",type="%s"}' % (
         key[1], key[0], key[2])
 
 
 class Prometheus(Scraper):
     name = "Prometheus"
-    rough = 0.03 # increase() extrapolates
+    rough = 0.03 # it extrapolates
     port = 9090
 
-    def __init__(self, box):
-        self.sandbox = box
-        rules = [sandbox.conf(n) for n in ("prometheus-alerts.yml",
+    def __init__(self, at):
+        self.place = at
+        rules = [place.conf(n) for n in ("prometheus-alerts.yml",
                                          "prometheus-records.yml")]
-        file = box.write("prometheus.yml", CONFIGURATION.format(
+        file = at.write("prometheus.yml", CONFIGURATION.format(
             more="rule_files: " + json.dumps(rules) + "\n" +
-            sandbox.conf_text("prometheus-scrape.yml")))
-        self.service = sandbox.Service(box, "prometheus", [
+            place.conf_text("prometheus-scrape.yml")))
+        self.service = place.Service(at, "prometheus", [
             "prometheus", "--config.file=" + file, "--storage.tsdb.path=" +
-            box.make("prometheus"), "--web.listen-address=127.0.0.1:%d" %
+            at.make("prometheus"), "--web.listen-address=127.0.0.1:%d" %
             self.port])
 
     def alerts(self):
-        """Returns {(name, group or member): state}."""
+        """{(name, group or member): state}"""
         return {(a["labels"]["alertname"], a["labels"].get("tcpinfo")):
                 a["state"] for a in self.ask("/api/v1/alerts")["alerts"]}
 
@@ -121,13 +127,13 @@ class VictoriaMetrics(Scraper):
     rough = 0
     port = 8428
 
-    def __init__(self, box):
-        self.sandbox = box
-        file = box.write("victoria.yml", CONFIGURATION.replace(
+    def __init__(self, at):
+        self.place = at
+        file = at.write("victoria.yml", CONFIGURATION.replace(
             "  evaluation_interval: 1s\n", "").format(
-                more=sandbox.conf_text("prometheus-scrape.yml")))
-        self.service = sandbox.Service(box, "victoria-metrics", [
+                more=place.conf_text("prometheus-scrape.yml")))
+        self.service = place.Service(at, "victoria-metrics", [
             "victoria-metrics", "-promscrape.config=" + file,
-            "-storageDataPath=" + box.make("victoria"), "-retentionPeriod=1d",
-            "-search.latencyOffset=0s", "-promscrape.noStaleMarkers",
-            "-httpListenAddr=127.0.0.1:%d" % self.port])
+            "-storageDataPath=" + at.make("victoria"), "-retentionPeriod=1d",
+            "-search.latencyOffset=0s", "-promscrape.noStaleMarkers", "-httpListenAddr=127.0.0.1:%d" %
+            self.port])

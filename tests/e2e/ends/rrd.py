@@ -2,9 +2,10 @@
 
 import os
 import subprocess
-import time
 
-from . import expected
+from live.wait import poll
+
+from . import truth
 
 PROGRAMS = ("rrdtool",)
 CONF = ("rrdtool.conf",)
@@ -13,9 +14,11 @@ CONF = ("rrdtool.conf",)
 class RRD:
     name = "rrdtool"
     raw = False
+    whole_seconds = False
 
-    def __init__(self, box):
+    def __init__(self, at):
         self.daemon = None
+        self.step = 0 # seconds between two values of a file
 
     def ready(self):
         pass
@@ -31,29 +34,45 @@ class RRD:
         return True
 
     def settle(self, when):
-        """Writes all values to the files, by collectd's unixsock plugin."""
-        expected.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
-        time.sleep(2) # the plugin writes them in its own thread
+        """As a person would, through collectd's unixsock; it is queued."""
+        last = {k: min(rows[-1][0], when)
+                for k, rows in truth.of_collectd(self.daemon).items()}
+        truth.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
+        late = set(last)
+
+        def written():
+            files = self.files()
+            for key in sorted(late & set(files)):
+                if self.last(files[key]) >= int(last[key]):
+                    late.discard(key)
+            return not late
+        poll(written, "values in RRD files")
+
+    @staticmethod
+    def last(file):
+        """The time of the last value in it."""
+        return int(subprocess.run(["rrdtool", "last", file], check=True,
+                                  stdout=subprocess.PIPE).stdout)
 
     def folder(self):
         return os.path.join(self.daemon.folder, "rrd", "h")
 
-    @staticmethod
-    def fetch(file):
-        """Returns [(time, value)] without unknown values."""
+    def fetch(self, file):
+        """[(time, value)]; a value that is not known is left out."""
         text = subprocess.run(
             ["rrdtool", "fetch", file, "AVERAGE", "-s", "-20min"], check=True,
             stdout=subprocess.PIPE, text=True, env={
                 **os.environ, "LC_ALL": "C"}).stdout
-        rows = []
-        for line in text.splitlines()[2:]:
+        rows, lines = [], text.splitlines()[2:]
+        self.step = int(lines[1].split(":")[0]) - int(lines[0].split(":")[0])
+        for line in lines:
             when, value = line.split(":")
             if "nan" not in value:
                 rows.append((float(when), float(value)))
         return rows
 
     def files(self):
-        """Returns {key: path}."""
+        """{key: path}"""
         out = {}
         for folder in os.listdir(self.folder()):
             name, _, instance = folder.partition("-")
