@@ -11,6 +11,7 @@ struct accumulator *accumulator_new(struct plan *plan) {
     return NULL;
   memset(a, 0, head);
   a->plan = plan;
+  a->distribution = (struct distribution *)((uint8_t *)a + head);
   size_t numbers = plan->counter_count + plan->bucket_count + plan->code_count;
   a->cold = calloc(1, sizeof(*a->cold) + numbers * sizeof(uint64_t));
   if (a->cold == NULL) {
@@ -19,7 +20,7 @@ struct accumulator *accumulator_new(struct plan *plan) {
   }
   a->cold->outliers = -1;
   for (size_t i = 0; i < plan->distribution_count; i++)
-    distribution_init(&distributions_of(a)[i],
+    distribution_init(&a->distribution[i],
                       plan->distribution[i].has_percentile);
   return a;
 }
@@ -28,7 +29,7 @@ void accumulator_free(struct accumulator *a) {
   if (a == NULL)
     return;
   for (size_t i = 0; i < a->plan->distribution_count; i++)
-    distribution_free(&distributions_of(a)[i]);
+    distribution_free(&a->distribution[i]);
   free(a->cold);
   free(a);
 }
@@ -36,20 +37,21 @@ void accumulator_free(struct accumulator *a) {
 void accumulator_begin(struct accumulator *a) {
   const struct plan *plan = a->plan;
   a->connections = 0;
+  a->active = 0;
   a->cold->listeners = 0;
   a->cold->outliers = -1;
   memset(condition_of(a), 0, plan->condition_count * sizeof(uint64_t));
   memset(bucket_of(a), 0,
          (plan->bucket_count + plan->code_count) * sizeof(uint64_t));
   for (size_t i = 0; i < plan->distribution_count; i++)
-    distribution_reset(&distributions_of(a)[i]);
+    distribution_reset(&a->distribution[i]);
 }
 
 void accumulator_shrink(struct accumulator *a) {
   const struct plan *plan = a->plan;
   for (size_t i = 0; i < plan->distribution_count; i++) {
-    distribution_free(&distributions_of(a)[i]);
-    distribution_init(&distributions_of(a)[i],
+    distribution_free(&a->distribution[i]);
+    distribution_init(&a->distribution[i],
                       plan->distribution[i].has_percentile);
   }
 }
@@ -135,7 +137,7 @@ static inline void distributions_add(struct accumulator *a,
                                      size_t end) {
   const struct plan_distribution *d = a->plan->distribution + first;
   const struct plan_distribution *last = a->plan->distribution + end;
-  struct distribution *values = distributions_of(a) + first;
+  struct distribution *values = a->distribution + first;
   for (; d < last; d++, values++) {
     uint64_t value;
     if (!value_get(d, s, &value))
@@ -156,11 +158,11 @@ static void set_add(struct accumulator *a, const struct plan_set *set,
 void accumulator_add(struct accumulator *a, const struct observation *o) {
   const struct plan *plan = a->plan;
   a->connections++;
+  a->active += o->active;
   for (size_t i = 0; i < plan->set_count; i++)
     set_add(a, &plan->set[i], o->sample);
   for (size_t i = 0; i < plan->condition_count; i++)
-    if (plan->condition[i](o))
-      condition_of(a)[i]++;
+    condition_of(a)[i] += plan->condition[i](o->sample);
   if (o->sample->info == NULL)
     return;
   if (o->changed)
@@ -195,6 +197,7 @@ static void numbers_sum(uint64_t *to, const uint64_t *part, size_t count) {
 void accumulator_sum(struct accumulator *a, const struct accumulator *part) {
   const struct plan *plan = a->plan;
   a->connections += part->connections;
+  a->active += part->active;
   a->cold->listeners += part->cold->listeners;
   a->limits.time += part->limits.time;
   a->limits.network += part->limits.network;
@@ -206,7 +209,7 @@ void accumulator_sum(struct accumulator *a, const struct accumulator *part) {
   for (size_t i = 0; i < plan->counter_count; i++)
     total_of(a)[i] += total_of(part)[i] - total_at_commit_of(part)[i];
   for (size_t i = 0; i < plan->distribution_count; i++)
-    distribution_merge(&distributions_of(a)[i], &distributions_of(part)[i]);
+    distribution_merge(&a->distribution[i], &part->distribution[i]);
 }
 
 void accumulator_commit(struct accumulator *a) {

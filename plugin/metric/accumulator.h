@@ -10,8 +10,20 @@
 #ifndef TCPINFO_METRIC_ACCUMULATOR_H
 #define TCPINFO_METRIC_ACCUMULATOR_H
 
-#include "metric/observation.h"
 #include "metric/plan.h"
+#include "tcp/sample.h"
+
+/* What one dump says of one connection. All pointers are borrowed for the call
+ * that gets the observation. */
+struct observation {
+  const struct sample *sample;
+  const uint64_t *delta; /* by field id: the counters' growth since the
+                            connection was last seen */
+  bool changed;          /* some counter grew; if false, `delta` is all 0 */
+  bool active;           /* an ACK arrived since the last read */
+  uint64_t window_us;    /* microseconds since the connection was last seen; 0:
+                            not known */
+};
 
 struct accumulator;
 
@@ -88,7 +100,8 @@ bool accumulator_is_used(const struct accumulator *a);
 uint64_t accumulator_connections(const struct accumulator *a);
 
 /* Getters of the metric table; their types and contracts are in metric.h. */
-metric_gauge_fn accumulator_get_connections, accumulator_get_outliers;
+metric_gauge_fn accumulator_get_connections, accumulator_get_active,
+    accumulator_get_outliers;
 metric_life_fn accumulator_get_opened, accumulator_get_closed,
     accumulator_get_failed;
 metric_shares_fn accumulator_get_limits; /* as accumulator_limit_name */

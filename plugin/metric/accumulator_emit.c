@@ -11,6 +11,11 @@ bool accumulator_get_connections(const struct accumulator *a, double *out) {
   return true;
 }
 
+bool accumulator_get_active(const struct accumulator *a, double *out) {
+  *out = (double)a->active;
+  return true;
+}
+
 bool accumulator_get_outliers(const struct accumulator *a, double *out) {
   *out = a->cold->outliers;
   return a->cold->outliers >= 0;
@@ -98,7 +103,7 @@ static void emit_histogram(struct emission *e, const struct metric *m,
 
 static void emit_statistic(struct emission *e, const struct metric *m,
                            const struct plan_output *o) {
-  struct distribution *d = &distributions_of(e->accumulator)[o->index];
+  struct distribution *d = &e->accumulator->distribution[o->index];
   uint64_t value;
   if (o->statistic.kind == STATISTIC_HISTOGRAM)
     emit_histogram(e, m, &e->accumulator->plan->distribution[o->index]);

@@ -28,7 +28,8 @@ struct accumulator_cold {
 struct accumulator {
   struct plan *plan;
   struct accumulator_cold *cold;
-  uint64_t connections; /* of one dump */
+  struct distribution *distribution; /* behind the head */
+  uint64_t connections, active;      /* of one dump */
   struct limits limits;
   /* Of one dump, in the order of plan.condition; then the counters' totals, in
    * the order of plan.counter. */
@@ -63,11 +64,6 @@ static inline size_t head_size(const struct plan *plan) {
   size_t numbers = plan->condition_count + plan->counter_count;
   size_t size = sizeof(struct accumulator) + numbers * sizeof(uint64_t);
   return (size + LINE - 1) / LINE * LINE;
-}
-
-static inline struct distribution *
-distributions_of(const struct accumulator *a) {
-  return (struct distribution *)((uint8_t *)a + head_size(a->plan));
 }
 
 #endif

@@ -11,7 +11,6 @@
 #include "tcp/tcp_info.h"
 
 struct accumulator;
-struct observation;
 struct plan;
 struct sample;
 
@@ -81,7 +80,7 @@ struct histogram {
 typedef bool metric_gauge_fn(const struct accumulator *a, double *out);
 
 /* SOCKETS: true if the condition holds for the connection. */
-typedef bool metric_condition_fn(const struct observation *o);
+typedef bool metric_condition_fn(const struct sample *s);
 
 /* SET: the socket's codes as bits: bit n stands for code n. May give a name of
  * the sample a number in the plan. */

@@ -15,7 +15,7 @@
 /* --- Connections ---------------------------------------------------------- */
 
 METRIC(CONNECTIONS,
-       GAUGE("connections", "sockets", 0, accumulator_get_connections,
+       GAUGE("connections", "sockets", 0, NO_FIELD, accumulator_get_connections,
              "sockets matched"),
        .is_default = true)
 METRIC(STATES,
@@ -24,8 +24,9 @@ METRIC(STATES,
            "sockets per TCP state"),
        .code_name_alone = true) /* as collectd's tcpconns plugin has it */
 METRIC(ACTIVE,
-       SOCKETS("active", ASK_INFO, FIELD_LAST_ACK_RECV, socket_value_is_active,
-               "sockets that received an ACK since the last read"),
+       GAUGE("active", "sockets", ASK_INFO, FIELD_LAST_ACK_RECV,
+             accumulator_get_active,
+             "sockets that received an ACK since the last read"),
        .is_default = true)
 METRIC(OPENED,
        LIFE("opened", accumulator_get_opened, "connections first seen"),
@@ -293,7 +294,8 @@ METRIC(ACCEPT_PERCENT,
 /* --- Members -------------------------------------------------------------- */
 
 METRIC(OUTLIERS,
-       GAUGE("outliers", "members", ASK_INFO, accumulator_get_outliers,
+       GAUGE("outliers", "members", ASK_INFO, NO_FIELD,
+             accumulator_get_outliers,
              "members far worse than the group's median"))
 
 /* clang-format on */

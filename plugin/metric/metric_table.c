@@ -62,9 +62,9 @@ static const struct statistic p95 = {STATISTIC_PERCENTILE, 950};
 /* Arguments: NAME, TYPE of types.db, UNIT, ASKS, FIELD, getter, other columns
  * of the kind, HELP; see struct metric. */
 
-#define GAUGE(NAME, UNIT, ASKS, GET, HELP)                                     \
+#define GAUGE(NAME, UNIT, ASKS, FIELD, GET, HELP)                              \
   .name = NAME, .kind = METRIC_KIND_GAUGE, .type = "count", .unit = UNIT,      \
-  .help = HELP, .asks = ASKS, .field = NO_FIELD, .gauge = GET
+  .help = HELP, .asks = ASKS, .field = FIELD, .gauge = GET
 
 #define SOCKETS(NAME, ASKS, FIELD, HOLDS, HELP)                                \
   .name = NAME, .kind = METRIC_KIND_SOCKETS, .type = "count",                  \

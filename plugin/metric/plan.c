@@ -48,7 +48,7 @@ static void populations_begin(struct plan *plan,
 }
 
 static struct plan_distribution value_source(const struct metric *m) {
-  struct plan_distribution d = {.value = m->value, .field = m->field};
+  struct plan_distribution d = {.value = m->value, .field = (uint8_t)m->field};
   if (m->value != NULL)
     return d;
   const struct field *f = &field_table[m->field];

@@ -26,20 +26,20 @@ struct plan_output {
 };
 
 struct plan_distribution {
+  bool has_percentile; /* values must be stored */
   /* If is_u32, the value is the 32 bits at `offset` of `block`, and `unset`
-   * means no value (see struct field). Otherwise the value is `value`'s, or, if
-   * NULL, that of `field`. */
+   * means no value (see struct field). Otherwise the getter is `value`, or, if
+   * NULL, `field`. */
   bool is_u32;
   uint8_t block;
+  uint8_t field; /* enum field_id */
   uint16_t offset;
   uint64_t unset;
   metric_value_fn *value;
-  enum field_id field;
-
-  bool has_percentile;        /* values must be stored */
   struct histogram histogram; /* count 0: no histogram is asked for */
   size_t bucket;              /* index of the histogram's first bucket */
 };
+_Static_assert(FIELD_COUNT <= UINT8_MAX, "a field in 8 bits");
 
 struct plan_set {
   metric_codes_fn *codes;

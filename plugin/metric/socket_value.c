@@ -83,13 +83,10 @@ static bool is_nonzero(const struct sample *s, enum field_id id) {
   return sample_get(s, id, &value) && value != 0;
 }
 
-bool socket_value_is_active(const struct observation *o) { return o->active; }
-
 /* tcpi_retransmits counts the timeouts since the last ACK (linux:
  * icsk_retransmits). */
-bool socket_value_is_stalled(const struct observation *o) {
-  return o->sample->timer == TIMER_RETRANSMIT &&
-         is_nonzero(o->sample, FIELD_RETRANSMITS);
+bool socket_value_is_stalled(const struct sample *s) {
+  return s->timer == TIMER_RETRANSMIT && is_nonzero(s, FIELD_RETRANSMITS);
 }
 
 /* Kernels before 5.4 do not send the peer's window. */
@@ -103,20 +100,20 @@ static bool fits_window(const struct sample *s) {
 
 /* The probe timer also runs if TCP_CORK or MSG_MORE holds data back (linux:
  * include/net/tcp.h, tcp_check_probe_timer()). */
-bool socket_value_is_zero_window(const struct observation *o) {
-  return o->sample->timer == TIMER_PROBE && !fits_window(o->sample);
+bool socket_value_is_zero_window(const struct sample *s) {
+  return s->timer == TIMER_PROBE && !fits_window(s);
 }
 
-bool socket_value_is_app_limited(const struct observation *o) {
-  return is_nonzero(o->sample, FIELD_APP_LIMITED);
+bool socket_value_is_app_limited(const struct sample *s) {
+  return is_nonzero(s, FIELD_APP_LIMITED);
 }
 
-bool socket_value_is_unread(const struct observation *o) {
-  return o->sample->recv_queue > 0;
+bool socket_value_is_unread(const struct sample *s) {
+  return s->recv_queue > 0;
 }
 
-bool socket_value_is_unsent(const struct observation *o) {
-  return is_nonzero(o->sample, FIELD_NOTSENT_BYTES);
+bool socket_value_is_unsent(const struct sample *s) {
+  return is_nonzero(s, FIELD_NOTSENT_BYTES);
 }
 
 /* --- Sets ----------------------------------------------------------------- */

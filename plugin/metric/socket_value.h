@@ -6,7 +6,7 @@
 #define TCPINFO_METRIC_SOCKET_VALUE_H
 
 #include "metric/metric.h"
-#include "metric/observation.h"
+#include "tcp/sample.h"
 
 /* Stores the value of a distribution's row: its getter's, or its field's. */
 static inline bool socket_value_get(const struct metric *m,
@@ -44,7 +44,6 @@ metric_value_fn socket_value_dctcp_alpha;
 
 /* --- Conditions ----------------------------------------------------------- */
 
-metric_condition_fn socket_value_is_active;      /* as the observation says */
 metric_condition_fn socket_value_is_stalled;     /* waits after a timeout */
 metric_condition_fn socket_value_is_zero_window; /* probes a closed window */
 metric_condition_fn socket_value_is_app_limited;

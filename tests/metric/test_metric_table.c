@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#define EACH_ROW(m)                                                            \
-  (const struct metric *m = metric_table; m < metric_table + METRIC_COUNT; m++)
+static const struct metric *const first_row = metric_table;
+static const struct metric *const end_row = metric_table + METRIC_COUNT;
 
 static void row_holds(const struct metric *m, bool holds, const char *what) {
   if (!holds)
@@ -46,26 +46,24 @@ static const struct {
 
 static void texts_and_types_are_there(void **state) {
   (void)state;
-  for
-    EACH_ROW(m) {
-      assert_non_null(m->name);
-      ROW_HOLDS(m, metric_find(m->name) == (int)id_of(m)); /* no name twice */
-      ROW_HOLDS(m, strlen(m->name) > 0 && strlen(m->name) < 24);
-      ROW_HOLDS(m, m->unit != NULL && *m->unit != '\0');
-      ROW_HOLDS(m, m->help != NULL && *m->help != '\0');
-      ROW_HOLDS(m, strchr(m->help, '\n') == NULL);
-      bool known = false;
-      for (size_t i = 0; i < sizeof(stock_type) / sizeof(stock_type[0]); i++)
-        if (strcmp(m->type, stock_type[i].name) == 0) {
-          known = true;
-          ROW_HOLDS(m,
-                    stock_type[i].derive == (m->kind == METRIC_KIND_COUNTER ||
-                                             m->kind == METRIC_KIND_LIFE));
-        }
-      ROW_HOLDS(m, known);
-      ROW_HOLDS(m, (strcmp(m->type, "percent") == 0) ==
-                       (strcmp(m->unit, "%") == 0));
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    assert_non_null(m->name);
+    ROW_HOLDS(m, metric_find(m->name) == (int)id_of(m)); /* no name twice */
+    ROW_HOLDS(m, strlen(m->name) > 0 && strlen(m->name) < 24);
+    ROW_HOLDS(m, m->unit != NULL && *m->unit != '\0');
+    ROW_HOLDS(m, m->help != NULL && *m->help != '\0');
+    ROW_HOLDS(m, strchr(m->help, '\n') == NULL);
+    bool known = false;
+    for (size_t i = 0; i < sizeof(stock_type) / sizeof(stock_type[0]); i++)
+      if (strcmp(m->type, stock_type[i].name) == 0) {
+        known = true;
+        ROW_HOLDS(m, stock_type[i].derive == (m->kind == METRIC_KIND_COUNTER ||
+                                              m->kind == METRIC_KIND_LIFE));
+      }
+    ROW_HOLDS(m, known);
+    ROW_HOLDS(m,
+              (strcmp(m->type, "percent") == 0) == (strcmp(m->unit, "%") == 0));
+  }
   assert_int_equal(metric_find("no_such"), -1);
   assert_int_equal(metric_find(""), -1);
 }
@@ -132,14 +130,13 @@ static void row_has_its_getter(const struct metric *m) {
 
 static void each_row_has_the_getter_of_its_kind_and_no_other(void **state) {
   (void)state;
-  for
-    EACH_ROW(m) {
-      row_has_its_getter(m);
-      unsigned kinds = m->kind == METRIC_KIND_COUNTER ? 0 : 1u << m->kind;
-      ROW_HOLDS(m, kinds_of_columns(m) == kinds);
-      ROW_HOLDS(m, (m->scale != 0) == (m->kind == METRIC_KIND_DISTRIBUTION ||
-                                       m->kind == METRIC_KIND_COUNTER));
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    row_has_its_getter(m);
+    unsigned kinds = m->kind == METRIC_KIND_COUNTER ? 0 : 1u << m->kind;
+    ROW_HOLDS(m, kinds_of_columns(m) == kinds);
+    ROW_HOLDS(m, (m->scale != 0) == (m->kind == METRIC_KIND_DISTRIBUTION ||
+                                     m->kind == METRIC_KIND_COUNTER));
+  }
 }
 
 static bool same_getter(const struct metric *a, const struct metric *b) {
@@ -170,11 +167,10 @@ static bool same_getter(const struct metric *a, const struct metric *b) {
 /* A row that was copied and not finished would report another row's value. */
 static void no_two_rows_have_the_same_getter(void **state) {
   (void)state;
-  for
-    EACH_ROW(m)
-  for (const struct metric *other = metric_table; other < m; other++)
-    if (same_getter(m, other))
-      fail_msg("%s has the getter of %s", m->name, other->name);
+  for (const struct metric *m = first_row; m < end_row; m++)
+    for (const struct metric *other = metric_table; other < m; other++)
+      if (same_getter(m, other))
+        fail_msg("%s has the getter of %s", m->name, other->name);
 }
 
 static void asks_cover_the_block_of_the_field(void **state) {
@@ -184,46 +180,43 @@ static void asks_cover_the_block_of_the_field(void **state) {
       [BLOCK_SKMEM] = ASK_INFO | ASK_SKMEM,
       [BLOCK_BBR] = ASK_INFO | ASK_ALGORITHM_INFO,
       [BLOCK_DCTCP] = ASK_INFO | ASK_ALGORITHM_INFO};
-  for
-    EACH_ROW(m) {
-      if (m->field != METRIC_NO_FIELD)
-        ROW_HOLDS(m, m->asks == block_asks[field_table[m->field].block]);
-      ROW_HOLDS(m, (m->population == METRIC_OF_LISTENERS) ==
-                       ((m->asks & ASK_LISTENERS) != 0));
-      if ((m->asks & ASK_ALL_STATES) != 0)
-        ROW_HOLDS(m, m->kind == METRIC_KIND_SET);
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    if (m->field != METRIC_NO_FIELD)
+      ROW_HOLDS(m, m->asks == block_asks[field_table[m->field].block]);
+    ROW_HOLDS(m, (m->population == METRIC_OF_LISTENERS) ==
+                     ((m->asks & ASK_LISTENERS) != 0));
+    if ((m->asks & ASK_ALL_STATES) != 0)
+      ROW_HOLDS(m, m->kind == METRIC_KIND_SET);
+  }
 }
 
 static void latencies_are_seconds_of_active_connections(void **state) {
   (void)state;
-  for
-    EACH_ROW(m)
-  if (strcmp(m->type, "latency") == 0) {
-    ROW_HOLDS(m, strcmp(m->unit, "s") == 0);
-    ROW_HOLDS(m, field_table[m->field].unit == UNIT_US);
-    ROW_HOLDS(m, m->scale == 1e-6);
-    ROW_HOLDS(m, m->population == METRIC_OF_ACTIVE);
-  }
+  for (const struct metric *m = first_row; m < end_row; m++)
+    if (strcmp(m->type, "latency") == 0) {
+      ROW_HOLDS(m, strcmp(m->unit, "s") == 0);
+      ROW_HOLDS(m, field_table[m->field].unit == UNIT_US);
+      ROW_HOLDS(m, m->scale == 1e-6);
+      ROW_HOLDS(m, m->population == METRIC_OF_ACTIVE);
+    }
 }
 
 /* Few edges, so that the number of series stays small. */
 static void histograms_have_few_rising_edges(void **state) {
   (void)state;
-  for
-    EACH_ROW(m) {
-      if (m->kind != METRIC_KIND_DISTRIBUTION)
-        continue;
-      const struct histogram *h = m->histogram;
-      ROW_HOLDS(m, h->count >= 5 && h->count <= 20);
-      for (size_t i = 1; i < h->count; i++)
-        ROW_HOLDS(m, h->edge[i] > h->edge[i - 1]);
-      double last = (double)h->edge[h->count - 1] * m->scale;
-      if (strcmp(m->type, "percent") == 0)
-        ROW_HOLDS(m, last == 100);
-      if (strcmp(m->type, "latency") == 0)
-        ROW_HOLDS(m, last > 9.99 && last < 10.01);
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    if (m->kind != METRIC_KIND_DISTRIBUTION)
+      continue;
+    const struct histogram *h = m->histogram;
+    ROW_HOLDS(m, h->count >= 5 && h->count <= 20);
+    for (size_t i = 1; i < h->count; i++)
+      ROW_HOLDS(m, h->edge[i] > h->edge[i - 1]);
+    double last = (double)h->edge[h->count - 1] * m->scale;
+    if (strcmp(m->type, "percent") == 0)
+      ROW_HOLDS(m, last == 100);
+    if (strcmp(m->type, "latency") == 0)
+      ROW_HOLDS(m, last > 9.99 && last < 10.01);
+  }
 }
 
 /* --- Values --------------------------------------------------------------- */
@@ -358,12 +351,11 @@ static struct emitted emit(const struct metric *m,
 
 static void each_row_has_a_value_of_sockets_that_have_everything(void **state) {
   (void)state;
-  for
-    EACH_ROW(m) {
-      struct emitted e = emit(m, block_size);
-      ROW_HOLDS(m, e.count > 0);
-      ROW_HOLDS(m, e.largest > 0);
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    struct emitted e = emit(m, block_size);
+    ROW_HOLDS(m, e.count > 0);
+    ROW_HOLDS(m, e.largest > 0);
+  }
 }
 
 /* Blocks that end with the field, less `missing` bytes. */
@@ -378,34 +370,32 @@ static void cut_after(const struct metric *m, size_t missing,
  * out: `whole` may stand behind `field`. */
 static void each_row_has_a_value_as_soon_as_its_field_is_sent(void **state) {
   (void)state;
-  for
-    EACH_ROW(m) {
-      size_t size[BLOCK_COUNT];
-      if (m->field == METRIC_NO_FIELD || m->kind == METRIC_KIND_PERCENT)
-        continue;
-      cut_after(m, 0, size);
-      struct emitted e = emit(m, size);
-      ROW_HOLDS(m, e.count > 0);
-      ROW_HOLDS(m, e.largest > 0);
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    size_t size[BLOCK_COUNT];
+    if (m->field == METRIC_NO_FIELD || m->kind == METRIC_KIND_PERCENT)
+      continue;
+    cut_after(m, 0, size);
+    struct emitted e = emit(m, size);
+    ROW_HOLDS(m, e.count > 0);
+    ROW_HOLDS(m, e.largest > 0);
+  }
 }
 
 /* A counter of a block other than tcp_info stays 0 if the block is not sent. */
 static void no_row_has_a_value_of_sockets_that_lack_its_field(void **state) {
   (void)state;
-  for
-    EACH_ROW(m) {
-      size_t size[BLOCK_COUNT];
-      if (m->field == METRIC_NO_FIELD)
-        continue;
-      cut_after(m, 1, size);
-      struct emitted e = emit(m, size);
-      if (m->kind == METRIC_KIND_COUNTER &&
-          field_table[m->field].block != BLOCK_INFO)
-        ROW_HOLDS(m, e.largest == 0);
-      else
-        ROW_HOLDS(m, e.count == 0);
-    }
+  for (const struct metric *m = first_row; m < end_row; m++) {
+    size_t size[BLOCK_COUNT];
+    if (m->field == METRIC_NO_FIELD)
+      continue;
+    cut_after(m, 1, size);
+    struct emitted e = emit(m, size);
+    if (m->kind == METRIC_KIND_COUNTER &&
+        field_table[m->field].block != BLOCK_INFO)
+      ROW_HOLDS(m, e.largest == 0);
+    else
+      ROW_HOLDS(m, e.count == 0);
+  }
 }
 
 /* A condition that always holds would report the number of connections. */
@@ -415,11 +405,9 @@ static void no_condition_holds_for_an_idle_socket(void **state) {
   struct sample s = {.state = TCP_STATE_ESTABLISHED, .full = true};
   for (int block = 0; block < BLOCK_COUNT; block++)
     s.block[block] = (struct block){.bytes = zero, .size = block_size[block]};
-  struct observation o = {.sample = &s};
-  for
-    EACH_ROW(m)
-  if (m->kind == METRIC_KIND_SOCKETS)
-    ROW_HOLDS(m, !m->holds(&o));
+  for (const struct metric *m = first_row; m < end_row; m++)
+    if (m->kind == METRIC_KIND_SOCKETS)
+      ROW_HOLDS(m, !m->holds(&s));
 }
 
 /* --- Defaults ------------------------------------------------------------- */
@@ -445,9 +433,8 @@ static void default_values_are_in_order(void **state) {
 
 static void only_default_rows_have_a_default_statistic(void **state) {
   (void)state;
-  for
-    EACH_ROW(m)
-  ROW_HOLDS(m, m->is_default || m->default_statistic == NULL);
+  for (const struct metric *m = first_row; m < end_row; m++)
+    ROW_HOLDS(m, m->is_default || m->default_statistic == NULL);
 }
 
 int main(void) {

@@ -252,14 +252,13 @@ static void short_blocks_are_never_read_beyond(void **state) {
     for (int id = 0; id < METRIC_COUNT; id++) {
       const struct metric *m = &metric_table[id];
       uint64_t value;
-      struct observation o = {.sample = &f.s};
       if (m->kind == METRIC_KIND_DISTRIBUTION) {
         bool has_value = socket_value_get(m, &f.s, &value);
         if (size == 0 && m->value == NULL)
           assert_false(has_value);
       }
       if (m->kind == METRIC_KIND_SOCKETS)
-        m->holds(&o);
+        m->holds(&f.s);
       if (m->kind == METRIC_KIND_SET)
         m->codes(plan, &f.s);
     }
@@ -271,8 +270,7 @@ static void short_blocks_are_never_read_beyond(void **state) {
 /* --- Conditions ----------------------------------------------------------- */
 
 static void holds(const struct fixture *f, enum metric_id id, bool expected) {
-  struct observation o = {.sample = &f->s};
-  if (metric_table[id].holds(&o) != expected)
+  if (metric_table[id].holds(&f->s) != expected)
     fail_msg("%s: %s", metric_table[id].name, expected ? "no" : "yes");
 }
 
@@ -317,14 +315,6 @@ static void conditions_hold_by_their_field(void **state) {
   cut(&f, BLOCK_INFO, 147);
   holds(&f, METRIC_UNSENT, false);
   stop(&f);
-}
-
-static void active_is_as_the_observation_says(void **state) {
-  (void)state;
-  struct observation o = {.active = true};
-  assert_true(socket_value_is_active(&o));
-  o.active = false;
-  assert_false(socket_value_is_active(&o));
 }
 
 /* --- Sets ----------------------------------------------------------------- */
@@ -378,7 +368,6 @@ int main(void) {
       cmocka_unit_test(short_blocks_are_never_read_beyond),
       cmocka_unit_test(stalled_needs_a_timeout_and_the_retransmit_timer),
       cmocka_unit_test(conditions_hold_by_their_field),
-      cmocka_unit_test(active_is_as_the_observation_says),
       cmocka_unit_test(codes_have_the_kernels_names),
       cmocka_unit_test(unknown_codes_are_not_counted),
   };
