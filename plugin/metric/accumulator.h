@@ -13,7 +13,7 @@
 #include "metric/plan.h"
 #include "tcp/sample.h"
 
-/* What one dump says of one connection. All pointers are borrowed for the call
+/* One connection as one dump shows it. All pointers are borrowed for the call
  * that gets the observation. */
 struct observation {
   const struct sample *sample;
@@ -109,7 +109,7 @@ extern const char *const accumulator_limit_name[METRIC_SHARES];
 
 /* One value to dispatch. Texts are borrowed for the call of the callback. */
 struct accumulator_value {
-  const char *type;     /* of types.db */
+  const char *type;     /* a type of types.db */
   const char *instance; /* type instance */
   bool derive;          /* if true `counter` holds the value, else `gauge` */
   double gauge;

@@ -62,7 +62,7 @@ struct emission {
   struct accumulator_value value;
   accumulator_value_cb *cb;
   void *data;
-  struct quantile_index index; /* of the distribution of the last percentile */
+  struct quantile_index index; /* made by the last percentile */
 };
 
 static void emit_gauge(struct emission *e, const char *instance, double value) {

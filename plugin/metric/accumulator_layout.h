@@ -12,13 +12,15 @@ struct limits {
   uint64_t time, network, receiver, sender;
 };
 
-/* Numbers that the default configuration does not touch for each socket. */
+/* Numbers that the default configuration does not touch for each socket.
+ * Listeners, outliers, buckets and codes are of one dump; the others only grow.
+ */
 struct accumulator_cold {
-  uint64_t listeners;                    /* of one dump */
-  int outliers;                          /* of one dump; -1: not known */
-  uint64_t life[ACCUMULATOR_LIFE_COUNT]; /* only grow */
-  /* The counters' totals at the last commit, in the order of plan.counter;
-   * then, of one dump, the histograms' buckets and the sets' codes. */
+  uint64_t listeners;
+  int outliers; /* -1: not known */
+  uint64_t life[ACCUMULATOR_LIFE_COUNT];
+  /* The counters' totals at the last commit, in the order of plan.counter; then
+   * the histograms' buckets; then the counts of the sets' codes. */
   uint64_t number[];
 };
 
@@ -28,11 +30,11 @@ struct accumulator_cold {
 struct accumulator {
   struct plan *plan;
   struct accumulator_cold *cold;
-  struct distribution *distribution; /* behind the head */
-  uint64_t connections, active;      /* of one dump */
+  struct distribution *distribution; /* those behind this struct's numbers */
+  uint64_t connections, active;      /* counts of one dump */
   struct limits limits;
-  /* Of one dump, in the order of plan.condition; then the counters' totals, in
-   * the order of plan.counter. */
+  /* Counts of one dump, in the order of plan.condition; then the counters'
+   * totals, in the order of plan.counter. */
   uint64_t number[];
 };
 

@@ -14,7 +14,8 @@ struct accumulator;
 struct plan;
 struct sample;
 
-/* One METRIC_... for each row of metric_rows.h, in the order of its rows. */
+/* An enumerator METRIC_ID for each row of metric_rows.h, in the order of its
+ * rows. */
 #define METRIC(id, ...) METRIC_##id,
 enum metric_id {
 #include "metric/metric_rows.h"
@@ -62,7 +63,7 @@ enum statistic_kind {
 
 struct statistic {
   enum statistic_kind kind;
-  uint16_t permille; /* of a percentile: 10 (p1) to 999 (p99.9) */
+  uint16_t permille; /* a percentile's: 10 (p1) to 999 (p99.9) */
 };
 
 /* Upper edges of a histogram's buckets, ascending, in the unit of the value
@@ -114,8 +115,8 @@ typedef bool metric_shares_fn(const struct accumulator *a,
 struct metric {
   const char *name; /* argument of Metric; start of the type instance */
   enum metric_kind kind;
-  const char *type; /* of collectd's own types.db */
-  const char *unit; /* of the dispatched value */
+  const char *type; /* a type of collectd's own types.db */
+  const char *unit; /* the dispatched value's */
   const char *help; /* one line for people */
   unsigned asks;    /* set of enum metric_ask */
 
@@ -190,7 +191,7 @@ char *statistic_format(struct statistic s, char *text);
 
 struct metric_choice {
   enum metric_id id;
-  size_t statistic_count; /* of a distribution */
+  size_t statistic_count; /* 0 unless a distribution */
   struct statistic *statistic;
 };
 

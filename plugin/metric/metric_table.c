@@ -33,7 +33,7 @@ static const uint64_t tenth_edges[] = {0,    1000, 2000, 3000, 4000, 5000,
                                        6000, 7000, 8000, 9000, 10000};
 static const struct histogram tenths = HISTOGRAM(tenth_edges);
 
-/* Of DCTCP's alpha, which is a part of 1024. */
+/* Parts of 1024, as DCTCP's alpha is. */
 static const uint64_t eighth_edges[] = {0,   128, 256, 384, 512,
                                         640, 768, 896, 1024};
 static const struct histogram eighths = HISTOGRAM(eighth_edges);

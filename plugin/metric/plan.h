@@ -59,14 +59,14 @@ struct plan {
   size_t distribution_count;
   struct plan_distribution distribution[METRIC_COUNT];
   size_t population_end[METRIC_POPULATION_COUNT];
-  size_t bucket_count; /* of all histograms */
+  size_t bucket_count; /* sum over all histograms */
 
   size_t condition_count;
   metric_condition_fn *condition[METRIC_COUNT];
 
   size_t set_count;
   struct plan_set set[METRIC_COUNT];
-  size_t code_count; /* of all sets */
+  size_t code_count; /* sum over all sets */
 
   bool has_limits; /* a metric of METRIC_KIND_LIMITED is reported */
   unsigned asks;   /* set of enum metric_ask */

@@ -475,7 +475,7 @@ static void histogram_needs_its_field(void **state) {
   struct values all = {0};
   accumulator_emit(f->accumulator, 232, ACCUMULATOR_ALL, on_value,
                    &all);          /* Linux 5.4 */
-  assert_int_equal(all.count, 15); /* of cwnd */
+  assert_int_equal(all.count, 15); /* buckets of cwnd */
   stop(f);
   f = start_histogram(METRIC_ACCEPT_QUEUE); /* needs no tcp_info */
   memset(&all, 0, sizeof(all));
