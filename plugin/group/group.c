@@ -178,7 +178,7 @@ void group_fetch(const struct group *g, uint32_t place) {
 }
 
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
-  accumulator_add_rest(place_cell(g, place), delta);
+  accumulator_add_growth(place_cell(g, place), delta);
   membership_bytes(g, place, delta);
   if (place >= MEMBERSHIP_MEMBER)
     members_judge_rest(g->members, place - MEMBERSHIP_MEMBER, delta);
@@ -209,17 +209,17 @@ void group_add_other(struct group *g, const struct sample *s,
       !selector_match(g->settings->selector, t))
     return;
   if (g->members == NULL) {
-    accumulator_add_other(g->total, s);
+    accumulator_add_without_traffic(g->total, s);
     return;
   }
   uint32_t member = KEY_TABLE_NONE;
   if (joins && has_listeners(g))
     member = members_join(g->members, t);
   if (member == KEY_TABLE_NONE) {
-    accumulator_add_other(members_cell_of(g->members, t), s);
+    accumulator_add_without_traffic(members_cell_of(g->members, t), s);
     return;
   }
-  accumulator_add_other(members_cell(g->members, member), s);
+  accumulator_add_without_traffic(members_cell(g->members, member), s);
   members_leave(g->members, member, false);
 }
 

@@ -54,11 +54,11 @@ void group_add(struct group *g, uint32_t place, const struct observation *r);
 /* See membership_fetch(); of a group with members. */
 void group_fetch(const struct group *g, uint32_t place);
 
-/* What it did until it was destroyed: see accumulator_add_rest(). */
+/* What it did until it was destroyed: see accumulator_add_growth(). */
 void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta);
 
 /* A socket in a state without traffic, a listener among them: see
- * accumulator_add_other(). */
+ * accumulator_add_without_traffic(). */
 void group_add_other(struct group *g, const struct sample *s,
                      const struct socket_attrs *t);
 

@@ -240,7 +240,7 @@ struct accumulator *members_cell(struct members *m, uint32_t member) {
 void members_fetch(const struct members *m, uint32_t member) {
   if (member < m->accumulators.size / sizeof(struct accumulator *) &&
       *accumulator_at(m, member) != NULL)
-    accumulator_fetch(*accumulator_at(m, member), m->plan);
+    accumulator_prefetch(*accumulator_at(m, member), m->plan);
 }
 
 struct accumulator *members_other(struct members *m) {

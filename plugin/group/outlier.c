@@ -1,5 +1,7 @@
 #include "group/outlier.h"
 
+#include "util/distribution.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

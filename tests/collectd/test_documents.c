@@ -256,7 +256,7 @@ static const char *kernel_of(const struct metric *m) {
   case METRIC_KIND_COUNTER:
     return later("2.6", m->field);
   case METRIC_KIND_DISTRIBUTION:
-    if (m->rule != METRIC_RULE_RECV_QUEUE && m->rule != METRIC_RULE_SEND_QUEUE)
+    if (m->field != METRIC_NO_FIELD)
       return later("2.6", m->field);
     return "2.6";
   case METRIC_KIND_SOCKETS:
