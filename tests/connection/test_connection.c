@@ -89,7 +89,7 @@ static uint64_t environment(const char *name, uint64_t otherwise) {
   return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void test_histories(void **state) {
+static void random_histories_count_once_and_end_once(void **state) {
   (void)state;
   static struct history h;
   static struct scenario p;
@@ -110,7 +110,7 @@ static void test_histories(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_histories),
+      cmocka_unit_test(random_histories_count_once_and_end_once),
   };
   return cmocka_run_group_tests(tests, groups_setup, groups_teardown);
 }
