@@ -49,7 +49,7 @@ struct history {
   const struct scenario *plan;
   struct complaint complaint;
   struct lives lives;
-  struct lives_told told;
+  struct lives_model told;
   struct groups groups;
   struct connections *connections;
   struct connections_sums sums; /* at the last complete dump */
