@@ -79,6 +79,9 @@ size_t socket_table_count(const struct socket_table *r) { return r->used; }
 
 /* --- The hash ------------------------------------------------------------- */
 
+/* A multiplication is enough, without a secret: no peer chooses a cookie, the
+ * kernel counts them up (linux: include/linux/cookie.h, gen_cookie_next()), and
+ * this runs for each socket. */
 static uint32_t check_of(uint64_t cookie) {
   return (uint32_t)(cookie * 0x9e3779b97f4a7c15u >> 32);
 }

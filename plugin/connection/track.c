@@ -144,7 +144,8 @@ size_t track_count(const struct track *t) {
   return socket_table_count(t->rows);
 }
 
-/* Only ever compared with another of the same run. */
+/* A checksum: only compared with an earlier one under the same cookie, so that
+ * it needs no secret and no hash for tables. */
 static uint32_t ends_of(const struct socket_attrs *t) {
   uint64_t high, low;
   memcpy(&high, t->remote.bytes, sizeof(high));

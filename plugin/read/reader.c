@@ -4,12 +4,12 @@
 #include "kernel/decode.h"
 #include "read/dump_request.h"
 #include "replay/replay.h"
+#include "util/clock.h"
 
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct reader {
@@ -45,14 +45,6 @@ struct reader {
   bool begun;           /* the connections was told */
   bool no_memory;
 };
-
-static uint64_t clock_us(clockid_t id) {
-  struct timespec t;
-  clock_gettime(id, &t);
-  return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-static uint64_t now_ms(void) { return clock_us(CLOCK_MONOTONIC) / 1000; }
 
 static destroy_events_pressure_fn on_pressure;
 
@@ -171,8 +163,8 @@ static void close_policy_step(struct reader *s) {
     return;
   s->host_known =
       proc_snmp_read_again(&s->snmp, s->world.snmp, &s->host, NULL) == 0;
-  close_policy_read(s->close_policy, now_ms(), s->host_known ? &s->host : NULL,
-                    on_destroyed, s);
+  close_policy_read(s->close_policy, clock_monotonic_ms(),
+                    s->host_known ? &s->host : NULL, on_destroyed, s);
   s->health.malformed += s->malformed_events;
   s->malformed_events = 0;
   s->health.close_policy = *close_policy_health(s->close_policy);
@@ -274,7 +266,7 @@ static enum dump_result source_dump(struct reader *s, struct error *error) {
   s->begun = false;
   if (s->replay != NULL)
     return recorded_dump(s, error);
-  dump_begin(s, now_ms());
+  dump_begin(s, clock_monotonic_ms());
   if (result != DUMP_COMPLETE)
     return DUMP_FAILED;
   if (s->request.traits & ATTR_DIRECTION)
@@ -285,15 +277,16 @@ static enum dump_result source_dump(struct reader *s, struct error *error) {
 /* --- One read ------------------------------------------------------------- */
 
 static void read_completed(struct reader *s) {
-  connections_complete(s->connections,
-                       s->replay != NULL ? s->recorded_ms : now_ms());
+  connections_complete(s->connections, s->replay != NULL
+                                           ? s->recorded_ms
+                                           : clock_monotonic_ms());
   if (s->info_size > 0)
     s->health.info_size = s->info_size;
   if (s->close_policy != NULL) /* of those that closed meanwhile */
     close_policy_take(s->close_policy, on_destroyed, s);
   coverage_update(s);
   if (s->diag != NULL)
-    proc_limits_read_again(&s->limits, s->world.proc, now_ms(),
+    proc_limits_read_again(&s->limits, s->world.proc, clock_monotonic_ms(),
                            &s->health.limits);
   s->health.members = 0;
   s->health.in_other = 0;
@@ -311,8 +304,8 @@ static void read_failed(struct reader *s) {
 }
 
 enum dump_result reader_read(struct reader *s, struct error *error) {
-  uint64_t began = clock_us(CLOCK_MONOTONIC);
-  uint64_t cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
+  uint64_t began = clock_monotonic_us();
+  uint64_t cpu = clock_thread_cpu_us();
 
   reading_set(s, true);
   s->no_memory = false;
@@ -332,8 +325,8 @@ enum dump_result reader_read(struct reader *s, struct error *error) {
   s->health.dumped = s->begun ? connections_sums(s->connections)->dumped : 0;
   s->health.matched = s->begun ? connections_sums(s->connections)->matched : 0;
   s->health.tracked = connections_tracked(s->connections);
-  s->health.dump_time = (double)(clock_us(CLOCK_MONOTONIC) - began) * 1e-6;
-  s->health.cpu_time = (double)(clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu) * 1e-6;
+  s->health.dump_time = (double)(clock_monotonic_us() - began) * 1e-6;
+  s->health.cpu_time = (double)(clock_thread_cpu_us() - cpu) * 1e-6;
   if (result != DUMP_COMPLETE)
     reading_set(s, false);
   return result;

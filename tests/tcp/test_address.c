@@ -1,5 +1,4 @@
 #include "tcp/address.h"
-#include "util/hash.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -284,41 +283,12 @@ static void test_service(void **state) {
   assert_int_equal(r.high, port);
 }
 
-/* Each bit of the data changes about half of the result's bits, and small
- * numbers spread over a small table. */
-static void test_hash(void **state) {
-  (void)state;
-  uint8_t data[19] = {1, 2, 3};
-  for (size_t size = 1; size <= sizeof(data); size++) {
-    uint64_t before = hash_bytes(data, size, 7);
-    int changed = 0;
-    for (size_t bit = 0; bit < size * 8; bit++) {
-      data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-      changed += __builtin_popcountll(before ^ hash_bytes(data, size, 7));
-      data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-    }
-    assert_in_range(changed, size * 8 * 26, size * 8 * 38);
-    assert_true(hash_bytes(data, size, 7) == before);
-    assert_true(hash_bytes(data, size, 8) != before);
-    assert_true(hash_bytes(data, size - 1, 7) != before);
-  }
-
-  unsigned slot[256] = {0}, most = 0;
-  for (uint64_t i = 0; i < 256 * 16; i++) {
-    unsigned *s = &slot[hash_bytes(&i, sizeof(i), 0) % 256];
-    if (++*s > most)
-      most = *s;
-  }
-  assert_in_range(most, 17, 40); /* 16 on average */
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_from_inet),    cmocka_unit_test(test_nature),
       cmocka_unit_test(test_format),       cmocka_unit_test(test_format_round),
       cmocka_unit_test(test_prefix_parse), cmocka_unit_test(test_prefix_match),
       cmocka_unit_test(test_port_range),   cmocka_unit_test(test_service),
-      cmocka_unit_test(test_hash),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
