@@ -36,7 +36,7 @@ struct close_policy {
 
 struct close_policy *close_policy_new(const struct settings *settings,
                                       sock_diag_open_fn *open, void *open_data,
-                                      destroy_events_pressure_fn *pressure,
+                                      destroy_events_backlog_fn *pressure,
                                       void *data) {
   struct close_policy *c = calloc(1, sizeof(*c));
   if (c == NULL)

@@ -31,7 +31,7 @@ struct close_policy_health {
 /* See destroy_events_new(). `settings` outlives it. NULL: out of memory. */
 struct close_policy *close_policy_new(const struct settings *settings,
                                       sock_diag_open_fn *open, void *open_data,
-                                      destroy_events_pressure_fn *pressure,
+                                      destroy_events_backlog_fn *pressure,
                                       void *data);
 void close_policy_free(
     struct close_policy *c); /* the thread has ended after it */

@@ -46,7 +46,7 @@ struct reader {
   bool no_memory;
 };
 
-static destroy_events_pressure_fn on_pressure;
+static destroy_events_backlog_fn on_pressure;
 
 static int source_make(struct reader *s, const struct settings *settings,
                        struct error *error) {

@@ -162,7 +162,7 @@ static void count(const struct nlmsghdr *nlh, uint64_t after_ms, void *data) {
 }
 
 static struct destroy_events *started(sock_diag_open_fn *open, void *open_data,
-                                      destroy_events_pressure_fn *pressure) {
+                                      destroy_events_backlog_fn *pressure) {
   struct error error;
   alarm(GUARD_S);
   struct destroy_events *d =

@@ -38,7 +38,7 @@ static int peer_open(void *data) {
   return fd[0];
 }
 
-void peer_begin(destroy_events_pressure_fn *pressure) {
+void peer_begin(destroy_events_backlog_fn *pressure) {
   alarm(GUARD_S);
   peer.pressure = 0;
   peer.destroy = destroy_events_new(peer_open, NULL, pressure, NULL);

@@ -31,7 +31,7 @@ struct peer {
 extern struct peer peer;
 
 /* A destroy on this socket, not started. What hangs is killed, and so fails. */
-void peer_begin(destroy_events_pressure_fn *pressure);
+void peer_begin(destroy_events_backlog_fn *pressure);
 void peer_start(void);
 void peer_close(void); /* the kernel's end; legal twice */
 void peer_end(void);
