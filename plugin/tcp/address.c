@@ -1,5 +1,5 @@
-/* See address.h. Text goes through inet_pton(3) on the way in only: the way out
- * is our own, because inet_ntop(3) writes ::1:2 as ::0.1.0.2. */
+/* Addresses are parsed by inet_pton(3) but not formatted by inet_ntop(3), which
+ * writes ::1:2 as ::0.1.0.2. */
 #include "tcp/address.h"
 
 #include "util/text.h"
@@ -84,7 +84,7 @@ bool prefix_parse(const char *text, struct prefix *out) {
   address[length] = '\0';
 
   uint32_t words[4];
-  unsigned first = 0; /* bits that the text's own length does not count */
+  unsigned first = 0; /* bits in front of an IPv4 address */
   struct prefix p;
   if (inet_pton(AF_INET, address, words) == 1) {
     p.address = address_from_inet(AF_INET, words);

@@ -17,7 +17,7 @@ static struct address address(const char *text) {
   return p.address;
 }
 
-static void test_from_inet(void **state) {
+static void mapped_address_equals_the_ipv4_address(void **state) {
   (void)state;
   uint32_t v4[4] = {htonl(0x0a000001), 0xdead, 0xbeef, 1};
   uint32_t mapped[4] = {0, 0, htonl(0xffff), htonl(0x0a000001)};
@@ -31,7 +31,7 @@ static void test_from_inet(void **state) {
   assert_false(address_is_ipv4(&b));
 }
 
-static void test_nature(void **state) {
+static void kind_of_an_address_is_known(void **state) {
   (void)state;
   static const struct {
     const char *text;
@@ -61,7 +61,7 @@ static void test_nature(void **state) {
   }
 }
 
-static void test_format(void **state) {
+static void addresses_are_written_as_rfc_5952_says(void **state) {
   (void)state;
   /* The examples of RFC 5952, sections 4 and 5, are among them. */
   static const char *const rows[][2] = {
@@ -94,7 +94,7 @@ static void test_format(void **state) {
 }
 
 /* inet_pton(3) reads back whatever was written. */
-static void test_format_round(void **state) {
+static void written_addresses_are_read_back(void **state) {
   (void)state;
   srandom(1);
   for (int i = 0; i < 100000; i++) {
@@ -111,7 +111,7 @@ static void test_format_round(void **state) {
   }
 }
 
-static void test_prefix_parse(void **state) {
+static void prefixes_are_parsed(void **state) {
   (void)state;
   static const struct {
     const char *text, *address;
@@ -172,7 +172,7 @@ static void test_prefix_parse(void **state) {
   }
 }
 
-static void test_prefix_match(void **state) {
+static void prefixes_match_their_addresses(void **state) {
   (void)state;
   static const struct {
     const char *prefix, *address;
@@ -210,7 +210,7 @@ static void test_prefix_match(void **state) {
   }
 }
 
-static void test_port_range(void **state) {
+static void port_ranges_are_parsed(void **state) {
   (void)state;
   static const struct {
     const char *text;
@@ -262,7 +262,7 @@ static void test_port_range(void **state) {
 }
 
 /* Whatever this host's list of services holds for TCP. */
-static void test_service(void **state) {
+static void services_of_this_host_are_ports(void **state) {
   (void)state;
   char name[64] = "";
   int port = 0;
@@ -285,10 +285,14 @@ static void test_service(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_from_inet),    cmocka_unit_test(test_nature),
-      cmocka_unit_test(test_format),       cmocka_unit_test(test_format_round),
-      cmocka_unit_test(test_prefix_parse), cmocka_unit_test(test_prefix_match),
-      cmocka_unit_test(test_port_range),   cmocka_unit_test(test_service),
+      cmocka_unit_test(mapped_address_equals_the_ipv4_address),
+      cmocka_unit_test(kind_of_an_address_is_known),
+      cmocka_unit_test(addresses_are_written_as_rfc_5952_says),
+      cmocka_unit_test(written_addresses_are_read_back),
+      cmocka_unit_test(prefixes_are_parsed),
+      cmocka_unit_test(prefixes_match_their_addresses),
+      cmocka_unit_test(port_ranges_are_parsed),
+      cmocka_unit_test(services_of_this_host_are_ports),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* clock: units, against the C library's own functions, which the test replaces
- * so that the time is known. */
+/* clock: units. The test takes the place of clock_gettime(2), so that the time
+ * is known. */
 #include "util/clock.h"
 
 #include <setjmp.h>
