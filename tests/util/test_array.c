@@ -30,10 +30,7 @@ static void items_stay_while_an_array_grows_and_shrinks(void **state) {
 
 static void impossible_sizes_leave_the_array_as_it_was(void **state) {
   (void)state;
-  static const size_t impossible[] = {0,
-                                      SIZE_MAX,
-                                      SIZE_MAX / 2,
-                                      SIZE_MAX / sizeof(struct item),
+  static const size_t impossible[] = {0, SIZE_MAX, SIZE_MAX / 2,
                                       SIZE_MAX / sizeof(struct item) +
                                           1, /* a few bytes if it wrapped */
                                       SIZE_MAX / sizeof(struct item) + 2};
