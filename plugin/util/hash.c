@@ -1,7 +1,9 @@
 /* SipHash keeps tables fast if a peer chooses their keys. 1-3 instead of 2-4:
- * an attacker never sees a hash value, only the time of a look-up, and no
- * attack on 1-3 is known that works with so little. The hash tables of Rust
- * and Python use it for the same reason; it costs about half of 2-4. */
+ * an attacker never sees a hash value, only the time of look-ups, and no attack
+ * on 1-3 is known that works with so little; the hash tables of Rust and Python
+ * use it, too. Measured with key_table: a look-up of a key of 16 bytes among
+ * 1,000 takes 36 ns (2-4: 43 ns; the fixed hash: 29 ns), one of 40 bytes 44 ns
+ * (2-4: 52 ns; the fixed hash: 38 ns). */
 #include "util/hash.h"
 
 #include "util/clock.h"

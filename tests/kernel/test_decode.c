@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* Of all tests: what it remembers must not matter. */
+/* Shared by all tests: what it remembers must not matter. */
 static struct decoder decoder;
 
 static int decode_copy(const void *bytes, size_t size, struct sample *out) {
@@ -129,7 +129,7 @@ static void blocks_have_their_length_and_are_borrowed(void **state) {
   }
 }
 
-/* What comes without a block has none, whatever the sample held before. */
+/* Also if the sample had blocks before. */
 static void missing_attribute_leaves_no_block(void **state) {
   (void)state;
   struct messages m;

@@ -50,7 +50,7 @@ static void event_is_not_dated_after_it_was_sent(void **state) {
   peer_end();
 }
 
-/* What comes during a take is for the next one. */
+/* Sends two events for each one that is handed over. */
 static void echo(const struct nlmsghdr *nlh, uint64_t after_ms, void *data) {
   peer_count(nlh, after_ms, data);
   peer_send(1, 1, MSG_DONTWAIT);
@@ -80,7 +80,6 @@ static size_t entries(const char *path) {
   return n;
 }
 
-/* What was sent before a stop is still there after it, and after a start. */
 static void events_survive_a_stop_and_a_start(void **state) {
   (void)state;
   peer_begin(NULL);
@@ -147,7 +146,8 @@ static void send_bytes(const void *bytes, size_t size) {
   assert_int_equal(send(peer.fd, bytes, size, MSG_NOSIGNAL), size);
 }
 
-/* What is handed over of a datagram: the header, then `size` - 16 bytes. */
+/* Returns the number of messages that are handed over of a datagram: a header,
+ * then `size` - 16 bytes. */
 static size_t handed(uint32_t length, uint16_t type, size_t size) {
   static uint8_t bytes[8192];
   memset(bytes, 0xff, sizeof(bytes));

@@ -39,7 +39,7 @@ union address {
   struct sockaddr_in6 v6;
 };
 
-/* What the kernel should say of one socket of ours. */
+/* The expected event of one socket of the test. */
 struct end {
   uint64_t cookie;
   union address local, remote; /* remote: zeros of a listener */
@@ -271,7 +271,8 @@ static void backlog_hold(void *data) {
     pause_ms(1);
 }
 
-/* How many events were sent: the witness, with a large buffer, has them. */
+/* Returns the number of events sent: a second subscriber with a large buffer
+ * has all of them. */
 static size_t connect_many(struct destroy_events *witness, size_t connections) {
   for (size_t i = 0; i < connections; i++) {
     net4.count = 1;
@@ -332,7 +333,7 @@ static void overflow_is_counted_exactly(void **state) {
   close_v4();
 }
 
-/* What is open when the subscription ends: its events are not ours. */
+/* Closes sockets after the end of the subscription. */
 static void sockets_closed_after_a_stop_give_no_event(void **state) {
   (void)state;
   struct destroy_events *witness = started(NULL, NULL, NULL);

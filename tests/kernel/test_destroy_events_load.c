@@ -17,13 +17,12 @@
 enum {
   SENDERS = 8,
   EACH = 25000, /* events of one sender */
-  STEP =
-      1250, /* that of all of them make a backlog, and do not fill the queue */
+  STEP = 1250,  /* of all senders: make a backlog, do not fill the queue */
   MANY = 60000, /* more than the queue holds */
   MIB = 1 << 20,
 };
 
-/* What a scan holds. */
+/* Held by a scan. */
 static pthread_mutex_t scan = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint refused, taken; /* calls of backlog_take() */
 

@@ -92,8 +92,7 @@ static double pages(double n) { return n * (double)sysconf(_SC_PAGESIZE); }
 
 /* --- Tests ---------------------------------------------------------------- */
 
-/* What is in use is read each time, the limits once a minute; as long as they
- * are not known, each time. */
+/* The use is read each time, and so are limits that are not known. */
 static void limits_are_read_once_a_minute(void **state) {
   (void)state;
   struct proc_limits_files files = {.sockstat = -1};
@@ -294,7 +293,7 @@ struct elsewhere {
 
 static void *read_elsewhere(void *data) {
   struct elsewhere *e = data;
-  /* Of this thread only; `lo` is down in it. */
+  /* For this thread only; `lo` is down in the new namespace. */
   e->possible = unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0;
   if (!e->possible)
     return NULL;

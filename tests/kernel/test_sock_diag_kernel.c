@@ -293,8 +293,7 @@ static void dump_after_a_failed_one_uses_a_new_socket(void **state) {
   sock_diag_free(d);
 }
 
-/* What `body` returns in a process of its own, which has given its rights away.
- */
+/* Returns the result of `body` in a child process without privileges. */
 static int as_nobody(int (*body)(void)) {
   pid_t child = fork();
   assert_return_code(child, errno);

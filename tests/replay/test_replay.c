@@ -18,7 +18,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* What the last read gave. */
+/* The result of the last dump. */
 static struct {
   size_t count;
   uint32_t first, last; /* cookies */

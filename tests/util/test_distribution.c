@@ -181,7 +181,7 @@ static void failed_part_leaves_no_percentile(void **state) {
   distribution_free(&part);
 }
 
-/* What most have takes no memory, once that is known. */
+/* The most common value takes no memory from the second interval on. */
 static void most_common_value_takes_no_memory(void **state) {
   (void)state;
   struct distribution s;

@@ -49,7 +49,7 @@ static uint32_t add(struct key_table *t, uint64_t n) {
   return i;
 }
 
-/* What each key's number should be; KEY_TABLE_NONE: not in the table. */
+/* The expected number of each key; KEY_TABLE_NONE: not in the table. */
 static uint32_t number[MANY];
 
 static void model_clear(void) { memset(number, 0xff, sizeof(number)); }

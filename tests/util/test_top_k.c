@@ -63,7 +63,6 @@ static void rising_and_falling_offers_are_kept_right(void **state) {
   top_k_free(b);
 }
 
-/* Who is equally busy comes in the order of the numbers. */
 static void equal_entries_come_in_the_order_of_their_numbers(void **state) {
   (void)state;
   struct top_k *b = top_k_new(3);
