@@ -56,7 +56,8 @@ static struct tally value_tally(const struct history *h, size_t g, int v) {
 
 static void group_check(struct history *h, size_t g) {
   const char *name = groups_name(g);
-  for (int v = h->scenario->info_size > 0 ? 0 : LIFE_COUNTERS; v < VALUES; v++) {
+  for (int v = h->scenario->info_size > 0 ? 0 : LIFE_COUNTERS; v < VALUES;
+       v++) {
     struct tally t = value_tally(h, g, v);
     /* It is of the socket, which may move between groups. */
     if (v == LIFE_BUSY && g == GROUP_PORT)
@@ -471,7 +472,7 @@ static void history_end(struct history *h) {
 static void history_begin(struct history *h, const struct scenario *p) {
   bool info = p->info_size > 0;
   memset(h, 0, offsetof(struct history, pending)); /* the rest is large */
-  h->plan = p;
+  h->scenario = p;
   h->groups.complaint = &h->complaint;
   h->next_dump_ms = h->lives.now_ms = START_MS;
   h->lives.info_size = info ? p->info_size : LIVES_INFO_MAX;

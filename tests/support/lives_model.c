@@ -168,7 +168,8 @@ static bool is_new(const struct lives_model *t, const struct model_life *x) {
 }
 
 /* Opened and closed, or failed; where both may be, `sure` is false. */
-static void whole_life(struct model_life *x, bool opened, bool failed, bool sure) {
+static void whole_life(struct model_life *x, bool opened, bool failed,
+                       bool sure) {
   if (opened)
     tally_set(&x->end[LIFE_OPENED], sure);
   if (opened)
