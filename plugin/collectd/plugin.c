@@ -138,11 +138,11 @@ static void traits_check(void) {
   unsigned traits = reader_traits(scan);
   if (settings.replay_count > 0)
     return;
-  if ((traits & ATTR_MARK) && check_capability(CAP_NET_ADMIN) != 0)
+  if ((traits & ATTR_BIT(ATTR_MARK)) && check_capability(CAP_NET_ADMIN) != 0)
     WARNING("tcpinfo: A Filter asks for fwmark, but collectd has no "
             "CAP_NET_ADMIN: the kernel then tells no marks, and all count as "
             "0.");
-  if ((traits & ATTR_CGROUP) && !name_lookup_has_cgroups())
+  if ((traits & ATTR_BIT(ATTR_CGROUP)) && !name_lookup_has_cgroups())
     WARNING("tcpinfo: No cgroup v2 is mounted where collectd runs: members by "
             "cgroup have numbers for names.");
 }

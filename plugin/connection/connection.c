@@ -78,6 +78,7 @@ struct connections *connections_new(struct group *const *group,
     return NULL;
   membership_init(&l->memberships, group, group_count);
   l->states = states;
+  traits &= socket_attrs_changing();
   l->traits = traits;
   l->interval_ms = interval_ms;
   l->listeners = listeners;
@@ -124,10 +125,6 @@ static void connection_join(struct connections *l, uint32_t *tag,
       !membership_enter(&l->memberships, tag + TAG_MEMBERSHIPS, &attrs);
 }
 
-/* What a mini socket does not tell; of one that no process holds only the user
- * is not told. */
-enum { UNTOLD = ATTR_UID | ATTR_CGROUP | ATTR_CONGESTION };
-
 /* Gives the connection its memberships when it is first seen, and other ones
  * when what they depend on has changed: it then moves with neither an opening
  * nor a close. A mini socket, or one that no process holds any more, has lost
@@ -144,10 +141,9 @@ static void connection_join_update(struct connections *l, uint32_t *tag,
   if (placed && *tag_traits(l, tag) == hash)
     return;
   struct socket_attrs attrs = s->attrs;
-  if (!s->full)
-    attrs.unknown = UNTOLD;
-  else if (!s->held)
-    attrs.unknown = ATTR_UID;
+  if (!told)
+    attrs.unknown =
+        socket_attrs_unknown(s->full ? ATTRS_OF_ORPHAN : ATTRS_OF_MINI);
   connection_join(l, tag, &attrs);
   if (l->traits != 0)
     *tag_traits(l, tag) = told ? hash : 0;
@@ -421,9 +417,8 @@ static void unseen_add(struct connections *l, const struct sample *s,
   bool certain = l->seen.event == TRACK_REUSED || destroy_event_has_failed(s) ||
                  is_new(l, s, after_ms);
   struct socket_attrs unseen = s->attrs;
-  unseen.unknown = UNTOLD | ATTR_MARK;
-  if (destroy_event_is_disconnected(s))
-    unseen.unknown |= ATTR_REMOTE_PORT | ATTR_LOCAL_ADDRESS;
+  unseen.unknown = socket_attrs_unknown(
+      destroy_event_is_disconnected(s) ? ATTRS_OF_DISCONNECT : ATTRS_OF_CLOSE);
   uint32_t *tag = l->seen.tag;
   tags_clear(l, tag);
   connection_join(l, tag, &unseen);

@@ -234,7 +234,7 @@ static void on_listener(const struct nlmsghdr *nlh, void *data) {
 /* Before the events are entered: those of a server that is new, too, are to be
  * told apart from those that this host opened. */
 static enum dump_result listeners_dump(struct reader *s, struct error *error) {
-  if (s->diag == NULL || (s->request.traits & ATTR_DIRECTION) == 0)
+  if (s->diag == NULL || (s->request.traits & ATTR_BIT(ATTR_DIRECTION)) == 0)
     return DUMP_COMPLETE;
   listeners_begin(&s->listeners);
   return sock_diag_dump(s->diag, &s->request.listeners, on_listener, s, error);
@@ -277,7 +277,7 @@ static enum dump_result source_dump(struct reader *s, struct error *error) {
   dump_begin(s, now_ms());
   if (result != DUMP_COMPLETE)
     return DUMP_FAILED;
-  if (s->request.traits & ATTR_DIRECTION)
+  if (s->request.traits & ATTR_BIT(ATTR_DIRECTION))
     listeners_end(&s->listeners);
   return kernel_dump(s, error);
 }

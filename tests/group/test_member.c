@@ -320,7 +320,7 @@ static void name_is(const struct group_settings *settings,
   uint8_t key[MEMBER_KEY_MAX];
   char name[MEMBER_KEY_NAME_MAX];
   struct name_lookup *names = name_lookup_new();
-  assert_true(key_size(settings) <= MEMBER_KEY_MAX);
+  assert_true(member_key_size(settings) <= MEMBER_KEY_MAX);
   member_key_make(settings, attrs, key);
   member_key_format(settings, key, names, false, name);
   assert_string_equal(name, expected);

@@ -102,7 +102,7 @@ void groups_free(struct groups *g) {
 unsigned groups_traits(const struct groups *g) {
   unsigned traits = 0;
   for (size_t i = 0; i < g->count; i++)
-    traits |= group_traits(g->group[i]);
+    traits |= group_attrs(g->group[i]);
   return traits;
 }
 
