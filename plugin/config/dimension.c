@@ -8,11 +8,10 @@
 
 /* --- derived values ------------------------------------------------------- */
 
-static void derive_network(union socket_attr_value *value,
-                           struct network_bits bits) {
-  bool ipv4 = address_is_ipv4(&value->address);
-  value->address = address_network(
-      &value->address, ipv4 ? (uint8_t)(96 + bits.ipv4) : bits.ipv6);
+static void derive_network(void *value, struct network_bits bits) {
+  struct address *a = value;
+  *a = address_network(a, address_is_ipv4(a) ? (uint8_t)(96 + bits.ipv4)
+                                             : bits.ipv6);
 }
 
 /* --- parts of names ------------------------------------------------------- */

@@ -33,9 +33,9 @@ struct network_bits {
   uint8_t ipv4, ipv6;
 };
 
-/* Turns the attribute's value into the dimension's, which has the same size. */
-typedef void dimension_derive_fn(union socket_attr_value *value,
-                                 struct network_bits bits);
+/* Turns the attribute's value into the dimension's, which has the same size, in
+ * place. `value` has no alignment. */
+typedef void dimension_derive_fn(void *value, struct network_bits bits);
 
 /* Writes the value's part of a member's name: letters, digits and `_ . @ -`.
  * `text` has room for TEXT_CLEAN_MAX characters. May open files, through

@@ -25,16 +25,10 @@ void member_key_make(const struct group_settings *g,
                      const struct socket_attrs *s, uint8_t *key) {
   for (size_t i = 0; i < g->by_count; i++) {
     const struct dimension_row *row = &dimension_table[g->by[i]];
-    size_t size = socket_attr_table[row->attr].size;
-    if (row->derive == NULL) {
-      socket_attrs_copy(s, row->attr, key);
-    } else {
-      union socket_attr_value value;
-      socket_attrs_copy(s, row->attr, &value);
-      row->derive(&value, bits_of(g));
-      memcpy(key, &value, size);
-    }
-    key += size;
+    socket_attrs_copy(s, row->attr, key);
+    if (row->derive != NULL)
+      row->derive(key, bits_of(g));
+    key += socket_attr_table[row->attr].size;
   }
 }
 

@@ -112,11 +112,28 @@ static inline const void *socket_attrs_at(const struct socket_attrs *s,
  * row. Equal values give equal bytes: a text is filled up with NULs. */
 static inline void socket_attrs_copy(const struct socket_attrs *s,
                                      enum socket_attr attr, void *out) {
-  const struct socket_attr_row *row = &socket_attr_table[attr];
-  if (row->type == ATTR_TYPE_TEXT)
-    strncpy(out, socket_attrs_at(s, attr), row->size);
-  else
-    memcpy(out, socket_attrs_at(s, attr), row->size);
+  const void *at = socket_attrs_at(s, attr);
+  switch (socket_attr_table[attr].type) { /* constant sizes need no call */
+  case ATTR_TYPE_ADDRESS:
+    memcpy(out, at, sizeof(struct address));
+    return;
+  case ATTR_TYPE_PORT:
+    memcpy(out, at, sizeof(uint16_t));
+    return;
+  case ATTR_TYPE_U32:
+    memcpy(out, at, sizeof(uint32_t));
+    return;
+  case ATTR_TYPE_U64:
+    memcpy(out, at, sizeof(uint64_t));
+    return;
+  case ATTR_TYPE_TEXT:
+    memset(out, 0, CONGESTION_NAME_SIZE);
+    memcpy(out, at, strnlen(at, CONGESTION_NAME_SIZE));
+    return;
+  case ATTR_TYPE_FLAG:
+    memcpy(out, at, sizeof(bool));
+    return;
+  }
 }
 
 /* A port, number or flag as a number; 0 for other types. */
