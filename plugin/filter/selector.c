@@ -172,9 +172,14 @@ uint32_t selector_attrs(const struct selector *s) {
 
 /* --- conditions ----------------------------------------------------------- */
 
+/* The list of a condition fits the type of its attribute: ports a uint16_t and
+ * so on. A test checks that for all rows. */
+
 static bool match_value(const struct selector *node, enum socket_attr attr,
                         const struct socket_attrs *s) {
-  uint64_t value = socket_attrs_number(s, attr);
+  const void *at = socket_attrs_at(s, attr);
+  bool wide = socket_attr_table[attr].type == ATTR_TYPE_U64;
+  uint64_t value = wide ? *(const uint64_t *)at : *(const uint32_t *)at;
   for (size_t i = 0; i < node->count; i++)
     if ((value & node->value[i].mask) == node->value[i].value)
       return true;
@@ -183,7 +188,7 @@ static bool match_value(const struct selector *node, enum socket_attr attr,
 
 static bool match_port(const struct selector *node, enum socket_attr attr,
                        const struct socket_attrs *s) {
-  uint64_t port = socket_attrs_number(s, attr);
+  uint16_t port = *(const uint16_t *)socket_attrs_at(s, attr);
   size_t low = 0, high = node->count; /* ranges before `low` end before it */
   while (low < high) {
     size_t middle = low + (high - low) / 2;
@@ -205,7 +210,7 @@ static bool match_address(const struct selector *node, enum socket_attr attr,
 static bool match_flag(const struct selector *node, enum socket_attr attr,
                        const struct socket_attrs *s) {
   (void)node;
-  return socket_attrs_number(s, attr) != 0;
+  return *(const bool *)socket_attrs_at(s, attr);
 }
 
 /* `attr` is the remote address, which decides alone if the local address is
@@ -258,8 +263,8 @@ enum answer { ANSWER_NO, ANSWER_UNKNOWN, ANSWER_YES };
 static enum answer answer_of(const struct selector *node,
                              const struct socket_attrs *s);
 
-static enum answer combined(const struct selector *node,
-                            const struct socket_attrs *s) {
+static inline enum answer combined(const struct selector *node,
+                                   const struct socket_attrs *s) {
   if (node->op == SELECTOR_NOT)
     return (enum answer)(ANSWER_YES - answer_of(node->child[0], s));
   bool all = node->op == SELECTOR_AND;

@@ -72,21 +72,15 @@ uint32_t socket_attrs_changing(void) {
   return set;
 }
 
+/* The values are put side by side, so that they are hashed at once. */
 uint32_t socket_attrs_hash(const struct socket_attrs *s, uint32_t set) {
-  uint64_t hash = 0;
+  union socket_attr_value value[ATTR_COUNT];
+  uint8_t *at = (uint8_t *)value;
   for (; set != 0; set &= set - 1) {
     enum socket_attr attr = (enum socket_attr)__builtin_ctz(set);
-    const struct socket_attr_row *row = &socket_attr_table[attr];
-    if (!row->changes)
-      continue;
-    if (row->type == ATTR_TYPE_TEXT || row->type == ATTR_TYPE_ADDRESS) {
-      const void *at = socket_attrs_at(s, attr);
-      bool text = row->type == ATTR_TYPE_TEXT;
-      hash = hash_bytes(at, text ? strlen(at) : row->size, hash);
-    } else { /* a constant size is some times faster */
-      uint64_t number = socket_attrs_number(s, attr);
-      hash = hash_bytes(&number, sizeof(number), hash);
-    }
+    socket_attrs_copy(s, attr, at);
+    at += socket_attr_table[attr].size;
   }
-  return (uint32_t)hash;
+  size_t size = (size_t)(at - (uint8_t *)value);
+  return size > 0 ? (uint32_t)hash_bytes(value, size, 0) : 0;
 }

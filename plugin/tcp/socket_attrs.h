@@ -98,8 +98,8 @@ uint32_t socket_attrs_unknown(enum attrs_source source);
 /* The attributes that may change while a connection lives: a set. */
 uint32_t socket_attrs_changing(void);
 
-/* A hash of the attributes in `set` that may change. Equal for equal values;
- * 0 if `set` holds no such attribute. `unknown` is not looked at. */
+/* A hash of the attributes in `set`: equal for equal values; 0 if `set` is
+ * empty. `unknown` is not looked at. */
 uint32_t socket_attrs_hash(const struct socket_attrs *s, uint32_t set);
 
 /* The attribute's value within `s`. */
@@ -114,17 +114,17 @@ static inline void socket_attrs_copy(const struct socket_attrs *s,
                                      enum socket_attr attr, void *out) {
   const void *at = socket_attrs_at(s, attr);
   switch (socket_attr_table[attr].type) { /* constant sizes need no call */
-  case ATTR_TYPE_ADDRESS:
-    memcpy(out, at, sizeof(struct address));
-    return;
-  case ATTR_TYPE_PORT:
-    memcpy(out, at, sizeof(uint16_t));
-    return;
   case ATTR_TYPE_U32:
     memcpy(out, at, sizeof(uint32_t));
     return;
   case ATTR_TYPE_U64:
     memcpy(out, at, sizeof(uint64_t));
+    return;
+  case ATTR_TYPE_ADDRESS:
+    memcpy(out, at, sizeof(struct address));
+    return;
+  case ATTR_TYPE_PORT:
+    memcpy(out, at, sizeof(uint16_t));
     return;
   case ATTR_TYPE_TEXT:
     memset(out, 0, CONGESTION_NAME_SIZE);
