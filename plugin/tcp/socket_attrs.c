@@ -72,15 +72,19 @@ uint32_t socket_attrs_changing(void) {
   return set;
 }
 
-/* The values are put side by side, so that they are hashed at once. */
+/* The values are put side by side as whole words, which are hashed at once. */
 uint32_t socket_attrs_hash(const struct socket_attrs *s, uint32_t set) {
-  union socket_attr_value value[ATTR_COUNT];
-  uint8_t *at = (uint8_t *)value;
+  enum { WORDS = sizeof(union socket_attr_value) / sizeof(uint64_t) };
+  uint64_t word[ATTR_COUNT * WORDS];
+  size_t count = 0;
   for (; set != 0; set &= set - 1) {
     enum socket_attr attr = (enum socket_attr)__builtin_ctz(set);
-    socket_attrs_copy(s, attr, at);
-    at += socket_attr_table[attr].size;
+    if (socket_attr_table[attr].size <= sizeof(uint64_t)) {
+      word[count++] = socket_attrs_number(s, attr);
+    } else { /* an address or a text fills all words */
+      socket_attrs_copy(s, attr, &word[count]);
+      count += WORDS;
+    }
   }
-  size_t size = (size_t)(at - (uint8_t *)value);
-  return size > 0 ? (uint32_t)hash_bytes(value, size, 0) : 0;
+  return count > 0 ? (uint32_t)hash_bytes(word, count * sizeof(*word), 0) : 0;
 }

@@ -142,15 +142,15 @@ static inline uint64_t socket_attrs_number(const struct socket_attrs *s,
   union socket_attr_value v;
   const void *at = socket_attrs_at(s, attr);
   switch (socket_attr_table[attr].type) {
-  case ATTR_TYPE_PORT:
-    memcpy(&v.port, at, sizeof(v.port));
-    return v.port;
   case ATTR_TYPE_U32:
     memcpy(&v.u32, at, sizeof(v.u32));
     return v.u32;
   case ATTR_TYPE_U64:
     memcpy(&v.u64, at, sizeof(v.u64));
     return v.u64;
+  case ATTR_TYPE_PORT:
+    memcpy(&v.port, at, sizeof(v.port));
+    return v.port;
   case ATTR_TYPE_FLAG:
     memcpy(&v.flag, at, sizeof(v.flag));
     return v.flag;
