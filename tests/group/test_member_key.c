@@ -75,6 +75,7 @@ static void key_is_made_of_the_attribute_in_the_row(void **state) {
       struct socket_attrs other = zero;
       memset((void *)socket_attrs_at(&other, (enum socket_attr)attr), 1,
              socket_attr_table[attr].size);
+      other.congestion[CONGESTION_NAME_SIZE - 1] = '\0';
       member_key_make(&g, &other, key[1]);
       bool differ = memcmp(key[0], key[1], member_key_size(&g)) != 0;
       if (differ != (attr == (int)dimension_table[d].attr))
@@ -99,6 +100,7 @@ static void name_is_made_of_the_attribute_in_the_row(void **state) {
       struct socket_attrs s = {.local_port = 0};
       memset((void *)socket_attrs_at(&s, dimension_table[d].attr), i,
              socket_attr_table[dimension_table[d].attr].size);
+      s.congestion[CONGESTION_NAME_SIZE - 1] = '\0';
       member_key_make(&g, &s, key);
       member_key_format(&g, key, names, false, name[i]);
       assert_true(name[i][0] != '\0');
