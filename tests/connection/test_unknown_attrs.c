@@ -49,7 +49,8 @@ static void stop(struct fixture *f) {
   metric_list_clear(&f->settings.metrics);
 }
 
-static void put(uint8_t *info, enum field_id id, uint32_t value) {
+/* Little-endian machines only, as far as the width goes. */
+static void put(uint8_t *info, enum field_id id, uint64_t value) {
   memcpy(info + field_table[id].offset, &value, field_table[id].width);
 }
 
