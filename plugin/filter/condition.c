@@ -1,6 +1,6 @@
-/* See condition.h. What ss(8) takes is taken, but for what cannot have been
- * meant, or not for certain: octal numbers, half addresses without a length,
- * IPv6 without brackets, and signs where nothing should be. */
+/* See condition.h. Accepts what ss(8) accepts, except for what can be meant in
+ * two ways or in none: octal numbers, half addresses without a length, IPv6
+ * without brackets, and signs before numbers. */
 #include "filter/condition.h"
 
 #include "util/text.h"
@@ -27,7 +27,7 @@ static struct selector *refuse(struct condition_problem *problem, size_t at,
   return NULL;
 }
 
-/* Takes `s` over. */
+/* Owns `s`. */
 static struct selector *related(enum relation relation, struct selector *s) {
   return relation == RELATION_NE ? selector_wrap(SELECTOR_NOT, s) : s;
 }
@@ -44,7 +44,7 @@ struct host {
   uint16_t port;
 };
 
-/* How many characters of `text` name the family. */
+/* Returns the number of characters of `text` that name the family. */
 static size_t family_parse(const char *text, enum family *out) {
   if (strncmp(text, "inet:", 5) == 0) {
     *out = FAMILY_IPV4;
@@ -112,7 +112,7 @@ static bool network_parse(const char *text, struct prefix *out) {
   return prefix_parse(whole, out);
 }
 
-/* NULL, or what was expected instead. */
+/* Returns NULL, or in words what was expected. */
 static const char *address_parse(const char *text, struct host *out) {
   static const char *const every[] = {"*", "any", "all", "default"};
   for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++)
@@ -134,7 +134,7 @@ static const char *address_parse(const char *text, struct host *out) {
   return "an address, or one with \"/\" and a length";
 }
 
-/* Where the address of `text` ends and ":PORT" or nothing follows. */
+/* The end of the address in `text`: ":PORT" or nothing follows. */
 static const char *address_end(const char *text) {
   const char *from = strchr(text, text[0] == '[' ? ']' : '/');
   if (from == NULL)
@@ -163,7 +163,7 @@ static bool address_bare(const char *text, const char *end,
   return true;
 }
 
-/* NULL, or what was expected at `*at`. */
+/* Returns NULL, or in words what was expected at `*at`. */
 static const char *host_parse(const char *text, struct host *out, size_t *at) {
   char address[TEXT_MAX];
   *out = (struct host){.family = FAMILY_ANY};
@@ -196,7 +196,7 @@ static struct selector *prefix_leaf(bool local, const struct prefix *prefix) {
   return s;
 }
 
-/* None where `low` is above `high`. */
+/* A condition without a port if `low` is above `high`. */
 static struct selector *port_leaf(bool local, long low, long high) {
   struct selector *s =
       selector_new(local ? SELECTOR_LOCAL_PORT : SELECTOR_REMOTE_PORT);
@@ -208,7 +208,7 @@ static struct selector *port_leaf(bool local, long low, long high) {
   return s;
 }
 
-/* All that is said of `h`; of its port, that it is one of `low` to `high`. */
+/* The conditions that `h` stands for; the port is one of `low` to `high`. */
 static struct selector *host_selector(const struct host *h, bool local,
                                       long low, long high) {
   static const struct prefix every[] = {

@@ -96,7 +96,7 @@ struct members *members_new(const struct group_settings *settings,
   m->names = names;
   TAILQ_INIT(&m->shown);
   TAILQ_INIT(&m->retired);
-  m->table = key_table_new(key_size(settings), sizeof(struct member));
+  m->table = key_table_new(member_key_size(settings), sizeof(struct member));
   m->other = accumulator_new(plan);
   m->floor = accumulator_new(plan);
   m->candidates = top_k_new(settings->max_members);

@@ -75,7 +75,7 @@ static int connections_make(struct observer *o, struct error *error) {
       .group = o->options.group,
       .group_count = o->options.group_count,
       .states = request->ask.states,
-      .attributes = request->traits,
+      .attributes = request->attributes,
       .info = request->ask.extensions != 0,
       .interval_ms = o->options.interval_ms,
       .listeners = &o->listeners,
@@ -159,7 +159,8 @@ static void on_listener(const struct nlmsghdr *nlh, void *data) {
 }
 
 static bool wants_listeners(const struct observer *o) {
-  return o->diag != NULL && (o->options.request->traits & ATTR_DIRECTION) != 0;
+  return o->diag != NULL &&
+         (o->options.request->attributes & ATTR_BIT(ATTR_DIRECTION)) != 0;
 }
 
 /* The listening ports come first, so that the connections of a server that has

@@ -136,7 +136,9 @@ const struct reader_health *reader_health(const struct reader *r) {
   return &r->health;
 }
 
-unsigned reader_traits(const struct reader *r) { return r->request.traits; }
+uint32_t reader_attributes(const struct reader *r) {
+  return r->request.attributes;
+}
 
 const char *reader_refusal(const struct reader *r) {
   return observer_refusal(r->observer);

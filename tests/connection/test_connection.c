@@ -19,7 +19,7 @@ enum { HISTORIES = 100000 };
 /* How often each comes; dumps come between the others. */
 static const unsigned step_weight[STEP_KINDS] = {
     [STEP_OPEN] = 14,     [STEP_ESTABLISH] = 5, [STEP_FAIL] = 3,
-    [STEP_TRAFFIC] = 20,  [STEP_TRAITS] = 5,    [STEP_HALF_CLOSE] = 4,
+    [STEP_TRAFFIC] = 20,  [STEP_CHANGE] = 5,    [STEP_HALF_CLOSE] = 4,
     [STEP_CLOSE] = 12,    [STEP_RELEASE] = 5,   [STEP_EXPIRE] = 5,
     [STEP_RECONNECT] = 2, [STEP_OTHER] = 1,     [STEP_TAKE] = 2,
 };
