@@ -40,7 +40,7 @@ class Host(sandbox.Collectd):
 
 
 def sniff(namespace, count):
-    """Returns the next datagrams to the central collectd, so many."""
+    """Returns the next `count` datagrams to the central collectd."""
     with netns.inside(namespace):
         s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(
             0x0800))

@@ -35,9 +35,9 @@ def samples(backend, truth, got, when):
     if backend.raw:
         compare.every_sample(backend, derives, got, "counters", when)
     else:
-        compare.every_sample(backend, {k: expected_values.rates(r) for k, r in
-                                   derives.items()}, got, "rates",
-                             when)
+        compare.every_sample(backend, {
+            k: expected_values.rates(r) for k, r in derives.items()}, got,
+                             "rates", when)
 
 
 def constant_values(backend, truth, got):
@@ -74,9 +74,8 @@ def check_groups_and_members(backend, truth):
                                                        len(expected)),
                    sorted(members) == expected and len(expected) >= 2,
                    sorted(members) if sorted(members) != expected else "")
-    lossy = backend.of_group("outbound-" + LOSSY if backend.name != "Graphite" else
-                         "outbound-" + LOSSY.replace(".", "_"), "percent",
-                         "retrans_percent")
+    name = LOSSY.replace(".", "_") if backend.name == "Graphite" else LOSSY
+    lossy = backend.of_group("outbound-" + name, "percent", "retrans_percent")
     worst = max((v for rows in lossy.values() for _, v in rows), default=0)
     check.true("%s: retrans_percent of the peer with loss, by its name" %
                backend.name, worst > 10, "up to %.1f %%" % worst)

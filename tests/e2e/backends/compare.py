@@ -34,7 +34,7 @@ def is_number(value):
 def sane(backend, got):
     """Checks that no value is NaN, infinite or negative."""
     invalid = [(key, t, v) for key, rows in got.items() for t, v in rows
-           if not is_number(v) or v < 0]
+               if not is_number(v) or v < 0]
     check.true("%s: no NaN, infinite or negative value or rate in %d points" % (
         backend.name, sum(map(len, got.values()))), not invalid, invalid[:3] or "")
 

@@ -98,8 +98,8 @@ class Graphite(Prometheus):
         return values[0] if len(values) == 1 else "{%s}" % ",".join(values)
 
     def variable(self, query):
-        return [n["text"] for n in self.backend.find(self.fill(query,
-                                                           self.values))]
+        return [n["text"] for n in self.backend.find(self.fill(
+            query, self.values))]
 
     def fill(self, text, values):
         return fill(text, values, self.many)

@@ -59,7 +59,7 @@ class Graphite:
                            ("storage-schemas.conf", SCHEMAS),
                            ("e2e_settings.py", SETTINGS)):
             box.write(os.path.join("graphite", name),
-                     text.format(folder=self.folder))
+                      text.format(folder=self.folder))
         self.env = {"GRAPHITE_SETTINGS_MODULE": "e2e_settings",
                     "PYTHONPATH": self.folder, "PYTHONDONTWRITEBYTECODE": "1"}
         self.services = [sandbox.Service(box, "carbon", [
@@ -70,14 +70,14 @@ class Graphite:
                 PORT], self.env)]
 
     def ready(self):
-        self.services[1].wait(lambda: self.sandbox.get(PORT, "/metrics/find",
-                                                     query="*"))
+        self.services[1].wait(lambda: self.sandbox.get(
+            PORT, "/metrics/find", query="*"))
 
     def begun(self):
         return True
 
     def settle(self, when):
-        """Waits until values of a later read than that one are stored."""
+        """Waits until values of a read after `when` are stored."""
         name = self.encode(compare.LAST)
         poll(lambda: self.render(name).get(name, [(0, 0)])[-1][0] >
              when + self.within, "values of a later read in Graphite")

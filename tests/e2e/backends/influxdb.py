@@ -35,8 +35,8 @@ class InfluxDB:
         file = box.write("influxdb.conf", CONFIGURATION.format(
             folder=box.make("influxdb")) + sandbox.conf_text(
                 "influxdb-listener.conf"))
-        self.service = sandbox.Service(box, "influxd", ["influxd", "run",
-                                                     "-config", file])
+        self.service = sandbox.Service(box, "influxd", [
+            "influxd", "run", "-config", file])
 
     def ready(self):
         self.service.wait(lambda: self.query("SHOW DATABASES"))
@@ -45,10 +45,10 @@ class InfluxDB:
         return True
 
     def settle(self, when):
-        """Waits until values of a later read than that one are stored; InfluxDB
-        stores values in the order in which they were sent."""
-        poll(lambda: self.of_key("last(value)", compare.LAST)[0][0] >
-             when + self.within, "values of a later read in InfluxDB")
+        """Waits until values of a read after `when` are stored: InfluxDB stores
+        values in the order in which they were sent."""
+        poll(lambda: any(t > when + self.within for t, _ in self.of_key(
+            "last(value)", compare.LAST)), "values of a later read in InfluxDB")
 
     def end(self):
         self.service.end()

@@ -28,7 +28,7 @@ class Scraper:
     within, share = 0.0015, 0.9
 
     def settle(self, when):
-        """Waits until values of a later read than that one are stored."""
+        """Waits until values of a read after `when` are stored."""
         text = "timestamp(%s)" % selector(compare.LAST)
         poll(lambda: any(float(s["value"][1]) > when + self.within
                          for s in self.query(text)),
@@ -108,7 +108,7 @@ class Prometheus(Scraper):
     def __init__(self, box):
         self.sandbox = box
         rules = [sandbox.conf(n) for n in ("prometheus-alerts.yml",
-                                         "prometheus-records.yml")]
+                                           "prometheus-records.yml")]
         file = box.write("prometheus.yml", CONFIGURATION.format(
             more="rule_files: " + json.dumps(rules) + "\n" +
             sandbox.conf_text("prometheus-scrape.yml")))

@@ -13,7 +13,7 @@ from live.observe import poll
 from live.traffic import Agents
 from live.wait import LIMIT
 
-from . import alerts, graphite, influxdb, sandbox, prometheus, rrdtool
+from . import alerts, graphite, influxdb, prometheus, rrdtool, sandbox
 from .traffic import FAR_AWAY, OTHERS, Traffic
 
 # The low MaxCloseRate suspends close events in the phase "storm".
@@ -98,7 +98,7 @@ def available(modules):
         missing += library_lacks(modules, row[3])
         if missing:
             check.say("not available: %s; missing: %s" % (row[0].name,
-                                                        ", ".join(missing)))
+                                                          ", ".join(missing)))
         else:
             out.append(row)
     return out
