@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The dashboards as files: what the generator makes of its table, and of the shape
-that Grafana imports. What their queries return, test_backends.py says."""
+"""The dashboard files are those that the generator writes, and Grafana can import
+them. test_backends.py runs their queries."""
 
 import itertools
 import os
@@ -9,12 +9,12 @@ import subprocess
 import sys
 import tempfile
 
-from ends import boards
+from backends import dashboards
 from live import check
 
 GRAFANA = ["grafana-%s-%s.json" % pair for pair in itertools.product(
     ("prometheus", "influxdb", "graphite"), ("overview", "members"))]
-# Grafana's own.
+# Variables of Grafana.
 BUILT_IN = {"__rate_interval", "__interval", "timeFilter", "tag_host",
             "tag_instance"}
 
@@ -24,17 +24,17 @@ def read(path):
         return f.read()
 
 
-def files_are_as_generated():
-    """The committed files are the generator's, and there is no other."""
+def files_are_those_of_the_generator():
+    """Checks that the committed files are those of the generator."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-B", os.path.join(
-            boards.FOLDER, "generate"), folder], check=True)
-        made = sorted(os.listdir(folder))
-        check.equal("files", sorted(f for f in os.listdir(boards.FOLDER) if
-                                    f.endswith(".json")), made)
-        for name in made:
-            check.true("%s is as generated" % name, read(os.path.join(
-                folder, name)) == read(os.path.join(boards.FOLDER, name)))
+            dashboards.FOLDER, "generate"), folder], check=True)
+        names = sorted(os.listdir(folder))
+        check.equal("files", sorted(f for f in os.listdir(dashboards.FOLDER) if
+                                    f.endswith(".json")), names)
+        for name in names:
+            check.true("%s is what the generator writes" % name, read(os.path.join(
+                folder, name)) == read(os.path.join(dashboards.FOLDER, name)))
 
 
 def strings(node):
@@ -48,7 +48,7 @@ def strings(node):
 
 
 def sources(node):
-    """Every data source that is named in it."""
+    """Yields the type and uid of every data source in the dashboard."""
     if isinstance(node, dict):
         if "datasource" in node:
             yield node["datasource"]["type"], node["datasource"]["uid"]
@@ -58,7 +58,7 @@ def sources(node):
             yield from sources(child)
 
 
-def squares(panels):
+def grid_squares(panels):
     for p in panels:
         g = p["gridPos"]
         yield from itertools.product(range(g["x"], g["x"] + g["w"]),
@@ -66,18 +66,19 @@ def squares(panels):
 
 
 def dashboard_can_be_imported(name):
-    board = boards.load(name)
+    board = dashboards.load(name)
     panels = board["panels"]
     check.true(name + ": has no id of its own, and a fixed uid",
                board["id"] is None and 0 < len(board["uid"]) <= 40,
                board["uid"])
     asked = [i["name"] for i in board["__inputs"] if i["type"] == "datasource"]
     used = set(sources(board))
-    check.equal(name + ": its sources are the one that import asks for", used,
+    check.equal(name + ": data sources, and the one that the import asks for",
+                used,
                 {(board["__inputs"][0]["pluginId"], "${%s}" % asked[0])})
     ids = [p["id"] for p in panels]
     check.true(name + ": panels have different ids", len(set(ids)) == len(ids))
-    taken = list(squares(panels))
+    taken = list(grid_squares(panels))
     check.true(name + ": panels lie side by side within the page",
                len(set(taken)) == len(taken) and
                all(x < 24 for x, _ in taken), "%d panels" % len(panels))
@@ -86,16 +87,16 @@ def dashboard_can_be_imported(name):
         for p in panels if p["type"] != "row"))
     known = {v["name"] for v in board["templating"]["list"]} | BUILT_IN
     named = {v for s in strings(board) for v in re.findall(r"\$(\w+)", s)}
-    check.equal(name + ": variables that nobody defines", sorted(
+    check.equal(name + ": undefined variables", sorted(
         named - known), [])
 
 
 def main():
     check.need(root=False, namespaces=False, module=False)
-    files_are_as_generated()
+    files_are_those_of_the_generator()
     for name in GRAFANA:
         dashboard_can_be_imported(name)
-    check.equal("files with a uid of their own", len({boards.load(n)["uid"]
+    check.equal("different uids of the files", len({dashboards.load(n)["uid"]
                                                       for n in GRAFANA}),
                 len(GRAFANA))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The rules for Prometheus by promtool: each is right by itself, and fires and
-records when it should and not else (rules.test.yml); the part of prometheus.yml
-is one."""
+"""Checks the rules for Prometheus with promtool: their syntax; that each alert
+fires and each record is written when it should, and not otherwise
+(rules.test.yml); and that prometheus-scrape.yml is valid."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from ends import place
+from backends import sandbox
 from live import check
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,23 +26,23 @@ def promtool(what, *words):
 def main():
     check.need("promtool", root=False, namespaces=False, module=False)
     tests = os.path.join(HERE, "rules.test.yml")
-    files = [place.conf(n) for n in RULES]
+    files = [sandbox.conf(n) for n in RULES]
     promtool("check rules", "check", "rules", *files)
     promtool("test rules", "test", "rules", tests)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "prometheus.yml")
         with open(path, "w", encoding="utf-8") as out:
             out.write("rule_files: %r\n" % files +
-                      place.conf_text("prometheus-scrape.yml"))
+                      sandbox.conf_text("prometheus-scrape.yml"))
         promtool("check config", "check", "config", path)
     with open(tests, encoding="utf-8") as f:
         tested = f.read()
     names = re.findall(r"- (?:alert|record): (\S+)", "".join(
-        map(place.conf_text, RULES)))
+        map(sandbox.conf_text, RULES)))
     for name in names:
-        # An alert has to be seen silent, too.
+        # An alert needs a test in which it does not fire, too.
         least = 1 if ":" in name else 2
-        check.true("%s: in the unit tests" % name, len(re.findall(
+        check.true("%s has a unit test" % name, len(re.findall(
             r"(?:alertname|expr): %s\b" % re.escape(name), tested)) >= least)
 
 

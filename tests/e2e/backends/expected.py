@@ -1,5 +1,6 @@
-"""A back end should have the values that collectd's csv plugin wrote, that its
-unixsock tells, and that the programs at both ends of the connections counted."""
+"""The values that a backend should have: those that collectd's csv plugin wrote,
+those of its unixsock plugin, and the bytes that the programs at both ends of the
+connections counted."""
 
 import socket
 
@@ -11,7 +12,8 @@ from . import compare
 
 
 def ask(daemon, *lines):
-    """The answers of collectd's unixsock, each a list of lines."""
+    """Sends requests to collectd's unixsock plugin; returns the answers, each a
+    list of lines."""
     out = []
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(LIMIT)
@@ -30,31 +32,32 @@ def name(key):
 
 
 def of_collectd(daemon):
-    """{key: [(time, value)]} of csv."""
+    """Returns {key: [(time, value)]} of the CSV files."""
     return {k: rows for k, rows in daemon.values().items() if rows}
 
 
 def rates(rows):
-    """The growth per second, as collectd computes it."""
+    """Returns [(time, rate)] of a counter, as collectd computes it."""
     return [(b[0], (b[1] - a[1]) / (b[0] - a[0]))
             for a, b in zip(rows, rows[1:])]
 
 
 def check_unixsock(daemon, truth, when):
-    """GETVAL says what csv wrote, of what does not change in a standstill."""
+    """Checks that GETVAL and csv agree on gauges, which do not change without
+    traffic."""
     keys = [k for k, rows in truth.items() if k[1] not in compare.DERIVES
             and k[0] != "self" and rows[-1][0] >= when]
     answers = ask(daemon, *('GETVAL "%s"' % name(k) for k in keys))
     wrong = [(k, a) for k, a in zip(keys, answers) if len(a) != 1 or
              not compare.close(float(a[0].partition("=")[2]),
                                truth[k][-1][1])]
-    check.true("unixsock and csv say the same of %d series" % len(keys),
+    check.true("unixsock and csv agree on %d series" % len(keys),
                keys and not wrong, wrong[:3] or "")
 
 
 def of_programs(traffic):
-    """{group or member: (bytes written, bytes read)} as the programs counted,
-    of all their connections so far, of which none has closed."""
+    """Returns {group or member: (bytes written, bytes read)} of all connections,
+    as the programs counted them. No connection has been closed."""
     out = {}
     mine = {n: "outbound-" + peer for peer, n in traffic.sink.items()}
     mine[traffic.narrow[0]] = "outbound-" + FAR
@@ -65,13 +68,13 @@ def of_programs(traffic):
         for who in filter(None, ("all", group, member)):
             wrote, read = out.get(who, (0, 0))
             out[who] = wrote + r["sent"], read + r["received"]
-    # The exchanges go to the same peer as some of the data.
+    # Left out: the first peer has other connections as well.
     return {k: v for k, v in out.items()
             if k != "outbound-" + traffic.peers[0]}
 
 
 def check_programs(truth, programs):
-    """collectd's counters and the programs' own: to the byte."""
+    """Checks that collectd's counters equal those of the programs."""
     for who, (wrote, read) in sorted(programs.items()):
         total = {m: compare.growth(truth[who, "total_bytes", m]) for m in (
             "bytes_sent", "bytes_retrans", "bytes_received")}

@@ -1,10 +1,11 @@
-"""InfluxDB 1.x: its collectd listener takes the values, InfluxQL asks."""
+"""InfluxDB 1.x: its collectd listener receives the values, which InfluxQL
+queries."""
 
 import json
 
 from live.wait import poll
 
-from . import compare, place
+from . import compare, sandbox
 
 CONFIGURATION = """\
 reporting-disabled = true
@@ -29,13 +30,13 @@ class InfluxDB:
     within, share = 0.0015, 0.99 # csv writes milliseconds
     rough = 0
 
-    def __init__(self, at):
-        self.place = at
-        file = at.write("influxdb.conf", CONFIGURATION.format(
-            folder=at.make("influxdb")) + place.conf_text(
+    def __init__(self, box):
+        self.sandbox = box
+        file = box.write("influxdb.conf", CONFIGURATION.format(
+            folder=box.make("influxdb")) + sandbox.conf_text(
                 "influxdb-listener.conf"))
-        self.service = place.Service(at, "influxd", ["influxd", "run",
-                                                     "-config", file])
+        self.service = sandbox.Service(box, "influxd", [
+            "influxd", "run", "-config", file])
 
     def ready(self):
         self.service.wait(lambda: self.query("SHOW DATABASES"))
@@ -44,10 +45,10 @@ class InfluxDB:
         return True
 
     def settle(self, when):
-        """Waits until a later read than that one is there: what was sent before
-        it has come before it."""
-        poll(lambda: self.of_key("last(value)", compare.LAST)[0][0] >
-             when + self.within, "values of a later read in InfluxDB")
+        """Waits until values of a read after `when` are stored: InfluxDB stores
+        values in the order in which they were sent."""
+        poll(lambda: any(t > when + self.within for t, _ in self.of_key(
+            "last(value)", compare.LAST)), "values of a later read in InfluxDB")
 
     def end(self):
         self.service.end()
@@ -57,8 +58,8 @@ class InfluxDB:
         return key
 
     def query(self, text, **more):
-        """The series of the first statement."""
-        answer = json.loads(self.place.get(
+        """Returns the series of the first statement."""
+        answer = json.loads(self.sandbox.get(
             PORT, "/query", db="collectd", epoch="ns", q=text, **more))
         result = answer["results"][0]
         if "error" in result:
@@ -66,7 +67,7 @@ class InfluxDB:
         return result.get("series", [])
 
     def select(self, condition):
-        """{(instance, type, type_instance): [(time, value)]}"""
+        """Returns {(instance, type, type_instance): [(time, value)]}."""
         out = {}
         for s in self.query("SELECT value FROM tcpinfo_value WHERE host = 'h'"
                             " AND %s GROUP BY instance, type, type_instance" %
@@ -88,7 +89,7 @@ class InfluxDB:
                            " type_instance = '%s'" % (group, kind, what))
 
     def of_key(self, what, key):
-        """[(time, value)] of an expression of one series."""
+        """Returns [(time, value)] of an expression of one series."""
         for s in self.query("SELECT %s FROM tcpinfo_value WHERE host = 'h' AND"
                             " instance = '%s' AND type = '%s' AND"
                             " type_instance = '%s'" % (what, *key)):
@@ -96,7 +97,7 @@ class InfluxDB:
         return []
 
     def rates(self, key, start, end):
-        """[(time, a second)] in the query language's own words."""
+        """Returns [(time, rate)] that InfluxQL computes."""
         return self.of_key("non_negative_derivative(value, 1s)", key)
 
     def increase(self, key, start, end):

@@ -1,6 +1,6 @@
-"""The back ends run in the client's network namespace of a netns.Link, so
-that every port is free, in a folder of their own; and the configuration of this
-project as it stands: the host names in it are those of loopback there."""
+"""Runs backends in the client's network namespace of a netns.Link, where all
+ports are free, with a folder of their own. The files of conf/ are used
+unchanged: their host names resolve to addresses of that namespace."""
 
 import http.client
 import json
@@ -34,9 +34,9 @@ def json_of(path):
         return json.load(f)
 
 
-class Place:
-    """`elsewhere`: {name: address} of the names of the configuration that are
-    not on loopback."""
+class Sandbox:
+    """`elsewhere` is {host name: address} of the host names in the configuration
+    that do not resolve to loopback."""
 
     def __init__(self, namespace, elsewhere=()):
         self.namespace = namespace
@@ -62,7 +62,7 @@ class Place:
         return os.path.join(self.folder, *names)
 
     def make(self, *names):
-        """A folder in it."""
+        """Creates a folder in the sandbox's folder; returns its path."""
         os.makedirs(self.path(*names), exist_ok=True)
         return self.path(*names)
 
@@ -72,13 +72,14 @@ class Place:
         return self.path(name)
 
     def within(self):
-        """A command's words before it runs there and ends with this process."""
+        """Returns the words before a command to run it in the sandbox; the
+        command ends if this process ends."""
         return [*netns.enter(self.namespace), "setpriv", "--pdeathsig", "KILL",
                 "unshare", "--mount", "sh", "-ec",
                 'mount --bind "$0" /etc/hosts; exec "$@"', self.path("hosts")]
 
     def get(self, port, path, **query):
-        """The body of the answer to a GET, or to a POST of what is in `form`."""
+        """Returns the body of the response to a GET, or to a POST of `form`."""
         form = query.pop("form", None)
         body = urllib.parse.urlencode(form, doseq=True) if form else None
         if query:
@@ -101,14 +102,14 @@ class Place:
 
 
 class Service:
-    """A program in the foreground, its output in a file."""
+    """A server program in the foreground, with its output in a file."""
 
-    def __init__(self, place, name, command, env=None):
+    def __init__(self, box, name, command, env=None):
         self.name = name
-        self.output = place.path(name + ".output")
+        self.output = box.path(name + ".output")
         with open(self.output, "wb") as out:
             self.process = subprocess.Popen(
-                [*place.within(), *command], stdin=subprocess.DEVNULL,
+                [*box.within(), *command], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=out, env={**os.environ, **(env or {})})
 
     def text(self):
@@ -116,7 +117,7 @@ class Service:
             return f.read()
 
     def wait(self, ready):
-        """Until ready() neither fails nor is false."""
+        """Waits until ready() returns true; it may raise errors before."""
         end = time.monotonic() + LIMIT
         while True:
             why = None
@@ -126,7 +127,7 @@ class Service:
             except (OSError, RuntimeError, http.client.HTTPException) as e:
                 why = e
             if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("%s is not there: %s\n%s" % (
+                raise RuntimeError("%s did not start: %s\n%s" % (
                     self.name, why, self.text()[-3000:]))
             time.sleep(0.1)
 
@@ -141,13 +142,13 @@ class Service:
 
 
 class Collectd(daemon.Collectd):
-    """The real collectd in a Place, with files of conf/ as they stand.
-    `before`: more text ahead of them. Own modules are looked for where collectd
-    has them, but for tcpinfo, which is loaded already."""
+    """The real collectd in a Sandbox, with unchanged files of conf/, after the
+    configuration `before`. `modules` is the folder of collectd's own plugins;
+    tcpinfo is loaded from the build folder before them."""
 
-    def __init__(self, place, files, before="", modules="/usr/lib/collectd",
+    def __init__(self, box, files, before="", modules="/usr/lib/collectd",
                  **more):
         block = before + '\nPluginDir "%s"\n' % modules
         block += "".join('Include "%s"\n' % conf(f) for f in files)
         super().__init__(block, None, **more)
-        self.command = place.within() + self.command
+        self.command = box.within() + self.command

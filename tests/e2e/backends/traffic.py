@@ -1,5 +1,5 @@
-"""The traffic that fills the back ends, in phases with one trouble each, which
-is set in and taken away again. The interval of collectd is 1 s."""
+"""The traffic, with methods that cause one problem each and end it again. The
+interval of collectd is 1 s."""
 
 import contextlib
 import socket
@@ -11,11 +11,12 @@ from live.traffic import Agent
 from live.wait import LIMIT
 
 SINK, ECHO, WEB, SLOW, SHUT = 9000, 9001, 8000, 8001, 9999
-LOSSY, DEAF, DEAD = "10.99.0.3", "10.99.0.4", "10.99.0.7"
-OTHERS = 5 # addresses of the server besides its own
-SIZE = 120000 # to each peer in an interval: some 80 segments
-# Longer than all buffers of the connections through it: what a host drops itself
-# counts in bytes_sent each time it is tried, but is no retransmission.
+LOSSY, NOT_READING, DEAD = "10.99.0.3", "10.99.0.4", "10.99.0.7"
+OTHERS = 5 # more addresses of the server
+SIZE = 120000 # bytes to each peer in an interval: some 80 segments
+# The queue is longer than all send buffers of the connections through it, so it
+# drops nothing: a segment that the host itself drops counts in bytes_sent at each
+# attempt, but not as retransmitted.
 QUEUE = ("tbf", "rate", "16mbit", "burst", "32k", "limit", "4mb")
 BULK = ("SOL_SOCKET", "SO_SNDBUF", 131072)
 NARROW = ("SOL_SOCKET", "SO_SNDBUF", 65536)
@@ -31,8 +32,8 @@ class Traffic:
         self.bulk, self.narrow = [], []
 
     def open(self):
-        """A connection to each peer for data, others for exchanges, also over
-        IPv6, and clients from outside."""
+        """Opens a connection to each peer for data, others for requests with
+        answers, also over IPv6, and inbound ones."""
         for port, echo in ((SINK, False), (ECHO, True)):
             self.server.listen(port, echo=echo)
         self.client.listen(WEB, echo=True)
@@ -40,16 +41,16 @@ class Traffic:
             self.sink[peer] = self.client.open(1, peer, SINK)[0]
         self.echo = (self.client.open(2, netns.SERVER4, ECHO) +
                      self.client.open(1, netns.SERVER6, ECHO))
-        # One that fills a queue up to its send buffer, one whose send buffer
-        # is too small for the distance.
+        # One connection fills a queue up to its send buffer; the send buffer of
+        # the other one is too small for the round-trip time.
         self.bulk = self.client.open(1, netns.SERVER4, SINK, BULK)
         self.narrow = self.client.open(1, FAR, SINK, NARROW, PACED)
         self.inbound = self.server.open(3, netns.CLIENT4, WEB)
 
     def flow(self, daemon, reads, done=lambda: True, exchanges=True):
-        """Pieces from outside and to all peers, ten times an interval, but to
-        none that has not taken the last ones yet; for so many reads of the
-        daemon, and until done()."""
+        """Sends data in both directions ten times an interval, except to peers
+        that have not received the data before, until the daemon has done so many
+        reads and done() returns true."""
         began, end = time.time(), time.monotonic() + LIMIT
         while time.monotonic() < end:
             reports = self.client.report()
@@ -64,7 +65,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def loss(self):
-        """A fifth of what goes to one peer."""
+        """Drops a fifth of the packets to one peer."""
         self.link.drop(["ip daddr %s tcp dport %d numgen inc mod 5 0" %
                         (LOSSY, SINK)])
         yield
@@ -72,7 +73,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def silence(self):
-        """Nothing reaches one peer."""
+        """Drops all packets to one peer."""
         self.link.drop(["ip daddr %s" % DEAD])
         yield
         self.link.drop([])
@@ -83,7 +84,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def queue(self, size=10 ** 7):
-        """A narrow link with a long queue, filled by data to one peer."""
+        """Makes the link slow, with a long queue, and fills the queue."""
         self._qdisc("add", "dev", "veth", "root", *QUEUE)
         self.client.send(self.bulk, size)
         self.client.send(self.narrow, 5 * 10 ** 6)
@@ -92,7 +93,8 @@ class Traffic:
 
     @contextlib.contextmanager
     def slow_program(self):
-        """One that does not accept, with as many waiting as may wait."""
+        """A program that does not accept connections; its accept queue is
+        full."""
         program = Agent(self.link.client)
         try:
             program.listen(SLOW, backlog=4, accept=False)
@@ -102,38 +104,38 @@ class Traffic:
             program.end()
 
     @contextlib.contextmanager
-    def deaf_reader(self):
-        """The server reads nothing, with more to it than buffers take."""
+    def server_does_not_read(self):
+        """The server reads nothing; it gets more data than the buffers hold."""
         self.server.pause(True)
-        self.client.send([self.sink[DEAF]], 8 * 10 ** 6)
+        self.client.send([self.sink[NOT_READING]], 8 * 10 ** 6)
         yield
         self.server.pause(False)
 
     @contextlib.contextmanager
-    def unread(self):
-        """This host's program reads nothing of what comes."""
+    def program_does_not_read(self):
+        """This host's program reads nothing."""
         self.client.pause(True)
         self.server.pingpong(self.inbound, 1, 3000)
         yield
         self.client.pause(False)
 
     def refused(self, count):
-        """Connects to a port on which nobody listens."""
+        """Connects to a closed port."""
         for _ in range(count):
             with contextlib.suppress(OSError), netns.inside(self.link.client):
                 socket.create_connection((netns.SERVER4, SHUT), LIMIT).close()
 
     def storm(self, done, each=100):
-        """Connections that come and go, `each` ten times a second, until
-        done()."""
+        """Opens and closes `each` connections, ten times a second, until done()
+        returns true."""
         end = time.monotonic() + LIMIT
         while not done() and time.monotonic() < end:
             self.client.close(self.client.open(each, netns.SERVER4, ECHO))
             time.sleep(0.1)
 
     def busy(self):
-        """True if anything is under way, but for the back ends, which always have
-        something over loopback."""
+        """Returns true if data are in flight, except over loopback, where the
+        backends always have some."""
         reports = [*self.client.report().values(),
                    *self.server.report().values()]
         if any(r["pending"] or r["rounds"] for r in reports):
@@ -144,8 +146,8 @@ class Traffic:
                    if s["local"] != "127.0.0.1")
 
     def settle(self):
-        """Waits until all that was sent has arrived, and nothing is for longer
-        than an ACK is held back."""
+        """Waits until all data have arrived, and for longer than an ACK may be
+        delayed."""
         end, idle = time.monotonic() + LIMIT, 0
         while idle < 3:
             idle = 0 if self.busy() else idle + 1

@@ -1,16 +1,17 @@
-"""Prometheus and VictoriaMetrics, which scrape the same and are asked alike."""
+"""Prometheus and VictoriaMetrics: both scrape collectd, and answer the same
+queries."""
 
 import json
 import re
 
 from live.wait import poll
 
-from . import compare, place
+from . import compare, sandbox
 
 PROGRAMS = ("prometheus",)
 CONF = ("prometheus.conf",)
-# collectd's interval in these tests is a second: each read is found, even if a
-# scrape is late.
+# collectd's interval in these tests is 1 s, so that Prometheus gets each read even
+# if a scrape is late.
 CONFIGURATION = """\
 global:
   scrape_interval: 500ms
@@ -23,11 +24,11 @@ NAME = re.compile(r"collectd_tcpinfo_(.+?)(_total)?")
 class Scraper:
     raw = True
     whole_seconds = False
-    # A scrape now and then finds a read twice, or comes amidst one.
+    # Some scrapes get a read twice, or come during a read.
     within, share = 0.0015, 0.9
 
     def settle(self, when):
-        """Waits until a later read than that one is there."""
+        """Waits until values of a read after `when` are stored."""
         text = "timestamp(%s)" % selector(compare.LAST)
         poll(lambda: any(float(s["value"][1]) > when + self.within
                          for s in self.query(text)),
@@ -40,11 +41,11 @@ class Scraper:
         self.service.wait(lambda: self.query("vector(1)"))
 
     def begun(self):
-        """True once it scrapes, which takes it some seconds."""
+        """Returns true once there are scraped values, after some seconds."""
         return self.query("collectd_tcpinfo_count")
 
     def ask(self, path, **query):
-        answer = json.loads(self.place.get(self.port, path, **query))
+        answer = json.loads(self.sandbox.get(self.port, path, **query))
         if answer["status"] != "success":
             raise RuntimeError("%s: %s" % (query, answer))
         return answer["data"]
@@ -58,13 +59,13 @@ class Scraper:
 
     @staticmethod
     def key(labels):
-        """The one that collectd has for it: a derive's name has _total behind
-        its type, and so may a type itself."""
+        """Returns collectd's (instance, type, type instance) of a series. The
+        name of a counter ends in _total."""
         kind = NAME.fullmatch(labels["__name__"]).group(1)
         return labels["tcpinfo"], kind, labels["type"]
 
     def select(self, selector):
-        """{key: [(time, value)]} of all samples of the host h."""
+        """Returns {key: [(time, value)]} of all samples of the host h."""
         out = {}
         for s in self.query("{__name__=~\"collectd_tcpinfo_.+\","
                             "instance=\"h\"%s}[20m]" % selector):
@@ -82,7 +83,7 @@ class Scraper:
         return self.select(',tcpinfo=~"%s-.+",type="%s"' % (group, what))
 
     def rates(self, key, start, end):
-        """[(time, a second)] in the query language's own words."""
+        """Returns [(time, rate)] that PromQL computes."""
         data = self.ask("/api/v1/query_range", start=start, end=end, step="1s",
                         query="rate(%s[5s])" % selector(key))["result"]
         return [(t, float(v)) for t, v in data[0]["values"]] if data else []
@@ -94,30 +95,30 @@ class Scraper:
 
 
 def selector(key):
-    """Selects a counter."""
+    """Returns the selector of a counter."""
     return 'collectd_tcpinfo_%s_total{tcpinfo="%s",type="%s"}' % (
         key[1], key[0], key[2])
 
 
 class Prometheus(Scraper):
     name = "Prometheus"
-    rough = 0.03 # it extrapolates
+    rough = 0.03 # increase() extrapolates
     port = 9090
 
-    def __init__(self, at):
-        self.place = at
-        rules = [place.conf(n) for n in ("prometheus-alerts.yml",
-                                         "prometheus-records.yml")]
-        file = at.write("prometheus.yml", CONFIGURATION.format(
+    def __init__(self, box):
+        self.sandbox = box
+        rules = [sandbox.conf(n) for n in ("prometheus-alerts.yml",
+                                           "prometheus-records.yml")]
+        file = box.write("prometheus.yml", CONFIGURATION.format(
             more="rule_files: " + json.dumps(rules) + "\n" +
-            place.conf_text("prometheus-scrape.yml")))
-        self.service = place.Service(at, "prometheus", [
+            sandbox.conf_text("prometheus-scrape.yml")))
+        self.service = sandbox.Service(box, "prometheus", [
             "prometheus", "--config.file=" + file, "--storage.tsdb.path=" +
-            at.make("prometheus"), "--web.listen-address=127.0.0.1:%d" %
+            box.make("prometheus"), "--web.listen-address=127.0.0.1:%d" %
             self.port])
 
     def alerts(self):
-        """{(name, group or member): state}"""
+        """Returns {(name, group or member): state}."""
         return {(a["labels"]["alertname"], a["labels"].get("tcpinfo")):
                 a["state"] for a in self.ask("/api/v1/alerts")["alerts"]}
 
@@ -127,13 +128,13 @@ class VictoriaMetrics(Scraper):
     rough = 0
     port = 8428
 
-    def __init__(self, at):
-        self.place = at
-        file = at.write("victoria.yml", CONFIGURATION.replace(
+    def __init__(self, box):
+        self.sandbox = box
+        file = box.write("victoria.yml", CONFIGURATION.replace(
             "  evaluation_interval: 1s\n", "").format(
-                more=place.conf_text("prometheus-scrape.yml")))
-        self.service = place.Service(at, "victoria-metrics", [
+                more=sandbox.conf_text("prometheus-scrape.yml")))
+        self.service = sandbox.Service(box, "victoria-metrics", [
             "victoria-metrics", "-promscrape.config=" + file,
-            "-storageDataPath=" + at.make("victoria"), "-retentionPeriod=1d",
-            "-search.latencyOffset=0s", "-promscrape.noStaleMarkers", "-httpListenAddr=127.0.0.1:%d" %
-            self.port])
+            "-storageDataPath=" + box.make("victoria"), "-retentionPeriod=1d",
+            "-search.latencyOffset=0s", "-promscrape.noStaleMarkers",
+            "-httpListenAddr=127.0.0.1:%d" % self.port])

@@ -1,11 +1,12 @@
-"""Graphite: carbon-cache takes the values, graphite-web's render API is asked."""
+"""Graphite: carbon-cache receives the values; graphite-web's render API answers
+queries."""
 
 import json
 import os
 
 from live.wait import poll
 
-from . import compare, place
+from . import compare, sandbox
 
 CARBON = """\
 [cache]
@@ -46,37 +47,37 @@ CONF = ("graphite.conf",)
 
 class Graphite:
     name = "Graphite"
-    raw = False # counters are rates
-    # Points are of whole seconds; two reads may fall into one.
+    raw = False # counters are stored as rates
+    # A point is of a whole second; two reads may be in the same one.
     within, share = 1.0, 0.9
     whole_seconds = True
 
-    def __init__(self, at):
-        self.place = at
-        self.folder = at.make("graphite")
+    def __init__(self, box):
+        self.sandbox = box
+        self.folder = box.make("graphite")
         for name, text in (("carbon.conf", CARBON),
                            ("storage-schemas.conf", SCHEMAS),
                            ("e2e_settings.py", SETTINGS)):
-            at.write(os.path.join("graphite", name),
-                     text.format(folder=self.folder))
+            box.write(os.path.join("graphite", name),
+                      text.format(folder=self.folder))
         self.env = {"GRAPHITE_SETTINGS_MODULE": "e2e_settings",
                     "PYTHONPATH": self.folder, "PYTHONDONTWRITEBYTECODE": "1"}
-        self.services = [place.Service(at, "carbon", [
+        self.services = [sandbox.Service(box, "carbon", [
             "carbon-cache", "--config=" + self.folder + "/carbon.conf",
-            "--nodaemon", "start"]), place.Service(at, "graphite-web", [
+            "--nodaemon", "start"]), sandbox.Service(box, "graphite-web", [
                 "sh", "-c", "graphite-manage migrate -v 0 --run-syncdb &&"
                 " exec graphite-manage runserver --noreload 127.0.0.1:%d" %
                 PORT], self.env)]
 
     def ready(self):
-        self.services[1].wait(lambda: self.place.get(PORT, "/metrics/find",
-                                                     query="*"))
+        self.services[1].wait(lambda: self.sandbox.get(
+            PORT, "/metrics/find", query="*"))
 
     def begun(self):
         return True
 
     def settle(self, when):
-        """Waits until a later read than that one is there."""
+        """Waits until values of a read after `when` are stored."""
         name = self.encode(compare.LAST)
         poll(lambda: self.render(name).get(name, [(0, 0)])[-1][0] >
              when + self.within, "values of a later read in Graphite")
@@ -87,14 +88,14 @@ class Graphite:
 
     @staticmethod
     def encode(key):
-        """Every part with its dots as "_"."""
+        """Returns the series' name: dots within a part become "_"."""
         instance, kind, what = (part.replace(".", "_") for part in key)
         return "collectd.h.tcpinfo-%s.%s" % (instance, "-".join(
             p for p in (kind, what) if p))
 
     def render(self, *targets, since="-20min", until="now"):
-        """{what it is called: [(time, value)]}"""
-        answer = json.loads(self.place.get(
+        """Returns {name of the line: [(time, value)]}."""
+        answer = json.loads(self.sandbox.get(
             PORT, "/render", form={"target": targets, "from": since,
                                    "until": until, "format": "json",
                                    "noNullPoints": "true"}))
@@ -105,7 +106,7 @@ class Graphite:
         return self.render("collectd.h.tcpinfo-*.*")
 
     def of_group(self, group, kind, what):
-        """The series of the total alone."""
+        """Returns the series of the group without its members."""
         return self.render("collectd.*.tcpinfo-%s.%s-%s" % (group, kind, what))
 
     def of_members(self, group, kind, what):
@@ -113,15 +114,15 @@ class Graphite:
                                                               what))
 
     def find(self, pattern):
-        """The values that a variable of a dashboard may have."""
-        return json.loads(self.place.get(PORT, "/metrics/find", query=pattern))
+        """Returns the possible values of a dashboard's variable."""
+        return json.loads(self.sandbox.get(PORT, "/metrics/find", query=pattern))
 
     def get(self, path):
-        return json.loads(self.place.get(PORT, path))
+        return json.loads(self.sandbox.get(PORT, path))
 
     def post(self, path, **form):
-        return json.loads(self.place.get(PORT, path, form=form))
+        return json.loads(self.sandbox.get(PORT, path, form=form))
 
     def picture(self, url):
-        """A PNG."""
-        return self.place.get(PORT, url)
+        """Returns a PNG image."""
+        return self.sandbox.get(PORT, url)

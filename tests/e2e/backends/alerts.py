@@ -1,19 +1,20 @@
-"""Each trouble is told, and that it is over: by collectd's thresholds, the
-plugin's own notification of the worst, Prometheus' alerts."""
+"""Checks that each problem caused its notifications and alerts, and that they
+ended: collectd's thresholds, the plugin's notifications of the worst members,
+Prometheus' alerts."""
 
 import re
 import time
 
 from live import check
 
-from . import place
+from . import sandbox
 from .traffic import LOSSY
 
 LINE = re.compile(
     r"\[(?P<at>[-0-9: ]+)\] Notification: severity = (?P<severity>\w+), "
     r".*?plugin_instance = (?P<group>[^,]+), type = [^,]+, "
     r"type_instance = (?P<what>[^,]+), message = (?P<message>.*)")
-# (group, value, severity, the phase in which it is told)
+# (group, value, severity, the phase in which the notification is sent)
 THRESHOLDS = (
     ("outbound", "retrans_percent", "WARNING", "loss"),
     ("outbound", "outliers", "WARNING", "loss"),
@@ -22,7 +23,8 @@ THRESHOLDS = (
     ("outbound", "stalled", "WARNING", "nobody reads, nobody answers"),
     ("self", "close_events_suspended", "WARNING", "storm"),
 )
-# (alert, label tcpinfo, phase): pending in it, as their "for" is minutes.
+# (alert, label tcpinfo, phase): the alert becomes pending in this phase; it would
+# fire minutes later.
 ALERTS = (
     ("TcpRetransmits", "outbound", "loss"),
     ("TcpWorstPeer", "outbound-worst1", "loss"),
@@ -33,68 +35,69 @@ ALERTS = (
     ("TcpConnectsFail", "all", "nobody reads, nobody answers"),
     ("TcpinfoCloseEventsSuspended", "self", "storm"),
 )
-# A trouble is seen a read later, and hits of three reads; it is over as late.
+# Seconds from a problem to its notification: the next read, and three hits.
 LATE = 4
 
 
 def notifications(log):
-    """[(time, severity, group, value, message)]"""
+    """Returns [(time, severity, group, value, message)] of a log."""
     return [(time.mktime(time.strptime(m["at"], "%Y-%m-%d %H:%M:%S")),
              m["severity"], m["group"], m["what"], m["message"])
             for m in map(LINE.match, log.splitlines()) if m]
 
 
-def early(filled):
-    """The notifications while all is well."""
-    start, end = filled.phases["all is well"]
-    return [n for n in notifications(filled.daemon.log())
+def without_problem(setup):
+    """Returns the notifications of the phase "no problem", except OKAY."""
+    start, end = setup.phases["no problem"]
+    return [n for n in notifications(setup.daemon.log())
             if n[1] != "OKAY" and start <= n[0] <= end]
 
 
-def pending(filled):
-    """{(alert, label tcpinfo)} that are pending or firing now; None: nobody
-    tells."""
-    prometheus = filled.end("Prometheus")
+def active_alerts(setup):
+    """Returns {(alert, label tcpinfo)} of the alerts that are pending or firing
+    now; None without Prometheus."""
+    prometheus = setup.backend("Prometheus")
     return None if prometheus is None else set(prometheus.alerts())
 
 
-def told(filled, phase):
-    """All has been told of that phase, which is not over yet."""
-    start, _ = filled.phases[phase]
-    now, alerting = notifications(filled.daemon.log()), pending(filled)
+def all_reported(setup, phase):
+    """Returns true once all notifications have been sent, and all alerts are
+    active, that belong to the running phase."""
+    start, _ = setup.phases[phase]
+    sent, active = notifications(setup.daemon.log()), active_alerts(setup)
     return all(any(n[1:4] == (severity, group, what) and n[0] >= start - 1
-                   for n in now)
+                   for n in sent)
                for group, what, severity, where in THRESHOLDS
-               if where == phase) and (alerting is None or all(
-                   (name, group) in alerting
+               if where == phase) and (active is None or all(
+                   (name, group) in active
                    for name, group, where in ALERTS if where == phase))
 
 
-def over(filled, phase):
-    """The last word of collectd on each value of that phase is OKAY, or there is
-    none."""
-    last = {n[2:4]: n[1] for n in notifications(filled.daemon.log())}
+def thresholds_are_okay(setup, phase):
+    """Returns true if the last notification of each value of that phase is OKAY,
+    or there is none."""
+    last = {n[2:4]: n[1] for n in notifications(setup.daemon.log())}
     return all(last.get((group, what), "OKAY") == "OKAY"
                for group, what, _, where in THRESHOLDS if where == phase)
 
 
-def quiet(filled, phase):
-    """Nobody tells anything that belongs to that phase."""
-    alerting = pending(filled) or set()
-    return over(filled, phase) and not any(
-        (name, group) in alerting
+def none_is_active(setup, phase):
+    """Returns true if no threshold and no alert of that phase is active."""
+    active = active_alerts(setup) or set()
+    return thresholds_are_okay(setup, phase) and not any(
+        (name, group) in active
         for name, group, where in ALERTS if where == phase)
 
 
-def thresholds_tell_and_recover(filled):
-    """Each fires in the phase of its trouble and recovers after it, and none
-    fires while all is well."""
-    every = notifications(filled.daemon.log())
-    check.true("thresholds: nothing is told while all is well",
-               not early(filled), early(filled) or "")
+def thresholds_notify_and_recover(setup):
+    """Checks that each threshold sends a notification in the phase of its problem
+    and OKAY after it, and that there is none in the phase "no problem"."""
+    sent = notifications(setup.daemon.log())
+    check.true("thresholds: no notification without a problem",
+               not without_problem(setup), without_problem(setup) or "")
     for group, what, severity, phase in THRESHOLDS:
-        start, end = filled.phases[phase]
-        mine = [n for n in every if n[2:4] == (group, what)]
+        start, end = setup.phases[phase]
+        mine = [n for n in sent if n[2:4] == (group, what)]
         fired = [n for n in mine if n[1] == severity and
                  start - 1 <= n[0] <= end + LATE]
         check.true("thresholds: %s of %s: %s within %s" % (
@@ -104,36 +107,36 @@ def thresholds_tell_and_recover(filled):
                 n[0] > fired[-1][0]]
         check.true("thresholds: and OKAY after that", over,
                    "%.0f s later" % (over[0][0] - fired[-1][0]) if over else "")
-    named = [n for n in every if n[2:4] == ("outbound-worst1",
-                                            "retrans_percent")]
-    check.true("the plugin names the worst peer", any(
+    named = [n for n in sent if n[2:4] == ("outbound-worst1",
+                                           "retrans_percent")]
+    check.true("a notification has the name of the worst peer", any(
         LOSSY in n[4] for n in named), named[0][4] if named else "")
 
 
-def alerts_begin_in_their_phase(filled, prometheus):
-    """Each becomes pending in the phase of its trouble, and was not just
-    before."""
+def alerts_begin_in_their_phase(setup, prometheus):
+    """Checks that each alert becomes pending in the phase of its problem, and is
+    not pending just before."""
     states = prometheus.query("ALERTS[20m]")
     for name, group, phase in ALERTS:
-        start, end = filled.phases[phase]
+        start, end = setup.phases[phase]
         when = [t for s in states for t, _ in s["values"]
                 if s["metric"]["alertname"] == name and
                 s["metric"]["tcpinfo"] == group]
-        # On a busy machine it may have begun and ended before, and rightly.
+        # On a busy machine an alert may rightly have begun and ended before.
         within = [t for t in when if start - 1 <= t <= end + LATE]
-        just = [t for t in when if start - 3 <= t < start - 1]
-        # The last samples of a rate may be a scrape apart.
+        just_before = [t for t in when if start - 3 <= t < start - 1]
+        # The last samples of a rate may be from different scrapes.
         check.true("Prometheus: %s of %s begins within %s" % (name, group,
                                                               phase),
-                   within and not just,
-                   "%.0f s after its begin" % (min(within) - start)
+                   within and not just_before,
+                   "%.0f s after the phase began" % (min(within) - start)
                    if within else "never")
 
 
 def recording_rules_have_values(prometheus):
-    """Each recording rule has made values of real ones."""
+    """Checks that each recording rule has recorded values."""
     for name in re.findall(r"- record: (\S+)",
-                           place.conf_text("prometheus-records.yml")):
+                           sandbox.conf_text("prometheus-records.yml")):
         points = [float(v) for s in prometheus.query("%s[20m]" % name)
                   for _, v in s["values"]]
         check.true("Prometheus: %s: %d points" % (name, len(points)),

@@ -1,5 +1,5 @@
-"""Every query of contrib/dashboards/, its variables filled in as Grafana does,
-run against the back end that it is for."""
+"""Runs every query of contrib/dashboards/ against its backend, with the variables
+filled in as Grafana does."""
 
 import json
 import os
@@ -8,28 +8,29 @@ import time
 
 from live import check
 
-from . import compare, place
+from . import compare, sandbox
 from .traffic import LOSSY
 
-FOLDER = os.path.join(place.TOP, "contrib", "dashboards")
+FOLDER = os.path.join(sandbox.TOP, "contrib", "dashboards")
 GROUPS = ["all", "inbound", "outbound"]
-# Their limits are those of the host's first network namespace, so collectd has no
-# such values in another: without any in csv, none is right.
+# Their limits are those of the first network namespace, so the plugin does not
+# report them in another one. If csv has no such values, a query must have none.
 FIRST_NAMESPACE = ("host_orphans", "host_tcp_mem")
 
 
 def load(name):
-    return place.json_of(os.path.join(FOLDER, name))
+    return sandbox.json_of(os.path.join(FOLDER, name))
 
 
 def targets(board):
-    """[(title of the panel, target)], wherever they stand."""
+    """Returns [(title of the panel, target)] of all panels."""
     return [(p["title"], t) for p in board["panels"]
             for t in p.get("targets", ())]
 
 
 def fill(text, values, many):
-    """`many` makes the text for several values of a variable."""
+    """Fills {variable: chosen values} into a query; `many` converts several values
+    of a variable to text."""
     for name, chosen in values.items():
         text = text.replace("$" + name, many(chosen))
     return text
@@ -38,12 +39,12 @@ def fill(text, values, many):
 class Prometheus:
     name = "prometheus"
 
-    def __init__(self, end, start):
-        self.end, self.start = end, start
+    def __init__(self, backend, start):
+        self.backend, self.start = backend, start
 
     @staticmethod
     def many(values):
-        """Escaped for a regex within a string."""
+        """Escapes the values for a regular expression in a string."""
         values = [re.sub(r"([.\\|()*+?^${}\[\]])", r"\\\\\1", v)
                   for v in values]
         return values[0] if len(values) == 1 else "(%s)" % "|".join(values)
@@ -51,7 +52,7 @@ class Prometheus:
     def variable(self, query):
         selector, label = re.fullmatch(r"label_values\((.*), (\w+)\)",
                                        query["query"]).groups()
-        return sorted({s[label] for s in self.end.ask(
+        return sorted({s[label] for s in self.backend.ask(
             "/api/v1/series", **{"match[]": self.fill(selector, self.values),
                                  "start": self.start})})
 
@@ -59,8 +60,8 @@ class Prometheus:
         return fill(text, values, self.many).replace("$__rate_interval", "5s")
 
     def points(self, target, values):
-        """[[value]] of each series."""
-        answer = self.end.ask(
+        """Returns [[value]] of each series."""
+        answer = self.backend.ask(
             "/api/v1/query_range", query=self.fill(target["expr"], values),
             start=self.start, end=time.time(), step="1s")["result"]
         return [[float(v) for _, v in s["values"]] for s in answer]
@@ -76,7 +77,7 @@ class InfluxDB(Prometheus):
         return values[0] if len(values) == 1 else "(%s)" % "|".join(values)
 
     def variable(self, query):
-        return [row[1] for s in self.end.query(self.fill(query, self.values))
+        return [row[1] for s in self.backend.query(self.fill(query, self.values))
                 for row in s["values"]]
 
     def fill(self, text, values):
@@ -86,7 +87,7 @@ class InfluxDB(Prometheus):
 
     def points(self, target, values):
         return [[v for _, v in s["values"] if v is not None] for s in
-                self.end.query(self.fill(target["query"], values))]
+                self.backend.query(self.fill(target["query"], values))]
 
 
 class Graphite(Prometheus):
@@ -97,20 +98,20 @@ class Graphite(Prometheus):
         return values[0] if len(values) == 1 else "{%s}" % ",".join(values)
 
     def variable(self, query):
-        return [n["text"] for n in self.end.find(self.fill(query,
-                                                           self.values))]
+        return [n["text"] for n in self.backend.find(self.fill(
+            query, self.values))]
 
     def fill(self, text, values):
         return fill(text, values, self.many)
 
     def points(self, target, values):
-        return [[v for _, v in rows] for rows in self.end.render(
+        return [[v for _, v in rows] for rows in self.backend.render(
             self.fill(target["target"], values)).values()]
 
 
 def choose(asker, board, group):
-    """{variable: values}, each by its own query; `group` where one is chosen,
-    all of the rest."""
+    """Returns {variable: values} as the variables' own queries return them. If
+    `group` is not None, only that group is chosen."""
     asker.values = {}
     for v in board["templating"]["list"]:
         found = asker.variable(v["query"])
@@ -135,15 +136,16 @@ def check_variables(asker, values, group):
                    name in values["member"], values["member"])
 
 
-def nowhere(daemon):
-    """Values of FIRST_NAMESPACE that collectd does not have either."""
+def not_reported(daemon):
+    """Returns the values of FIRST_NAMESPACE that collectd does not have."""
     here = {what for _, kind, what in daemon.values("self")
             if kind == "percent"}
     return [w for w in FIRST_NAMESPACE if w not in here]
 
 
 def check_board(asker, name, absent):
-    """Each query returns data in one of the groups at least, not all of it 0."""
+    """Checks that each query returns data for at least one of the groups, and
+    that not all of it is 0."""
     board = load("grafana-%s-%s.json" % (asker.name, name))
     got = [[] for _ in targets(board)]
     for group in ("outbound", "inbound") if name == "members" else (None,):
@@ -153,9 +155,9 @@ def check_board(asker, name, absent):
             points += asker.points(target, values)
     for points, (title, target) in zip(got, targets(board)):
         every = [v for rows in points for v in rows]
-        what = "%s %s, %s: %s" % (asker.end.name, name, title, target["refId"])
+        what = "%s %s, %s: %s" % (asker.backend.name, name, title, target["refId"])
         if any(w in json.dumps(target) for w in absent):
-            check.true(what + ": none, like collectd here", not points)
+            check.true(what + ": no values, as in collectd", not points)
             continue
         high = max(every, default=0)
         check.true(what, high > 0 and all(
@@ -164,36 +166,37 @@ def check_board(asker, name, absent):
                        len(points), len(every), high))
 
 
-def check_graphite_web(end):
-    """The dashboard is taken, given back as it was, and each graph drawn."""
+def check_graphite_web(backend):
+    """Checks that graphite-web stores the dashboard unchanged and draws each of
+    its graphs."""
     board = load("graphite-web.json")
-    end.post("/dashboard/save/tcpinfo", state=json.dumps(board))
-    check.true("graphite-web: keeps its dashboard", end.get(
+    backend.post("/dashboard/save/tcpinfo", state=json.dumps(board))
+    check.true("graphite-web stores the dashboard", backend.get(
         "/dashboard/load/tcpinfo")["state"] == board)
     for _, _, params, url in board["graphs"]:
-        every = [v for rows in end.render(*params["target"]).values()
+        every = [v for rows in backend.render(*params["target"]).values()
                  for _, v in rows]
         check.true("graphite-web, %s: data" % params["title"],
                    every and all(v >= 0 for v in every),
                    "%d points, up to %.4g" % (len(every), max(every,
                                                               default=0)))
-        png = end.picture(url)
+        png = backend.picture(url)
         check.true("graphite-web, %s: a picture" % params["title"],
                    png.startswith(b"\x89PNG") and len(png) > 3000,
                    "%d bytes" % len(png))
 
 
-def check_all(filled, when):
-    """Values until `when` are there."""
+def check_all(setup, when):
+    """Checks all dashboards, with the values until `when`."""
     askers = (("Prometheus", Prometheus), ("VictoriaMetrics", Prometheus),
               ("Graphite", Graphite), ("InfluxDB", InfluxDB))
     for name, kind in askers:
-        end = filled.end(name)
-        if end:
+        backend = setup.backend(name)
+        if backend:
             check.say("--- dashboards for " + name)
-            end.settle(when)
+            backend.settle(when)
             for board in ("overview", "members"):
-                check_board(kind(end, filled.began), board,
-                            nowhere(filled.daemon))
-    if filled.end("Graphite"):
-        check_graphite_web(filled.end("Graphite"))
+                check_board(kind(backend, setup.began), board,
+                            not_reported(setup.daemon))
+    if setup.backend("Graphite"):
+        check_graphite_web(setup.backend("Graphite"))

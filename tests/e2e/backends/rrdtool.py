@@ -5,7 +5,7 @@ import subprocess
 
 from live.wait import poll
 
-from . import truth
+from . import expected
 
 PROGRAMS = ("rrdtool",)
 CONF = ("rrdtool.conf",)
@@ -16,7 +16,7 @@ class RRD:
     raw = False
     whole_seconds = False
 
-    def __init__(self, at):
+    def __init__(self, box):
         self.daemon = None
         self.step = 0 # seconds between two values of a file
 
@@ -34,23 +34,24 @@ class RRD:
         return True
 
     def settle(self, when):
-        """As a person would, through collectd's unixsock; it is queued."""
+        """Writes all values to the files, by collectd's unixsock plugin; waits
+        until the rrdtool plugin, which writes in its own thread, has done so."""
         last = {k: min(rows[-1][0], when)
-                for k, rows in truth.of_collectd(self.daemon).items()}
-        truth.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
-        late = set(last)
+                for k, rows in expected.of_collectd(self.daemon).items()}
+        expected.ask(self.daemon, "FLUSH timeout=-1 plugin=rrdtool")
+        missing = set(last)
 
         def written():
             files = self.files()
-            for key in sorted(late & set(files)):
-                if self.last(files[key]) >= int(last[key]):
-                    late.discard(key)
-            return not late
+            for key in sorted(missing & set(files)):
+                if self.last_update(files[key]) >= int(last[key]):
+                    missing.discard(key)
+            return not missing
         poll(written, "values in RRD files")
 
     @staticmethod
-    def last(file):
-        """The time of the last value in it."""
+    def last_update(file):
+        """Returns the time of the file's last value."""
         return int(subprocess.run(["rrdtool", "last", file], check=True,
                                   stdout=subprocess.PIPE).stdout)
 
@@ -58,7 +59,7 @@ class RRD:
         return os.path.join(self.daemon.folder, "rrd", "h")
 
     def fetch(self, file):
-        """[(time, value)]; a value that is not known is left out."""
+        """Returns [(time, value)] without unknown values."""
         text = subprocess.run(
             ["rrdtool", "fetch", file, "AVERAGE", "-s", "-20min"], check=True,
             stdout=subprocess.PIPE, text=True, env={
@@ -72,7 +73,7 @@ class RRD:
         return rows
 
     def files(self):
-        """{key: path}"""
+        """Returns {key: path}."""
         out = {}
         for folder in os.listdir(self.folder()):
             name, _, instance = folder.partition("-")
