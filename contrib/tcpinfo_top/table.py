@@ -76,8 +76,8 @@ class Grid:
                         for series in shown(c, rows)]
 
     def lines(self, width):
-        names = [(text, max([SHORTEST_NAME] + [len(c) for c in cells]), cells)
-                 for text, cells in self.names]
+        names = [(text, max([SHORTEST_NAME] + [len(c) for c in entries]), entries)
+                 for text, entries in self.names]
         verdicts = [health.VERDICTS[r.verdict.level] for r in self.rows]
         names.append(("health", len("warning"), verdicts))
         columns = [self._column(c, series) for c, series in self.columns]
@@ -90,19 +90,19 @@ class Grid:
                  "heading")]]
         for i, row in enumerate(self.rows):
             style = STYLES[row.verdict.level]
-            out.append([(left(cells[i], size), style)
-                        for _, size, cells in names] +
-                       [("%*s" % (size, cells[i][0]), cells[i][1])
-                        for _, size, cells, _ in columns])
+            out.append([(left(entries[i], size), style)
+                        for _, size, entries in names] +
+                       [("%*s" % (size, entries[i][0]), entries[i][1])
+                        for _, size, entries, _ in columns])
         return out
 
     def _column(self, c, series):
         """Returns (heading, width, [(text, style)], name)."""
-        cells = [cell(c, series, r) for r in self.rows]
+        entries = [entry(c, series, r) for r in self.rows]
         text = column.heading(c, series)
         size = max([c.width, len(text) + GAP] +
-                   [len(t) + GAP for t, _ in cells])
-        return text, size, cells, c.name
+                   [len(t) + GAP for t, _ in entries])
+        return text, size, entries, c.name
 
     def _fit(self, columns, width):
         """Leaves out the last columns until the rest fits; keeps the column by
@@ -124,7 +124,7 @@ def shown(c, rows):
         s[len(c.series) + 1:]) if c.distribution else 0)
 
 
-def cell(c, series, row):
+def entry(c, series, row):
     value = row.values.get(series)
     level = max((f.level for f in row.verdict.findings if f.series == series),
                 default=0)
@@ -145,8 +145,8 @@ def shorten(names, width):
         if sizes[longest] <= 4:
             break
         sizes[longest] -= 1
-    return [(text, size, cells)
-            for (text, _, cells), size in zip(names, sizes)]
+    return [(text, size, entries)
+            for (text, _, entries), size in zip(names, sizes)]
 
 
 def footers(hosts):

@@ -1,5 +1,5 @@
 /* The states of connection_state.h and what leads from one to the next. "End"
- * in a cell: connection_end(), the one exit, after which the state is NONE.
+ * means connection_end(), the one exit, after which the state is NONE.
  *
  *              shown with     shown without    gone: missing     close event
  *              traffic        traffic          in two complete

@@ -237,7 +237,7 @@ void model_event(struct lives_model *t, const struct life_event *e) {
   struct model_life *before = known_before(t, e->life);
   x->remembered = false;
   x->over = x->known || x->awaited || t->complete; /* else it is passed over */
-  if (e->kind == EVENT_BLANK)
+  if (e->kind == EVENT_DISCONNECTED)
     event_blank(t, e, x, before);
   else
     event_whole(t, e, x, before);
