@@ -1,4 +1,4 @@
-/* How collectd's scanner reads text without quotes matters here: it accepts
+/* collectd's scanner limits text without quotes: it accepts
  * letters, digits, "_", numbers and addresses, and leaves out other characters;
  * 8000-8099 is two numbers, remote-address is two words (collectd:
  * src/liboconfig/scanner.l). */

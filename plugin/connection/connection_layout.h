@@ -25,7 +25,7 @@ _Static_assert(CONNECTION_STATE_COUNT <= 16, "state has 4 bits");
 _Static_assert(ACCOUNT_COUNT <= 8, "account has 3 bits");
 _Static_assert(sizeof(struct connection) == sizeof(uint32_t), "one word");
 
-/* What an account means; see the table in connection.c. */
+/* The meaning of an account; see the table in connection.c. */
 struct connection_account_row {
   bool counts_closed; /* its end counts as closed */
   bool awaits_event;  /* a close event may still come */

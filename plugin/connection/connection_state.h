@@ -20,7 +20,7 @@ enum connection_state {
   CONNECTION_STATE_COUNT,
 };
 
-/* How the begin and the end of a connection are counted. */
+/* Decides how the begin and the end of a connection are counted. */
 enum connection_account {
   ACCOUNT_CONNECTING, /* only seen in SYN_SENT: nothing is counted yet */
   ACCOUNT_OPEN,       /* counted as opened, or open before the first complete
@@ -35,7 +35,7 @@ enum connection_account {
   ACCOUNT_COUNT,
 };
 
-/* How a connection ended, as far as the kernel tells. */
+/* The reason of a connection's end, as far as the kernel tells. */
 enum connection_end_reason {
   CONNECTION_END_CLOSED,    /* a close event with its final counters */
   CONNECTION_END_FAILED,    /* a close event; it was never established */

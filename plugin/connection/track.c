@@ -25,7 +25,7 @@ enum { ENDS_NO_INFO = 1 };
  * are higher. */
 enum { MARK_NEW = 1 };
 
-/* How a record keeps a counter. The counters stand in this order. */
+/* The ways to keep a counter in a record. Counters stand in this order. */
 enum kept {
   KEPT_64,
   /* A time in microseconds, as milliseconds in 32 bits. The kernel counts such

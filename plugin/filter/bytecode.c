@@ -394,7 +394,7 @@ static void put_tree(struct code *c, const struct selector *s, enum bound b,
   }
 }
 
-/* Of a selector that some sockets pass: see estimate_of(). */
+/* For a selector that some sockets pass: see estimate_of(). */
 static void put_selector(struct code *c, const struct selector *s, enum bound b,
                          int yes, int no) {
   switch (selector_table[s->op].list) {

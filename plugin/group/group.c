@@ -22,7 +22,7 @@ struct group {
  * for good; else the member's number plus three. */
 enum { MEMBERSHIP_TOTAL = 1, MEMBERSHIP_OTHER, MEMBERSHIP_MEMBER };
 
-/* What the dimensions' rows say of all of them together. */
+/* Joins the columns of the group's dimensions. */
 static void dimensions_set(struct group *g) {
   g->listener_members = true;
   for (size_t i = 0; i < g->settings->by_count; i++) {

@@ -32,7 +32,7 @@ bool group_has_members(const struct group *g);
  * values are made from; leaves the others as they are. */
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]);
 
-/* What the group needs from the kernel: a set of enum metric_ask. */
+/* Returns the set of enum metric_ask that the group needs from the kernel. */
 unsigned group_asks(const struct group *g);
 
 /* The attributes that memberships depend on, by selection or by dimension: a

@@ -30,7 +30,7 @@ struct observer {
   uint64_t host_retrans, seen_retrans;
   bool retrans_known;
 
-  /* Of this read. */
+  /* The rest belongs to one read. */
   enum dump_result listeners_result;
   struct error listeners_error;
   uint64_t recorded_ms; /* time of the recorded dump */

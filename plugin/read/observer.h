@@ -1,5 +1,6 @@
-/* What exists once for each network namespace: the dumps of its sockets, its
- * close events, its connections and listening ports, and its counts in /proc.
+/* Observes one network namespace. An observer holds all that exists once for
+ * each: the dumps of its sockets, its close events, its connections and
+ * listening ports, and its counts in /proc.
  *
  * An observer adds to the groups, which several observers may share; whoever
  * reads begins, settles and commits them. A recording (Replay) takes the place
@@ -16,7 +17,7 @@
 
 struct observer;
 
-/* Whether a read is under way. Between reads, the threads that receive destroy
+/* Tells if a read is under way. Between reads, the threads that receive destroy
  * events may enter them into the groups; during a read they must not. One gate
  * for all observers that share groups. */
 struct read_gate {

@@ -110,7 +110,7 @@ enum field_block {
   BLOCK_COUNT,
 };
 
-/* How the values of one field may be combined. */
+/* Decides how values of one field may be combined. */
 enum field_nature {
   FIELD_STATE,   /* a code or a set of bits: sockets are counted by it */
   FIELD_GAUGE,   /* the present value: distributions */
