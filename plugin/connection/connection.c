@@ -108,6 +108,12 @@ void connection_join(struct connections *c, struct connection *x,
   c->no_memory |= !membership_enter(&c->memberships, x->word, &a);
 }
 
+static enum attrs_source source_of(const struct sample *s) {
+  if (!s->full)
+    return ATTRS_OF_MINI;
+  return s->held ? ATTRS_OF_FULL : ATTRS_OF_ORPHAN;
+}
+
 /* Joins the groups when a dump first shows the connection, and other groups or
  * members when attributes have changed: it then moves without counting as
  * opened or closed. A mini socket, or a socket that no process holds, has lost
@@ -125,9 +131,7 @@ static void connection_update_groups(struct connections *c,
   if (joined && *attributes_hash(c, x) == hash)
     return;
   struct socket_attrs a = s->attrs;
-  a.unknown = socket_attrs_unknown(!s->full   ? ATTRS_OF_MINI
-                                   : !s->held ? ATTRS_OF_ORPHAN
-                                              : ATTRS_OF_FULL);
+  a.unknown = socket_attrs_unknown(source_of(s));
   connection_join(c, x, &a);
   if (c->options.attributes != 0)
     *attributes_hash(c, x) = told ? hash : 0;
@@ -294,6 +298,7 @@ static void connection_add(struct connections *c, const struct connection *x,
 static void state_add(struct connections *c, const struct sample *s) {
   struct socket_attrs a = s->attrs;
   a.inbound = listeners_has(c->options.listeners, a.local_port);
+  a.unknown = socket_attrs_unknown(source_of(s));
   for (size_t i = 0; i < c->memberships.count; i++)
     group_add_other(c->memberships.group[i], s, &a);
 }

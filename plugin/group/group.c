@@ -178,6 +178,10 @@ void group_add_other(struct group *g, const struct sample *s,
     accumulator_add_without_traffic(g->total, s);
     return;
   }
+  if ((t->unknown & g->member_attrs) != 0) {
+    accumulator_add_without_traffic(members_other(g->members), s);
+    return;
+  }
   uint32_t member = KEY_TABLE_NONE;
   if (joins && g->listener_members)
     member = members_join(g->members, t);

@@ -21,7 +21,7 @@ struct fixture {
   struct connections *connections;
 };
 
-static void start(struct fixture *f, enum dimension by) {
+static void start(struct fixture *f, enum dimension by, enum metric_id metric) {
   memset(f, 0, sizeof(*f));
   f->settings = (struct group_settings){.name = (char *)"g",
                                         .selector = selector_new(SELECTOR_AND),
@@ -29,7 +29,7 @@ static void start(struct fixture *f, enum dimension by) {
                                         .by_count = 1,
                                         .max_members = 10,
                                         .member_timeout = 10};
-  const enum metric_id id[] = {METRIC_CONNECTIONS, METRIC_OPENED};
+  const enum metric_id id[] = {METRIC_OPENED, metric};
   for (size_t i = 0; i < 2; i++)
     assert_int_equal(metric_list_add(&f->settings.metrics, id[i], NULL), 0);
   f->names = name_lookup_new();
@@ -38,7 +38,7 @@ static void start(struct fixture *f, enum dimension by) {
   const struct connections_options options = {
       .group = &f->group,
       .group_count = 1,
-      .states = TCP_STATES_TRAFFIC,
+      .states = TCP_STATES_TRAFFIC | TCP_STATES_REST,
       .attributes = group_attrs(f->group),
       .info = true,
       .interval_ms = 1000,
@@ -108,7 +108,7 @@ static struct counted told_by(enum dimension by, enum attrs_source source) {
   else
     s.block[BLOCK_INFO] = (struct block){info, sizeof(info)};
   bool closes = source == ATTRS_OF_CLOSE || source == ATTRS_OF_DISCONNECT;
-  start(&f, by);
+  start(&f, by, METRIC_CONNECTIONS);
   dump(&f, 1000, NULL);
   if (closes)
     connections_destroyed(f.connections, &s, 5000);
@@ -119,6 +119,31 @@ static struct counted told_by(enum dimension by, enum attrs_source source) {
   group_commit(f.group);
   stop(&f);
   return counted;
+}
+
+/* Sockets in TIME_WAIT, in `other` and in members. */
+struct time_wait {
+  double other, member;
+};
+
+struct time_wait_of {
+  struct time_wait *counted;
+  bool other;
+};
+
+static void on_time_wait_value(const struct accumulator_value *v, void *data) {
+  const struct time_wait_of *of = data;
+  if (strcmp(v->instance, "TIME_WAIT") == 0)
+    *(of->other ? &of->counted->other : &of->counted->member) += v->gauge;
+}
+
+static void on_time_wait(const char *member, struct accumulator *accumulator,
+                         bool chosen, void *data) {
+  struct time_wait_of of = {data,
+                            member != NULL && strcmp(member, "other") == 0};
+  if (member != NULL && !chosen)
+    accumulator_emit(accumulator, INFO_SIZE, ACCUMULATOR_ALL,
+                     on_time_wait_value, &of);
 }
 
 static void what_a_message_does_not_tell_is_counted_in_other(void **state) {
@@ -137,9 +162,42 @@ static void what_a_message_does_not_tell_is_counted_in_other(void **state) {
   assert_true(in_other >= 12); /* uid: 4; cgroup, congestion: 3; two ends: 1 */
 }
 
+/* A mini socket in TIME_WAIT has no uid: it must not count as root's. */
+static void time_wait_of_an_unknown_user_is_counted_in_other(void **state) {
+  (void)state;
+  struct fixture f;
+  uint8_t info[INFO_SIZE] = {0};
+  struct sample root = {.cookie = 7,
+                        .state = TCP_STATE_ESTABLISHED,
+                        .full = true,
+                        .held = true,
+                        .attrs = {.local_port = 443, .remote_port = 50000}};
+  root.block[BLOCK_INFO] = (struct block){info, sizeof(info)};
+  const struct sample mini = {
+      .cookie = 8,
+      .state = TCP_STATE_TIME_WAIT,
+      .attrs = {.local_port = 443, .remote_port = 50001}};
+  start(&f, DIMENSION_UID, METRIC_STATES);
+  for (uint64_t now_ms = 1000; now_ms < 4000; now_ms += 1000) {
+    group_begin(f.group);
+    connections_begin(f.connections, now_ms);
+    assert_int_equal(connections_socket(f.connections, &root), 0);
+    assert_int_equal(connections_socket(f.connections, &mini), 0);
+    connections_complete(f.connections, now_ms + 1);
+    struct time_wait counted = {0, 0};
+    group_settle(f.group);
+    group_each(f.group, on_time_wait, &counted);
+    group_commit(f.group);
+    assert_true(counted.other == 1);
+    assert_true(counted.member == 0);
+  }
+  stop(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_a_message_does_not_tell_is_counted_in_other),
+      cmocka_unit_test(time_wait_of_an_unknown_user_is_counted_in_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
