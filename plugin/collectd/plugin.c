@@ -142,14 +142,15 @@ static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
 /* Warns of attributes that the groups use and that collectd cannot read here.
  */
 static void check_attributes(void) {
-  unsigned attributes = reader_traits(reader);
+  uint32_t attributes = reader_attributes(reader);
   if (settings.replay_count > 0)
     return;
-  if ((attributes & ATTR_MARK) && check_capability(CAP_NET_ADMIN) != 0)
+  if ((attributes & ATTR_BIT(ATTR_MARK)) &&
+      check_capability(CAP_NET_ADMIN) != 0)
     WARNING("tcpinfo: no CAP_NET_ADMIN, so the kernel reports no marks; a "
             "Filter with fwmark sees every mark as 0; give collectd "
             "CAP_NET_ADMIN");
-  if ((attributes & ATTR_CGROUP) && !name_lookup_has_cgroups())
+  if ((attributes & ATTR_BIT(ATTR_CGROUP)) && !name_lookup_has_cgroups())
     WARNING("tcpinfo: no cgroup v2 file system is mounted where collectd runs; "
             "members by cgroup are named by numbers; mount it at "
             "/sys/fs/cgroup");

@@ -58,8 +58,9 @@ struct connections *connections_new(const struct connections_options *options) {
   if (c == NULL)
     return NULL;
   c->options = *options;
+  c->options.attributes &= socket_attrs_changing();
   membership_init(&c->memberships, options->group, options->group_count);
-  c->word_count = options->group_count + (options->attributes != 0);
+  c->word_count = options->group_count + (c->options.attributes != 0);
   if (options->hooks != NULL) {
     c->hooks = *options->hooks;
     c->word_count += 2;
@@ -124,10 +125,9 @@ static void connection_update_groups(struct connections *c,
   if (joined && *attributes_hash(c, x) == hash)
     return;
   struct socket_attrs a = s->attrs;
-  if (!s->full)
-    a.unknown = UNKNOWN_OF_MINI;
-  else if (!s->held)
-    a.unknown = UNKNOWN_OF_ORPHAN;
+  a.unknown = socket_attrs_unknown(!s->full   ? ATTRS_OF_MINI
+                                   : !s->held ? ATTRS_OF_ORPHAN
+                                              : ATTRS_OF_FULL);
   connection_join(c, x, &a);
   if (c->options.attributes != 0)
     *attributes_hash(c, x) = told ? hash : 0;

@@ -54,7 +54,7 @@ struct connections_options {
   struct group *const *group; /* borrowed, outlives the connections */
   size_t group_count;
   uint32_t states;      /* set of 1 << TCP state: dumps are asked for these */
-  unsigned attributes;  /* set of enum socket_attr: the groups look at these */
+  uint32_t attributes;  /* set of ATTR_BIT(): the groups look at these */
   bool info;            /* dumps bring struct tcp_info */
   unsigned interval_ms; /* taken for the time before the first dump */
   /* Borrowed. Listening sockets of dumps are added; the caller begins and ends

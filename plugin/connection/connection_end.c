@@ -118,8 +118,8 @@ static void unseen_add(struct connections *c, const struct sample *s,
   bool certain =
       c->seen.event == TRACK_REUSED || failed || is_new(c, s, after_ms);
   struct socket_attrs a = s->attrs;
-  a.unknown = destroy_event_is_disconnected(s) ? UNKNOWN_OF_DISCONNECTED
-                                               : UNKNOWN_OF_EVENT;
+  a.unknown = socket_attrs_unknown(
+      destroy_event_is_disconnected(s) ? ATTRS_OF_DISCONNECT : ATTRS_OF_CLOSE);
   struct connection *x = c->seen.owner;
   connection_clear(c, x);
   connection_join(c, x, &a);

@@ -33,15 +33,6 @@ struct connection_account_row {
 };
 extern const struct connection_account_row connection_account[ACCOUNT_COUNT];
 
-/* What a message leaves unknown of a socket's attributes. */
-enum {
-  UNKNOWN_OF_ORPHAN = ATTR_UID, /* no process holds the socket */
-  UNKNOWN_OF_MINI = ATTR_UID | ATTR_CGROUP | ATTR_CONGESTION,
-  UNKNOWN_OF_EVENT = UNKNOWN_OF_MINI | ATTR_MARK,
-  UNKNOWN_OF_DISCONNECTED =
-      UNKNOWN_OF_EVENT | ATTR_REMOTE_PORT | ATTR_LOCAL_ADDRESS,
-};
-
 struct connections {
   struct connections_options options;
   struct connection_hooks hooks;

@@ -1,19 +1,21 @@
 /* See bytecode.h.
  *
- * A test is one op: {code, yes, no}, both relative to itself. The audit follows
- * `yes` alone, so `yes` is always the op's own length and a branch goes by `no`
- * or by a JMP. Jumps only go forward, so the code is written from its end to
- * its start: where to jump is then known already. A place in it is the number
- * of bytes from there to the end; at 0 the socket passes, at -4 it does not
- * (linux: inet_diag_bc_run() returns len == 0).
+ * A test is one op: {code, yes, no}, both relative to the op itself. The
+ * kernel's audit follows `yes` alone, so `yes` is always the op's own length,
+ * and a branch goes by `no` or by a JMP. Jumps only go forward, so the code is
+ * written from its end to its start: the target of a jump is then known
+ * already. A position is the number of bytes from there to the end; at 0 the
+ * socket passes, at -4 it does not (linux: inet_diag_bc_run() returns
+ * len == 0).
  *
  *      S_GE yes=8 no=.  port 8000   local port >= 8000? else reject
  *      S_LE yes=8 no=.  port 8099   local port <= 8099? else reject
  *                                   end: pass
  *
- * Not all can be said: "local is remote" cannot, and past BYTECODE_COST_MAX
- * not all should. There a bound is compiled: UPPER passes more than the
- * selector, LOWER less; NOT turns one into the other. */
+ * The kernel cannot test everything ("local address equals remote address"),
+ * and past BYTECODE_COST_MAX a longer test does not pay. There a bound of the
+ * selector is compiled: UPPER passes more sockets than the selector matches,
+ * LOWER fewer; NOT turns one into the other. */
 #include "filter/bytecode.h"
 #include "filter/cover.h"
 
@@ -31,8 +33,8 @@ enum {
   DEVICE_SIZE = OP_SIZE + sizeof(uint32_t),
   CGROUP_SIZE = OP_SIZE + sizeof(uint64_t),
   MARK_SIZE = OP_SIZE + sizeof(struct inet_diag_markcond),
-  /* Each condition may need a JMP; one more JMP where there is no condition at
-   * all. `yes` has 8 bits, `no` has 16. */
+  /* Each condition may need a JMP; a filter without conditions is one JMP.
+   * `yes` has 8 bits, `no` has 16. */
   CODE_MAX = BYTECODE_COST_MAX * (MARK_SIZE + OP_SIZE) + OP_SIZE,
 };
 _Static_assert(HOST_SIZE + 16 + OP_SIZE <=
@@ -46,17 +48,36 @@ enum bound { UPPER, LOWER };
 
 static enum bound bound_not(enum bound b) { return b == UPPER ? LOWER : UPPER; }
 
-/* How much of one list of a selector is kept apart. */
+/* The kernel's test for each kind of condition. A row of zeroes: the kernel has
+ * none, or the condition is made of others. */
+static const struct kernel_test {
+  uint8_t code;      /* of ports: at least; INET_DIAG_BC_NOP, 0: none */
+  uint8_t code_most; /* of ports: at most */
+  unsigned features; /* that the test needs */
+} kernel_table[SELECTOR_OP_COUNT] = {
+    [SELECTOR_LOCAL_PORT] = {INET_DIAG_BC_S_GE, INET_DIAG_BC_S_LE, 0},
+    [SELECTOR_REMOTE_PORT] = {INET_DIAG_BC_D_GE, INET_DIAG_BC_D_LE, 0},
+    [SELECTOR_LOCAL_ADDRESS] = {INET_DIAG_BC_S_COND, 0, 0},
+    [SELECTOR_REMOTE_ADDRESS] = {INET_DIAG_BC_D_COND, 0, 0},
+    [SELECTOR_INTERFACE] = {INET_DIAG_BC_DEV_COND, 0, BYTECODE_INTERFACE},
+    [SELECTOR_CGROUP] = {INET_DIAG_BC_CGROUP_COND, 0, BYTECODE_CGROUP},
+    /* The cgroup shows which sockets are mini sockets. */
+    [SELECTOR_MARK] = {INET_DIAG_BC_MARK_COND, 0,
+                       BYTECODE_MARK | BYTECODE_CGROUP},
+};
+
+/* The detail that is kept of each list of a selector. */
 struct detail {
-  size_t ports;    /* as `limit` of cover_ports() */
-  size_t prefixes; /* as `limit` of cover_prefixes(), or 0: none is looked at */
+  size_t ports; /* as `limit` of cover_ports() */
+  size_t
+      prefixes; /* as `limit` of cover_prefixes(); 0: addresses are left out */
   unsigned features; /* BYTECODE_x that may be used */
 };
 
-/* From true to coarse; the first that is short enough is taken. */
+/* From exact to coarse; the first one that is cheap enough is taken. */
 static const struct {
   size_t ports, prefixes;
-} ladder[] = {
+} detail_table[] = {
     {COVER_ALL, COVER_ALL},
     {COVER_ALL, COVER_PREFIXES_MAX},
     {COVER_PORTS_MAX, COVER_PREFIXES_MAX},
@@ -67,33 +88,35 @@ static const struct {
     {COVER_PORTS_MAX, 0},
     {1, 0},
 };
-enum { LADDER_COUNT = sizeof(ladder) / sizeof(ladder[0]) };
+enum { DETAIL_COUNT = sizeof(detail_table) / sizeof(detail_table[0]) };
 
-/* What a part of the selector comes to at one level of detail. */
-enum truth { NEVER, ALWAYS, DEPENDS };
-struct outcome {
-  enum truth truth;
-  size_t cost; /* as BYTECODE_COST_MAX; DEPENDS only */
+/* The sockets that pass a part of the selector, at one level of detail. */
+enum passing { PASS_NONE, PASS_ALL, PASS_SOME };
+struct estimate {
+  enum passing passing;
+  size_t cost; /* of the code, as BYTECODE_COST_MAX; PASS_SOME only */
 };
 
-/* The bound of a list that had to be made coarser than it could be told. */
-static enum truth given_up(enum bound b) { return b == UPPER ? ALWAYS : NEVER; }
+/* The bound of a part that is left out of the code. */
+static enum passing bound_of_nothing(enum bound b) {
+  return b == UPPER ? PASS_ALL : PASS_NONE;
+}
 
 /* --- ports: S_GE and S_LE, which every kernel has ------------------------- */
 
-static struct outcome port_outcome(const struct selector *s, enum bound b,
-                                   size_t limit) {
+static struct estimate port_estimate(const struct selector *s, enum bound b,
+                                     size_t limit) {
   if (s->count > limit && b == LOWER)
-    return (struct outcome){.truth = given_up(b)};
+    return (struct estimate){.passing = bound_of_nothing(b)};
 
   struct port_cover r;
-  struct outcome o = {.truth = s->count == 0 ? NEVER : DEPENDS};
+  struct estimate o = {.passing = s->count == 0 ? PASS_NONE : PASS_SOME};
   cover_ports(s, limit, &r);
   for (size_t i = 0; i < r.count; i++) {
     size_t conditions =
         (r.range[i].low > 0) + (size_t)(r.range[i].high < UINT16_MAX);
     if (conditions == 0)
-      return (struct outcome){.truth = ALWAYS};
+      return (struct estimate){.passing = PASS_ALL};
     o.cost += conditions;
   }
   return o;
@@ -101,8 +124,9 @@ static struct outcome port_outcome(const struct selector *s, enum bound b,
 
 /* --- addresses: S_COND and D_COND with AF_INET, AF_INET6 ------------------ */
 
-/* An AF_INET6 condition looks at ::ffff:a.b.c.d of an AF_INET6 socket as at any
- * other address; our prefix does not hold it. */
+/* To an AF_INET6 condition ::ffff:a.b.c.d of an AF_INET6 socket is an address
+ * like any other; prefix_match() takes it for an IPv4 address, which no IPv6
+ * prefix holds. */
 static bool prefix_spans_ipv4(const struct prefix *p) {
   static const struct address mapped = {.bytes = {[10] = 0xff, [11] = 0xff}};
   struct address a = address_network(&p->address, p->bits),
@@ -110,13 +134,13 @@ static bool prefix_spans_ipv4(const struct prefix *p) {
   return p->bits < 96 && address_equal(&a, &b);
 }
 
-static struct outcome address_outcome(const struct selector *s, enum bound b,
-                                      size_t limit) {
+static struct estimate address_estimate(const struct selector *s, enum bound b,
+                                        size_t limit) {
   if (limit == 0 || (s->count > limit && b == LOWER))
-    return (struct outcome){.truth = given_up(b)};
+    return (struct estimate){.passing = bound_of_nothing(b)};
 
   struct prefix_cover p;
-  struct outcome o = {.truth = s->count == 0 ? NEVER : DEPENDS};
+  struct estimate o = {.passing = s->count == 0 ? PASS_NONE : PASS_SOME};
   bool every[2] = {false, false};
   cover_prefixes(s, limit, &p);
   for (size_t i = 0; i < p.count; i++) {
@@ -125,124 +149,126 @@ static struct outcome address_outcome(const struct selector *s, enum bound b,
     o.cost += BYTECODE_COST_ADDRESS * (prefix_spans_ipv4(&p.prefix[i]) ? 2 : 1);
   }
   if (every[false] && every[true])
-    o.truth = ALWAYS;
+    o.passing = PASS_ALL;
   return o;
 }
 
-/* Loopback as two lists; "local is remote" cannot be expressed, so this is the
- * lower bound. */
+/* The lower bound of loopback: either end in this list. The kernel cannot test
+ * if both ends have the same address. */
 static struct prefix loopback_prefix[] = {
     {.address = {{[10] = 0xff, [11] = 0xff, [12] = 127}}, .bits = 104},
     {.address = {{[15] = 1}}, .bits = 128}};
 static const struct selector loopback = {
     .op = SELECTOR_LOCAL_ADDRESS, .count = 2, .prefix = loopback_prefix};
 
-/* --- traits: DEV_COND, CGROUP_COND, MARK_COND ----------------------------- */
+/* --- values: DEV_COND, CGROUP_COND, MARK_COND ----------------------------- */
 
 /* The cgroup of every mini socket (a request, TIME_WAIT, an orphan in
  * FIN_WAIT2), and of no other (linux: inet_diag_bc_sk(), sk_fullsock()). */
-enum { CGROUP_OF_MINI = 0 };
+enum { CGROUP_OF_MINI_SOCKETS = 0 };
 
-static unsigned features_of(const struct selector *s) {
-  return s->op == SELECTOR_INTERFACE ? BYTECODE_INTERFACE
-         : s->op == SELECTOR_CGROUP  ? BYTECODE_CGROUP
-                                     : BYTECODE_MARK | BYTECODE_CGROUP;
-}
-
-/* A mini socket has lost its cgroup, before Linux 5.14 its mark too, and user
- * space leaves it where it was before. So a bound does not look at what it has
- * now: UPPER passes it, LOWER does not. The device it keeps. */
-static bool minis_apart(const struct selector *s, enum bound b) {
+/* A mini socket has lost its cgroup, before Linux 5.14 its mark too, and keeps
+ * the memberships that it had before. So a bound must not look at the values
+ * that it has now: UPPER passes it, LOWER does not. It keeps its device. */
+static bool decides_mini_sockets(const struct selector *s, enum bound b) {
   return s->op == SELECTOR_MARK || (s->op == SELECTOR_CGROUP && b == UPPER);
 }
 
-static bool value_counts(const struct selector *s, size_t i) {
+/* False if no full socket can have the value: no code is written for it. */
+static bool value_is_possible(const struct selector *s, size_t i) {
   uint64_t value = s->value[i].value;
-  return s->op == SELECTOR_CGROUP ? value != CGROUP_OF_MINI
+  return s->op == SELECTOR_CGROUP ? value != CGROUP_OF_MINI_SOCKETS
                                   : value <= UINT32_MAX;
 }
 
-static struct outcome value_outcome(const struct selector *s, enum bound b,
-                                    unsigned features) {
-  if ((features_of(s) & ~features) != 0)
-    return (struct outcome){.truth = given_up(b)};
+static struct estimate value_estimate(const struct selector *s, enum bound b,
+                                      unsigned features) {
+  if ((kernel_table[s->op].features & ~features) != 0)
+    return (struct estimate){.passing = bound_of_nothing(b)};
 
   size_t n = 0;
   for (size_t i = 0; i < s->count; i++)
-    n += value_counts(s, i);
-  bool minis = minis_apart(s, b);
-  if (s->count == 0 || (n == 0 && !(minis && b == UPPER)))
-    return (struct outcome){.truth = NEVER};
-  return (struct outcome){.truth = DEPENDS, .cost = n + minis};
+    n += value_is_possible(s, i);
+  bool mini_sockets = decides_mini_sockets(s, b);
+  if (s->count == 0 || (n == 0 && !(mini_sockets && b == UPPER)))
+    return (struct estimate){.passing = PASS_NONE};
+  return (struct estimate){.passing = PASS_SOME, .cost = n + mini_sockets};
 }
 
 /* --- the whole ------------------------------------------------------------ */
 
-static struct outcome outcome_of(const struct selector *s, enum bound b,
-                                 const struct detail *d);
+static struct estimate estimate_of(const struct selector *s, enum bound b,
+                                   const struct detail *d);
 
-/* AND, OR: a child that decides decides all; one that never does is left out.
- */
-static struct outcome children_outcome(const struct selector *s, enum bound b,
-                                       const struct detail *d) {
-  enum truth decides = s->op == SELECTOR_AND ? NEVER : ALWAYS;
-  struct outcome o = {.truth = decides == NEVER ? ALWAYS : NEVER};
+/* AND, OR: one child may decide for all; one that cannot change anything is
+ * left out. */
+static struct estimate children_estimate(const struct selector *s, enum bound b,
+                                         const struct detail *d) {
+  enum passing decides = s->op == SELECTOR_AND ? PASS_NONE : PASS_ALL;
+  struct estimate o = {.passing = decides == PASS_NONE ? PASS_ALL : PASS_NONE};
   for (size_t i = 0; i < s->count; i++) {
-    struct outcome child = outcome_of(s->child[i], b, d);
-    if (child.truth == decides)
+    struct estimate child = estimate_of(s->child[i], b, d);
+    if (child.passing == decides)
       return child;
-    if (child.truth == DEPENDS) {
-      o.truth = DEPENDS;
+    if (child.passing == PASS_SOME) {
+      o.passing = PASS_SOME;
       o.cost += child.cost;
     }
   }
   return o;
 }
 
-static struct outcome outcome_of(const struct selector *s, enum bound b,
-                                 const struct detail *d) {
-  switch (s->op) {
-  case SELECTOR_AND:
-  case SELECTOR_OR:
-    return children_outcome(s, b, d);
-  case SELECTOR_NOT: {
-    struct outcome o = outcome_of(s->child[0], bound_not(b), d);
-    if (o.truth != DEPENDS)
-      o.truth = o.truth == NEVER ? ALWAYS : NEVER;
-    return o;
-  }
-  case SELECTOR_LOCAL_PORT:
-  case SELECTOR_REMOTE_PORT:
-    return port_outcome(s, b, d->ports);
-  case SELECTOR_LOCAL_ADDRESS:
-  case SELECTOR_REMOTE_ADDRESS:
-    return address_outcome(s, b, d->prefixes);
-  case SELECTOR_LOOPBACK:
-    if (b == UPPER || d->prefixes == 0)
-      return (struct outcome){.truth = given_up(b)};
-    return (struct outcome){.truth = DEPENDS,
-                            .cost = 2 * loopback.count * BYTECODE_COST_ADDRESS};
-  case SELECTOR_INTERFACE:
-  case SELECTOR_CGROUP:
-  case SELECTOR_MARK:
-    return value_outcome(s, b, d->features);
-  case SELECTOR_INBOUND: /* the kernel does not know */
-  case SELECTOR_OP_COUNT:
+static struct estimate tree_estimate(const struct selector *s, enum bound b,
+                                     const struct detail *d) {
+  if (s->op != SELECTOR_NOT)
+    return children_estimate(s, b, d);
+  struct estimate e = estimate_of(s->child[0], bound_not(b), d);
+  if (e.passing != PASS_SOME)
+    e.passing = e.passing == PASS_NONE ? PASS_ALL : PASS_NONE;
+  return e;
+}
+
+static struct estimate loopback_estimate(enum bound b, const struct detail *d) {
+  if (b == UPPER || d->prefixes == 0)
+    return (struct estimate){.passing = bound_of_nothing(b)};
+  return (struct estimate){.passing = PASS_SOME,
+                           .cost = 2 * loopback.count * BYTECODE_COST_ADDRESS};
+}
+
+static struct estimate estimate_of(const struct selector *s, enum bound b,
+                                   const struct detail *d) {
+  enum selector_list list = selector_table[s->op].list;
+  if (list == SELECTOR_CHILDREN)
+    return tree_estimate(s, b, d);
+  if (s->op == SELECTOR_LOOPBACK)
+    return loopback_estimate(b, d);
+  if (kernel_table[s->op].code == INET_DIAG_BC_NOP)
+    return (struct estimate){.passing = bound_of_nothing(b)};
+  switch (list) {
+  case SELECTOR_PORTS:
+    return port_estimate(s, b, d->ports);
+  case SELECTOR_PREFIXES:
+    return address_estimate(s, b, d->prefixes);
+  case SELECTOR_VALUES:
+    return value_estimate(s, b, d->features);
+  case SELECTOR_CHILDREN:
+  case SELECTOR_NO_LIST:
     break;
   }
-  return (struct outcome){.truth = given_up(b)};
+  return (struct estimate){.passing = bound_of_nothing(b)};
 }
 
 /* --- writing, from the end to the start ----------------------------------- */
 
 struct code {
   const struct detail *detail;
-  unsigned features; /* that it uses */
+  unsigned features; /* that the code uses */
   int size;
-  uint8_t bytes[CODE_MAX]; /* used from its end */
+  uint8_t bytes[CODE_MAX]; /* filled from the end */
 };
 
-/* An op of `size` bytes before all that there is, its head filled. */
+/* Puts an op of `size` bytes before the code so far and fills its head. Returns
+ * the place behind the head. */
 static uint8_t *put(struct code *c, uint8_t op, int size, int no) {
   c->size += size;
   uint8_t *at = c->bytes + CODE_MAX - c->size;
@@ -253,7 +279,7 @@ static uint8_t *put(struct code *c, uint8_t op, int size, int no) {
   return at + sizeof(head);
 }
 
-/* Where `yes` is not what follows, a JMP goes between. */
+/* The same; if `yes` is not what follows, a JMP goes between. */
 static uint8_t *put_test(struct code *c, uint8_t op, int size, int yes,
                          int no) {
   if (yes != c->size)
@@ -272,7 +298,7 @@ static void put_host(struct code *c, uint8_t op, const struct prefix *p,
   bool ipv4 = prefix_is_ipv4(p);
   size_t skip = ipv4 ? 12 : 0;
   struct inet_diag_hostcond host;
-  memset(&host, 0, sizeof(host)); /* its padding, too, goes to the kernel */
+  memset(&host, 0, sizeof(host)); /* the padding goes to the kernel, too */
   host.family = ipv4 ? AF_INET : AF_INET6;
   host.prefix_len = (uint8_t)(p->bits - skip * 8);
   host.port = -1;
@@ -283,29 +309,26 @@ static void put_host(struct code *c, uint8_t op, const struct prefix *p,
 
 static void put_ports(struct code *c, const struct selector *s, int yes,
                       int no) {
-  bool local = s->op == SELECTOR_LOCAL_PORT;
+  const struct kernel_test *test = &kernel_table[s->op];
   struct port_cover r;
   cover_ports(s, c->detail->ports, &r);
   int next = no;
   for (size_t i = r.count; i-- > 0; next = c->size) {
     int found = yes;
     if (r.range[i].high < UINT16_MAX) {
-      put_port(c, local ? INET_DIAG_BC_S_LE : INET_DIAG_BC_D_LE,
-               r.range[i].high, found, next);
+      put_port(c, test->code_most, r.range[i].high, found, next);
       found = c->size;
     }
-    /* Below this range is below all that follow. */
+    /* A port below this range is below all that follow. */
     if (r.range[i].low > 0)
-      put_port(c, local ? INET_DIAG_BC_S_GE : INET_DIAG_BC_D_GE, r.range[i].low,
-               found, no);
+      put_port(c, test->code, r.range[i].low, found, no);
   }
 }
 
-static void put_addresses(struct code *c, const struct selector *s, bool local,
+static void put_addresses(struct code *c, const struct selector *s, uint8_t op,
                           int yes, int no) {
   static const struct prefix every_ipv4 = {
       .address = {{[10] = 0xff, [11] = 0xff}}, .bits = 96};
-  uint8_t op = local ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND;
   struct prefix_cover p;
   cover_prefixes(s, c->detail->prefixes, &p);
   for (size_t i = p.count; i-- > 0; no = c->size) {
@@ -340,7 +363,7 @@ static void put_values(struct code *c, const struct selector *s, enum bound b,
   int next = no;
   for (size_t i = s->count; i-- > 0;) {
     const struct selector_value *v = &s->value[i];
-    if (!value_counts(s, i))
+    if (!value_is_possible(s, i))
       continue;
     if (s->op == SELECTOR_INTERFACE)
       put_device(c, (uint32_t)v->value, yes, next);
@@ -350,54 +373,56 @@ static void put_values(struct code *c, const struct selector *s, enum bound b,
       put_mark(c, v, yes, next);
     next = c->size;
   }
-  if (minis_apart(s, b))
-    put_cgroup(c, CGROUP_OF_MINI, b == UPPER ? yes : no, next);
+  if (decides_mini_sockets(s, b))
+    put_cgroup(c, CGROUP_OF_MINI_SOCKETS, b == UPPER ? yes : no, next);
 }
 
 static void put_selector(struct code *c, const struct selector *s, enum bound b,
-                         int yes, int no) {
-  switch (s->op) {
-  case SELECTOR_AND:
-  case SELECTOR_OR:
-    for (size_t i = s->count; i-- > 0;) {
-      if (outcome_of(s->child[i], b, c->detail).truth != DEPENDS)
-        continue;
-      put_selector(c, s->child[i], b, yes, no);
-      *(s->op == SELECTOR_AND ? &yes : &no) = c->size;
-    }
-    break;
-  case SELECTOR_NOT:
+                         int yes, int no);
+
+static void put_tree(struct code *c, const struct selector *s, enum bound b,
+                     int yes, int no) {
+  if (s->op == SELECTOR_NOT) {
     put_selector(c, s->child[0], bound_not(b), no, yes);
-    break;
-  case SELECTOR_LOCAL_PORT:
-  case SELECTOR_REMOTE_PORT:
+    return;
+  }
+  for (size_t i = s->count; i-- > 0;) {
+    if (estimate_of(s->child[i], b, c->detail).passing != PASS_SOME)
+      continue;
+    put_selector(c, s->child[i], b, yes, no);
+    *(s->op == SELECTOR_AND ? &yes : &no) = c->size;
+  }
+}
+
+/* Of a selector that some sockets pass: see estimate_of(). */
+static void put_selector(struct code *c, const struct selector *s, enum bound b,
+                         int yes, int no) {
+  switch (selector_table[s->op].list) {
+  case SELECTOR_CHILDREN:
+    put_tree(c, s, b, yes, no);
+    return;
+  case SELECTOR_PORTS:
     put_ports(c, s, yes, no);
-    break;
-  case SELECTOR_LOCAL_ADDRESS:
-  case SELECTOR_REMOTE_ADDRESS:
-    put_addresses(c, s, s->op == SELECTOR_LOCAL_ADDRESS, yes, no);
-    break;
-  case SELECTOR_LOOPBACK:
-    put_addresses(c, &loopback, false, yes, no);
-    put_addresses(c, &loopback, true, yes, c->size);
-    break;
-  case SELECTOR_INTERFACE:
-  case SELECTOR_CGROUP:
-  case SELECTOR_MARK:
+    return;
+  case SELECTOR_PREFIXES:
+    put_addresses(c, s, kernel_table[s->op].code, yes, no);
+    return;
+  case SELECTOR_VALUES:
     put_values(c, s, b, yes, no);
-    break;
-  case SELECTOR_INBOUND:
-  case SELECTOR_OP_COUNT:
-    break;
+    return;
+  case SELECTOR_NO_LIST: /* loopback: no other one passes some */
+    put_addresses(c, &loopback, INET_DIAG_BC_D_COND, yes, no);
+    put_addresses(c, &loopback, INET_DIAG_BC_S_COND, yes, c->size);
+    return;
   }
 }
 
 static int compile(const struct selector *s, const struct detail *detail,
-                   struct outcome o, struct bytecode *out) {
-  if (o.truth == ALWAYS)
+                   struct estimate o, struct bytecode *out) {
+  if (o.passing == PASS_ALL)
     return 0;
   struct code c = {.detail = detail};
-  if (o.truth == NEVER)
+  if (o.passing == PASS_NONE)
     put(&c, INET_DIAG_BC_JMP, OP_SIZE, REJECT);
   else
     put_selector(&c, s, UPPER, ACCEPT, REJECT);
@@ -416,11 +441,11 @@ int bytecode_compile(const struct selector *s, unsigned features,
   *out = (struct bytecode){.code = NULL};
   struct detail d = {.features = features};
   for (int pass = 0; pass < 2; pass++, d.features = 0)
-    for (size_t i = 0; i < LADDER_COUNT; i++) {
-      d.ports = ladder[i].ports;
-      d.prefixes = ladder[i].prefixes;
-      struct outcome o = outcome_of(s, UPPER, &d);
-      if (o.truth != DEPENDS || o.cost <= BYTECODE_COST_MAX)
+    for (size_t i = 0; i < DETAIL_COUNT; i++) {
+      d.ports = detail_table[i].ports;
+      d.prefixes = detail_table[i].prefixes;
+      struct estimate o = estimate_of(s, UPPER, &d);
+      if (o.passing != PASS_SOME || o.cost <= BYTECODE_COST_MAX)
         return compile(s, &d, o, out);
     }
 
@@ -433,7 +458,7 @@ int bytecode_compile(const struct selector *s, unsigned features,
   struct selector *child[] = {&port[0], &port[1]};
   struct selector both = {.op = SELECTOR_AND, .count = 2, .child = child};
   d.ports = COVER_ALL;
-  return compile(&both, &d, outcome_of(&both, UPPER, &d), out);
+  return compile(&both, &d, estimate_of(&both, UPPER, &d), out);
 }
 
 void bytecode_free(struct bytecode *b) {

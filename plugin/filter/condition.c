@@ -1,7 +1,9 @@
-/* See condition.h. What ss(8) takes is taken, but for what cannot have been
- * meant, or not for certain: octal numbers, half addresses without a length,
- * IPv6 without brackets, and signs where nothing should be. */
+/* See condition.h. Accepts what ss(8) accepts, except for what can be meant in
+ * two ways or in none: octal numbers, half addresses without a length, IPv6
+ * without brackets, and signs before numbers. */
 #include "filter/condition.h"
+
+#include "util/text.h"
 
 #include <limits.h>
 #include <mntent.h>
@@ -25,26 +27,9 @@ static struct selector *refuse(struct condition_problem *problem, size_t at,
   return NULL;
 }
 
-/* Takes `s` over. */
+/* Owns `s`. */
 static struct selector *related(enum relation relation, struct selector *s) {
   return relation == RELATION_NE ? selector_wrap(SELECTOR_NOT, s) : s;
-}
-
-/* Decimal without leading zeros, or hexadecimal with "0x". */
-static bool number_parse(const char *text, unsigned long max,
-                         unsigned long *out) {
-  bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-  text += hex ? 2 : 0;
-  size_t digits = strspn(text, hex ? "0123456789abcdefABCDEF" : "0123456789");
-  if (digits == 0 || digits > 10 || text[digits] != '\0')
-    return false;
-  if (!hex && text[0] == '0' && digits > 1)
-    return false;
-  unsigned long long value = strtoull(text, NULL, hex ? 16 : 10);
-  if (value > max)
-    return false;
-  *out = (unsigned long)value;
-  return true;
 }
 
 /* --- hosts and ports ------------------------------------------------------ */
@@ -59,7 +44,7 @@ struct host {
   uint16_t port;
 };
 
-/* How many characters of `text` name the family. */
+/* Returns the number of characters of `text` that name the family. */
 static size_t family_parse(const char *text, enum family *out) {
   if (strncmp(text, "inet:", 5) == 0) {
     *out = FAMILY_IPV4;
@@ -74,11 +59,11 @@ static size_t family_parse(const char *text, enum family *out) {
 }
 
 static bool port_parse(const char *text, struct host *out) {
-  unsigned long number = 0;
+  uint64_t number = 0;
   struct port_range service;
   if (strcmp(text, "*") == 0)
     return true;
-  if (!number_parse(text, UINT16_MAX, &number)) {
+  if (!text_parse_number(text, UINT16_MAX, &number)) {
     if (text[strspn(text, "0123456789-")] == '\0' ||
         !port_range_parse(text, &service))
       return false;
@@ -127,7 +112,7 @@ static bool network_parse(const char *text, struct prefix *out) {
   return prefix_parse(whole, out);
 }
 
-/* NULL, or what was expected instead. */
+/* Returns NULL, or in words what was expected. */
 static const char *address_parse(const char *text, struct host *out) {
   static const char *const every[] = {"*", "any", "all", "default"};
   for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++)
@@ -149,7 +134,7 @@ static const char *address_parse(const char *text, struct host *out) {
   return "an address, or one with \"/\" and a length";
 }
 
-/* Where the address of `text` ends and ":PORT" or nothing follows. */
+/* The end of the address in `text`: ":PORT" or nothing follows. */
 static const char *address_end(const char *text) {
   const char *from = strchr(text, text[0] == '[' ? ']' : '/');
   if (from == NULL)
@@ -178,7 +163,7 @@ static bool address_bare(const char *text, const char *end,
   return true;
 }
 
-/* NULL, or what was expected at `*at`. */
+/* Returns NULL, or in words what was expected at `*at`. */
 static const char *host_parse(const char *text, struct host *out, size_t *at) {
   char address[TEXT_MAX];
   *out = (struct host){.family = FAMILY_ANY};
@@ -211,7 +196,7 @@ static struct selector *prefix_leaf(bool local, const struct prefix *prefix) {
   return s;
 }
 
-/* None where `low` is above `high`. */
+/* A condition without a port if `low` is above `high`. */
 static struct selector *port_leaf(bool local, long low, long high) {
   struct selector *s =
       selector_new(local ? SELECTOR_LOCAL_PORT : SELECTOR_REMOTE_PORT);
@@ -223,7 +208,7 @@ static struct selector *port_leaf(bool local, long low, long high) {
   return s;
 }
 
-/* All that is said of `h`; of its port, that it is one of `low` to `high`. */
+/* The conditions that `h` stands for; the port is one of `low` to `high`. */
 static struct selector *host_selector(const struct host *h, bool local,
                                       long low, long high) {
   static const struct prefix every[] = {
@@ -315,9 +300,9 @@ static struct selector *value_leaf(enum selector_op op, enum relation relation,
 struct selector *condition_device(enum selector_op op, enum relation relation,
                                   const char *text,
                                   struct condition_problem *problem) {
-  unsigned long index = if_nametoindex(text);
+  uint64_t index = if_nametoindex(text);
   *problem = (struct condition_problem){.expected = NULL};
-  if (index == 0 && !number_parse(text, UINT32_MAX, &index))
+  if (index == 0 && !text_parse_number(text, UINT32_MAX, &index))
     return refuse(problem, 0,
                   "a network device of this host, or the index of one");
   return value_leaf(op, relation, index, UINT64_MAX);
@@ -327,14 +312,14 @@ struct selector *condition_mark(enum selector_op op, enum relation relation,
                                 const char *text,
                                 struct condition_problem *problem) {
   char value[TEXT_MAX];
-  unsigned long mark = 0, mask = UINT32_MAX;
+  uint64_t mark = 0, mask = UINT32_MAX;
   const char *slash = strchr(text, '/');
   size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
   *problem = (struct condition_problem){.expected = NULL};
   snprintf(value, sizeof(value), "%.*s", (int)(length % INT_MAX), text);
-  if (length >= sizeof(value) || !number_parse(value, UINT32_MAX, &mark))
+  if (length >= sizeof(value) || !text_parse_number(value, UINT32_MAX, &mark))
     return refuse(problem, 0, "a mark, such as 0x10 or 0x1/0xff");
-  if (slash != NULL && !number_parse(slash + 1, UINT32_MAX, &mask))
+  if (slash != NULL && !text_parse_number(slash + 1, UINT32_MAX, &mask))
     return refuse(problem, length + 1, "a mask of 32 bits, such as 0xff");
   return value_leaf(op, relation, mark, mask);
 }

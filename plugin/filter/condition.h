@@ -1,15 +1,15 @@
-/* The values of the filter language's conditions -> selectors: hosts, ports,
- * devices, marks and control groups, in the spelling of ss(8). Names are looked
- * up here; of the language around them nothing is known. */
+/* Reads the values of the filter language's conditions into selectors: hosts,
+ * ports, devices, marks and cgroups, in the spelling of ss(8). Looks names up,
+ * so it opens files. Knows nothing of the language around the values. */
 #ifndef TCPINFO_FILTER_CONDITION_H
 #define TCPINFO_FILTER_CONDITION_H
 
 #include "filter/selector.h"
 
-/* Why there is no selector. */
+/* The reason why there is no selector. */
 struct condition_problem {
   const char *expected; /* in words, static; NULL: out of memory */
-  size_t at;            /* where in the value */
+  size_t at;            /* offset in the value, bytes */
 };
 
 enum relation {
@@ -22,9 +22,9 @@ enum relation {
   RELATION_COUNT,
 };
 
-/* Each is one kind of value; `op` says which side's address or port it is
- * about, and `relation` is one that the kind knows. The caller owns the
- * selector. NULL: see `problem`. */
+/* Each reads one kind of value. `op`: the kind of node to make; `relation` must
+ * be one that the kind accepts. The caller owns the selector. NULL: `problem`
+ * holds the reason. */
 typedef struct selector *condition_fn(enum selector_op op,
                                       enum relation relation, const char *text,
                                       struct condition_problem *problem);
@@ -33,8 +33,8 @@ condition_fn condition_host; /* SELECTOR_LOCAL_ADDRESS, _REMOTE_ADDRESS */
 condition_fn condition_port; /* SELECTOR_LOCAL_PORT, _REMOTE_PORT */
 condition_fn condition_device, condition_mark, condition_cgroup;
 
-/* A local port out of net.ipv4.ip_local_port_range as it is now; has no value.
- */
+/* A local port within net.ipv4.ip_local_port_range as it is now; `text` is not
+ * looked at. */
 condition_fn condition_autobound;
 
 #endif

@@ -53,8 +53,8 @@ static struct prefix prefix_join(const struct prefix *a,
   return out;
 }
 
-/* How narrow the prefix is that covers both; an IPv6 /64 counts as an IPv4 /32.
- * One that is no wider than the wider of the two costs nothing. */
+/* The length of the prefix that covers both, in bits of IPv6: an IPv4 /32
+ * counts as a /64. INT_MAX if it is no wider than the wider one of the two. */
 static int join_value(const struct prefix *a, const struct prefix *b) {
   int bits = prefix_join(a, b).bits;
   if (bits == a->bits || bits == b->bits)
@@ -62,7 +62,7 @@ static int join_value(const struct prefix *a, const struct prefix *b) {
   return prefix_is_ipv4(a) ? 2 * (bits - 96) : bits;
 }
 
-/* Joins those two of one family that pass the least beside themselves. */
+/* Joins the two of one family whose common prefix is the narrowest. */
 static void join_nearest(struct prefix *p, size_t count) {
   size_t left = 0, right = 0;
   int best = -1;

@@ -1,5 +1,5 @@
-/* Ports and prefixes of a selector joined into fewer, coarser ones, which hold
- * at least all that the selector's own do. Nothing of bytecode is known here.
+/* Joins the ports and prefixes of a selector into fewer, coarser ones, which
+ * hold all that the selector's own hold, and more. Knows nothing of bytecode.
  */
 #ifndef TCPINFO_FILTER_COVER_H
 #define TCPINFO_FILTER_COVER_H
@@ -8,11 +8,12 @@
 
 #include <limits.h>
 
-/* As `limit`: nothing is joined. Otherwise it is at most what follows. */
+/* Values of `limit`: COVER_ALL joins nothing; else the limit is at most the
+ * value that follows. */
 enum { COVER_ALL = INT_MAX, COVER_PORTS_MAX = 4, COVER_PREFIXES_MAX = 8 };
 
-/* A cover is used where it was filled, and no longer than its selector: it
- * points into that, or into itself. */
+/* A cover points into its selector or into itself: it must not be copied, nor
+ * outlive the selector. */
 struct port_cover {
   size_t count;
   const struct port_range *range; /* ascending */
@@ -21,7 +22,7 @@ struct port_cover {
 
 struct prefix_cover {
   size_t count;
-  const struct prefix *prefix; /* behind `bits` any bits may be set */
+  const struct prefix *prefix; /* bits behind `bits` may be set */
   struct prefix merged[COVER_PREFIXES_MAX + 1];
 };
 
@@ -40,7 +41,7 @@ void cover_prefixes(const struct selector *s, size_t limit,
  * `side`: SELECTOR_LOCAL_PORT or SELECTOR_REMOTE_PORT; low > high: none can. */
 struct port_range cover_hull(const struct selector *s, enum selector_op side);
 
-/* Whether it is one of IPv4: 0.0.0.0/0 has 96 bits. */
+/* True for a prefix of IPv4 addresses: 0.0.0.0/0 has 96 bits. */
 bool prefix_is_ipv4(const struct prefix *p);
 
 #endif

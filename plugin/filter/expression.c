@@ -1,20 +1,24 @@
-/* See filter.h. The grammar, as ss(8) has it:
+/* See expression.h. The grammar, as ss(8) has it:
  *
  *      LIST  = TERM { [or | and] TERM }     from the left; nothing is `and`
  *      TERM  = "(" LIST ")" | not TERM | CONDITION
  *
  * `and` does not bind closer than `or`, whatever ss's manual page says: `a or b
  * and c` is `(a or b) and c`, for ss and here. Beyond ss, operators and
- * parentheses need no spaces around them, and src, dst know `!=`. */
+ * parentheses need no spaces around them, and src and dst accept `!=`.
+ *
+ * Words and operators are read here; the values of conditions in condition.c.
+ */
 #include "filter/expression.h"
 #include "filter/condition.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SPACE " \t\r\n"
-#define SPECIAL "()!&|=<>" /* what operators are made of */
+#define SPECIAL "()!&|=<>" /* the characters of operators */
 #define DEPTH_EXPECTED "at most 64 levels"
 
 enum {
@@ -25,7 +29,7 @@ enum {
 
 /* --- words ---------------------------------------------------------------- */
 
-/* What has a meaning where no value is expected. */
+/* The kinds of words, if no value is expected. */
 enum token {
   TOKEN_END,
   TOKEN_OPEN,
@@ -40,19 +44,19 @@ enum token {
 struct parser {
   const char *text;
   const char *start, *at; /* of the current token, and behind it */
-  unsigned open;          /* parentheses and `not` that we are in */
+  unsigned open;          /* parentheses and `not` around the current token */
   struct error *error;
 };
 
-/* An expression in the making; its tree's levels are counted. */
+/* A part of the expression that has been read. */
 struct part {
-  struct selector *selector; /* NULL: a mistake, told */
-  unsigned levels;
+  struct selector *selector; /* NULL: p->error holds the reason */
+  unsigned levels;           /* of its tree */
 };
 
 static const struct part nothing = {.selector = NULL};
 
-/* Characters, not bytes. */
+/* The column of `at`, in characters, not bytes. */
 static size_t column(const struct parser *p, const char *at) {
   size_t n = 1;
   for (const char *c = p->text; c < at; c++)
@@ -60,7 +64,8 @@ static size_t column(const struct parser *p, const char *at) {
   return n;
 }
 
-/* The rest of the word at `at`, as far as it can be shown. */
+/* The word at `at` in quotes, fit for a message. Returns `out` or a constant.
+ */
 static const char *shown(const char *at, char out[SHOWN_MAX + 6]) {
   size_t length = strcspn(at, SPACE), kept = length;
   if (length == 0)
@@ -68,7 +73,7 @@ static const char *shown(const char *at, char out[SHOWN_MAX + 6]) {
   if (length > SHOWN_MAX) {
     kept = SHOWN_MAX;
     while (kept > 0 && ((unsigned char)at[kept] & 0xc0) == 0x80)
-      kept--; /* no half of a UTF-8 character */
+      kept--; /* keep UTF-8 characters whole */
   }
   out[0] = '"';
   for (size_t i = 0; i < kept; i++)
@@ -138,7 +143,7 @@ static enum token next(struct parser *p) {
   p->start = p->at + strspn(p->at, SPACE);
   size_t length = strcspn(p->start, SPACE SPECIAL);
   if (length == 0 && *p->start != '\0') {
-    /* The longest that is an operator: two characters or one. */
+    /* Operators have one or two characters; the longer one wins. */
     length = token_of(p->start, 2) != TOKEN_WORD ? 2 : 1;
   }
   p->at = p->start + length;
@@ -149,18 +154,19 @@ static enum token next(struct parser *p) {
 
 enum value {
   VALUE_PLAIN, /* ends before any operator */
-  VALUE_NAME,  /* ends before a space or a ")" too many; "\" hides what follows,
-                  as for ss */
+  VALUE_NAME,  /* ends before a space or a ")" without a "(" in the value; "\"
+                  quotes the next character, as for ss */
   VALUE_NONE,
 };
 
+/* A new condition needs a row here, and its lines in the manual page. */
 static const struct condition {
   const char *name;
   enum selector_op op;
   enum value value;
-  bool ordered; /* more relations than = and != */
+  bool ordered; /* accepts >= <= > <, too */
   condition_fn *make;
-  const char *expected;
+  const char *expected; /* if there is no value */
 } condition_table[] = {
     {"src", SELECTOR_LOCAL_ADDRESS, VALUE_PLAIN, false, condition_host,
      "an address"},
@@ -179,7 +185,8 @@ static const struct condition {
 };
 enum { CONDITION_COUNT = sizeof(condition_table) / sizeof(condition_table[0]) };
 
-/* Takes the value at p->at into `out`, which has room for all the text. */
+/* Copies the value at p->at to `out`, which has room for the rest of the text,
+ * and moves p->at behind it. */
 static void take_value(struct parser *p, enum value kind, char *out) {
   unsigned open = 0;
   p->start = p->at + strspn(p->at, SPACE);
@@ -219,16 +226,25 @@ static struct part read_value(struct parser *p, const struct condition *c,
              : refuse(p, p->start + problem.at, problem.expected);
 }
 
-/* Its name is the current token. */
+static struct part refuse_name(const struct parser *p) {
+  char expected[256];
+  size_t at = 0;
+  for (size_t i = 0; i < CONDITION_COUNT && at < sizeof(expected); i++)
+    at += (size_t)snprintf(expected + at, sizeof(expected) - at, "%s, ",
+                           condition_table[i].name);
+  if (at < sizeof(expected))
+    snprintf(expected + at, sizeof(expected) - at, "not or (");
+  return refuse(p, p->start, expected);
+}
+
+/* The condition's name is the current token. */
 static struct part read_condition(struct parser *p) {
   const struct condition *c = condition_table;
   while (c < condition_table + CONDITION_COUNT &&
          !word_is(p->start, (size_t)(p->at - p->start), c->name))
     c++;
   if (c == condition_table + CONDITION_COUNT)
-    return refuse(p, p->start,
-                  "src, dst, sport, dport, dev, fwmark, cgroup, autobound, "
-                  "not or (");
+    return refuse_name(p);
   if (c->value == VALUE_NONE)
     return read_value(p, c, RELATION_EQ);
 
@@ -246,47 +262,50 @@ static struct part read_condition(struct parser *p) {
 
 /* --- expressions ---------------------------------------------------------- */
 
-/* Ports, addresses, values: what a condition without `and` and `not` is. */
-static bool is_leaf(const struct selector *s) {
-  return s->op != SELECTOR_AND && s->op != SELECTOR_OR && s->op != SELECTOR_NOT;
+/* Adds the list of `from` to that of `to`, a node of the same kind. */
+static int list_append(struct selector *to, const struct selector *from) {
+  int status = 0;
+  for (size_t i = 0; i < from->count && status == 0; i++)
+    switch (selector_table[from->op].list) {
+    case SELECTOR_PORTS:
+      status = selector_add_port(to, from->port[i]);
+      break;
+    case SELECTOR_PREFIXES:
+      status = selector_add_prefix(to, from->prefix[i]);
+      break;
+    case SELECTOR_VALUES:
+      status = selector_add_value(to, from->value[i]);
+      break;
+    case SELECTOR_CHILDREN:
+    case SELECTOR_NO_LIST:
+      break;
+    }
+  return status;
 }
 
-/* What one of two leaves of a kind holds, so that hundreds of addresses become
- * one list. */
-static int leaf_absorb(struct selector *to, const struct selector *from) {
-  for (size_t i = 0; i < from->count; i++) {
-    int status = from->port != NULL ? selector_add_port(to, from->port[i])
-                 : from->prefix != NULL
-                     ? selector_add_prefix(to, from->prefix[i])
-                     : selector_add_value(to, from->value[i]);
-    if (status != 0)
-      return -1;
-  }
-  return 0;
-}
-
-/* What of `to`, a leaf or an OR, can take `leaf` in as an alternative. */
-static struct selector *leaf_alike(struct selector *to,
-                                   const struct selector *leaf) {
-  if (!is_leaf(leaf))
+/* The node of `to` (itself, or a child of OR) whose list can take up that of
+ * `node`, so that hundreds of alternatives become one list; or NULL. */
+static struct selector *list_find(struct selector *to,
+                                  const struct selector *node) {
+  if (selector_table[node->op].list == SELECTOR_CHILDREN)
     return NULL;
-  if (to->op == leaf->op)
+  if (to->op == node->op)
     return to;
   for (size_t i = 0; to->op == SELECTOR_OR && i < to->count; i++)
-    if (to->child[i]->op == leaf->op)
+    if (to->child[i]->op == node->op)
       return to->child[i];
   return NULL;
 }
 
-/* Takes both over. `at` is where the right one begins. */
+/* Combines both parts, and owns them. `at`: where the right one begins. */
 static struct part join(const struct parser *p, const char *at,
                         enum selector_op op, struct part left,
                         struct part right) {
-  struct selector *alike =
-      op == SELECTOR_OR ? leaf_alike(left.selector, right.selector) : NULL;
+  struct selector *list =
+      op == SELECTOR_OR ? list_find(left.selector, right.selector) : NULL;
   int status;
-  if (alike != NULL) {
-    status = leaf_absorb(alike, right.selector);
+  if (list != NULL) {
+    status = list_append(list, right.selector);
     selector_free(right.selector);
   } else {
     if (left.selector->op != op) {

@@ -1,13 +1,17 @@
-/* The filter language of ss(8) -> a selector. Names (services, devices,
- * cgroups) are looked up here, once: not to be called from a read. */
+/* Reads an expression of ss(8)'s filter language into a selector. Knows the
+ * language, not what happens with the selector. */
 #ifndef TCPINFO_FILTER_EXPRESSION_H
 #define TCPINFO_FILTER_EXPRESSION_H
 
 #include "filter/selector.h"
 #include "util/error.h"
 
-/* NULL with the reason: "column N: ...", counted from 1, with what was expected
- * there. The caller owns the selector. */
+/* Reads `text`. The caller owns the selector. NULL: `error` holds the reason,
+ * "column N: expected ..., found ...", columns counted from 1 in characters, or
+ * "out of memory".
+ *
+ * Names of services, devices and cgroups are looked up now, once: this opens
+ * files and is not to be called from a read. */
 struct selector *expression_parse(const char *text, struct error *error);
 
 #endif

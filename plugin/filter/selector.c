@@ -1,5 +1,7 @@
-/* See selector.h. */
+/* See selector.h. Lists are kept sorted, so that a match is a binary search. */
 #include "filter/selector.h"
+
+#include "util/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +29,10 @@ void selector_free(struct selector *s) {
 int selector_add_child(struct selector *s, struct selector *child) {
   if (child == NULL)
     return -1;
-  struct selector **grown =
-      realloc(s->child, (s->count + 1) * sizeof(*s->child));
-  if (grown == NULL) {
+  if (!ARRAY_RESIZE(s->child, s->count + 1)) {
     selector_free(child);
     return -1;
   }
-  s->child = grown;
   s->child[s->count++] = child;
   return 0;
 }
@@ -49,7 +48,8 @@ struct selector *selector_wrap(enum selector_op op, struct selector *child) {
 }
 
 int selector_add_port(struct selector *s, struct port_range port) {
-  /* Those from `first` up to, without, `last` overlap or touch the new one. */
+  /* Ranges from `first` up to, but not including, `last` overlap or touch the
+   * new one. */
   size_t first = 0;
   while (first < s->count && s->port[first].high + 1 < port.low)
     first++;
@@ -58,11 +58,8 @@ int selector_add_port(struct selector *s, struct port_range port) {
     last++;
 
   if (first == last) {
-    struct port_range *grown =
-        realloc(s->port, (s->count + 1) * sizeof(*s->port));
-    if (grown == NULL)
+    if (!ARRAY_RESIZE(s->port, s->count + 1))
       return -1;
-    s->port = grown;
   } else {
     if (s->port[first].low < port.low)
       port.low = s->port[first].low;
@@ -83,12 +80,12 @@ static int address_order(const struct address *a, bool a_ipv4,
                           : memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
-/* An IPv6 prefix that spans ::ffff:0:0/96 is none of IPv4. */
+/* An IPv6 prefix that spans ::ffff:0:0/96 is not an IPv4 prefix. */
 static bool prefix_is_ipv4(const struct prefix *p) {
   return p->bits >= 96 && address_is_ipv4(&p->address);
 }
 
-/* How many of the prefixes do not begin behind `a`. */
+/* The number of prefixes that do not begin behind `a`. */
 static size_t prefixes_up_to(const struct selector *s, const struct address *a,
                              bool ipv4) {
   size_t low = 0, high = s->count;
@@ -103,7 +100,7 @@ static size_t prefixes_up_to(const struct selector *s, const struct address *a,
   return low;
 }
 
-/* Whether all of `inner` is in `outer`. */
+/* True if all of `inner` is in `outer`. */
 static bool prefix_covers(const struct prefix *outer,
                           const struct prefix *inner) {
   struct address network = address_network(&inner->address, outer->bits);
@@ -114,24 +111,20 @@ static bool prefix_covers(const struct prefix *outer,
 
 int selector_add_prefix(struct selector *s, struct prefix prefix) {
   prefix.address = address_network(&prefix.address, prefix.bits);
-  /* Prefixes are nested or disjoint: only the one that begins last before it
-   * can cover the new one, and those that it covers follow it in a row. */
+  /* Two prefixes are nested or disjoint: only the last one that does not begin
+   * behind the new prefix can cover it, and those that the new prefix covers
+   * follow one after the other. */
   size_t first = prefixes_up_to(s, &prefix.address, prefix_is_ipv4(&prefix));
   if (first > 0 && prefix_covers(&s->prefix[first - 1], &prefix))
     return 0;
   if (first > 0 && prefix_covers(&prefix, &s->prefix[first - 1]))
-    first--; /* begins where the new one does */
+    first--; /* it begins at the same address as the new one */
   size_t last = first;
   while (last < s->count && prefix_covers(&prefix, &s->prefix[last]))
     last++;
 
-  if (first == last) {
-    struct prefix *grown =
-        realloc(s->prefix, (s->count + 1) * sizeof(*s->prefix));
-    if (grown == NULL)
-      return -1;
-    s->prefix = grown;
-  }
+  if (first == last && !ARRAY_RESIZE(s->prefix, s->count + 1))
+    return -1;
   memmove(s->prefix + first + 1, s->prefix + last,
           (s->count - last) * sizeof(*s->prefix));
   s->prefix[first] = prefix;
@@ -140,11 +133,8 @@ int selector_add_prefix(struct selector *s, struct prefix prefix) {
 }
 
 int selector_add_value(struct selector *s, struct selector_value value) {
-  struct selector_value *grown =
-      realloc(s->value, (s->count + 1) * sizeof(*s->value));
-  if (grown == NULL)
+  if (!ARRAY_RESIZE(s->value, s->count + 1))
     return -1;
-  s->value = grown;
   s->value[s->count++] = value;
   return 0;
 }
@@ -158,111 +148,134 @@ bool selector_uses(const struct selector *s, enum selector_op op) {
   return false;
 }
 
-static bool value_matches(const struct selector *s, uint64_t value) {
+uint32_t selector_attrs(const struct selector *s) {
+  const struct selector_row *row = &selector_table[s->op];
+  if (row->list != SELECTOR_CHILDREN)
+    return ATTR_BIT(row->attr);
+  uint32_t set = 0;
   for (size_t i = 0; i < s->count; i++)
-    if ((value & s->value[i].mask) == s->value[i].value)
+    set |= selector_attrs(s->child[i]);
+  return set;
+}
+
+/* --- conditions ----------------------------------------------------------- */
+
+/* The list of a condition fits the type of its attribute: ports a uint16_t and
+ * so on. A test checks that for all rows. */
+
+static bool match_value(const struct selector *node, enum socket_attr attr,
+                        const struct socket_attrs *s) {
+  const void *at = socket_attrs_at(s, attr);
+  bool wide = socket_attr_table[attr].type == ATTR_TYPE_U64;
+  uint64_t value = wide ? *(const uint64_t *)at : *(const uint32_t *)at;
+  for (size_t i = 0; i < node->count; i++)
+    if ((value & node->value[i].mask) == node->value[i].value)
       return true;
   return false;
 }
 
-static bool port_matches(const struct selector *s, uint16_t port) {
-  size_t low = 0, high = s->count; /* ranges before `low` end before the port */
+static bool match_port(const struct selector *node, enum socket_attr attr,
+                       const struct socket_attrs *s) {
+  uint16_t port = *(const uint16_t *)socket_attrs_at(s, attr);
+  size_t low = 0, high = node->count; /* ranges before `low` end before it */
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (s->port[middle].high < port)
+    if (node->port[middle].high < port)
       low = middle + 1;
     else
       high = middle;
   }
-  return low < s->count && s->port[low].low <= port;
+  return low < node->count && node->port[low].low <= port;
 }
 
-static bool address_matches(const struct selector *s, const struct address *a) {
-  size_t count = prefixes_up_to(s, a, address_is_ipv4(a));
-  return count > 0 && prefix_match(&s->prefix[count - 1], a);
+static bool match_address(const struct selector *node, enum socket_attr attr,
+                          const struct socket_attrs *s) {
+  const struct address *a = socket_attrs_at(s, attr);
+  size_t count = prefixes_up_to(node, a, address_is_ipv4(a));
+  return count > 0 && prefix_match(&node->prefix[count - 1], a);
 }
 
-/* Where the local address is unknown, the remote one has to do: a loopback
- * address at one end alone is rare (a local address of one's own choice). */
-static bool loopback_matches(const struct socket_attrs *t) {
-  if (address_is_loopback(&t->remote))
+static bool match_flag(const struct selector *node, enum socket_attr attr,
+                       const struct socket_attrs *s) {
+  (void)node;
+  return *(const bool *)socket_attrs_at(s, attr);
+}
+
+/* `attr` is the remote address, which decides alone if the local address is
+ * unknown: a loopback address at one end only is rare, it takes a local address
+ * of the program's own choice. */
+static bool match_loopback(const struct selector *node, enum socket_attr attr,
+                           const struct socket_attrs *s) {
+  (void)node;
+  const struct address *remote = socket_attrs_at(s, attr);
+  if (address_is_loopback(remote))
     return true;
-  if ((t->unknown & ATTR_LOCAL_ADDRESS) != 0)
+  if ((s->unknown & ATTR_BIT(ATTR_LOCAL_ADDRESS)) != 0)
     return false;
-  return address_is_loopback(&t->local) ||
-         (address_equal(&t->local, &t->remote) && !address_is_any(&t->local));
+  return address_is_loopback(&s->local) ||
+         (address_equal(&s->local, remote) && !address_is_any(&s->local));
 }
 
-/* What each leaf needs to know; none: that is always told. */
-static const uint8_t leaf_trait[SELECTOR_OP_COUNT] = {
-    [SELECTOR_REMOTE_PORT] = ATTR_REMOTE_PORT,
-    [SELECTOR_LOCAL_ADDRESS] = ATTR_LOCAL_ADDRESS,
-    [SELECTOR_INTERFACE] = ATTR_INTERFACE,
-    [SELECTOR_CGROUP] = ATTR_CGROUP,
-    [SELECTOR_MARK] = ATTR_MARK,
-    [SELECTOR_INBOUND] = ATTR_DIRECTION,
+#define TREE(name)                                                             \
+  { name, SELECTOR_CHILDREN, ATTR_COUNT, NULL }
+
+/* Columns: name, kind of list, attribute, match. Initializers are positional:
+ * with -Wextra no column can be left out. */
+const struct selector_row selector_table[SELECTOR_OP_COUNT] = {
+    [SELECTOR_AND] = TREE("and"),
+    [SELECTOR_OR] = TREE("or"),
+    [SELECTOR_NOT] = TREE("not"),
+    [SELECTOR_LOCAL_PORT] = {"LocalPort", SELECTOR_PORTS, ATTR_LOCAL_PORT,
+                             match_port},
+    [SELECTOR_REMOTE_PORT] = {"RemotePort", SELECTOR_PORTS, ATTR_REMOTE_PORT,
+                              match_port},
+    [SELECTOR_LOCAL_ADDRESS] = {"LocalAddress", SELECTOR_PREFIXES,
+                                ATTR_LOCAL_ADDRESS, match_address},
+    [SELECTOR_REMOTE_ADDRESS] = {"RemoteAddress", SELECTOR_PREFIXES,
+                                 ATTR_REMOTE_ADDRESS, match_address},
+    [SELECTOR_LOOPBACK] = {"loopback", SELECTOR_NO_LIST, ATTR_REMOTE_ADDRESS,
+                           match_loopback},
+    [SELECTOR_INTERFACE] = {"interface", SELECTOR_VALUES, ATTR_INTERFACE,
+                            match_value},
+    [SELECTOR_CGROUP] = {"cgroup", SELECTOR_VALUES, ATTR_CGROUP, match_value},
+    [SELECTOR_MARK] = {"mark", SELECTOR_VALUES, ATTR_MARK, match_value},
+    [SELECTOR_INBOUND] = {"inbound", SELECTOR_NO_LIST, ATTR_DIRECTION,
+                          match_flag},
 };
 
-static bool leaf_matches(const struct selector *s,
-                         const struct socket_attrs *t) {
-  switch (s->op) {
-  case SELECTOR_LOCAL_PORT:
-    return port_matches(s, t->local_port);
-  case SELECTOR_REMOTE_PORT:
-    return port_matches(s, t->remote_port);
-  case SELECTOR_LOCAL_ADDRESS:
-    return address_matches(s, &t->local);
-  case SELECTOR_REMOTE_ADDRESS:
-    return address_matches(s, &t->remote);
-  case SELECTOR_LOOPBACK:
-    return loopback_matches(t);
-  case SELECTOR_INTERFACE:
-    return value_matches(s, t->interface);
-  case SELECTOR_CGROUP:
-    return value_matches(s, t->cgroup);
-  case SELECTOR_MARK:
-    return value_matches(s, t->mark);
-  case SELECTOR_INBOUND:
-    return t->inbound;
-  case SELECTOR_AND:
-  case SELECTOR_OR:
-  case SELECTOR_NOT:
-  case SELECTOR_OP_COUNT:
-    break;
-  }
-  return false;
-}
+/* --- the tree ------------------------------------------------------------- */
 
 /* In this order AND is the least of its children, OR the greatest. */
-enum verdict { NO, MAYBE, YES };
+enum answer { ANSWER_NO, ANSWER_UNKNOWN, ANSWER_YES };
 
-static enum verdict judge(const struct selector *s,
-                          const struct socket_attrs *t) {
-  enum verdict v;
-  switch (s->op) {
-  case SELECTOR_AND:
-    v = YES;
-    for (size_t i = 0; i < s->count && v != NO; i++) {
-      enum verdict child = judge(s->child[i], t);
-      v = child < v ? child : v;
-    }
-    return v;
-  case SELECTOR_OR:
-    v = NO;
-    for (size_t i = 0; i < s->count && v != YES; i++) {
-      enum verdict child = judge(s->child[i], t);
-      v = child > v ? child : v;
-    }
-    return v;
-  case SELECTOR_NOT:
-    return (enum verdict)(YES - judge(s->child[0], t));
-  default:
-    if ((leaf_trait[s->op] & t->unknown) != 0)
-      return MAYBE;
-    return leaf_matches(s, t) ? YES : NO;
+static enum answer answer_of(const struct selector *node,
+                             const struct socket_attrs *s);
+
+static inline enum answer combined(const struct selector *node,
+                                   const struct socket_attrs *s) {
+  if (node->op == SELECTOR_NOT)
+    return (enum answer)(ANSWER_YES - answer_of(node->child[0], s));
+  bool all = node->op == SELECTOR_AND;
+  enum answer decided = all ? ANSWER_NO : ANSWER_YES;
+  enum answer answer = all ? ANSWER_YES : ANSWER_NO;
+  for (size_t i = 0; i < node->count && answer != decided; i++) {
+    enum answer child = answer_of(node->child[i], s);
+    if (all ? child < answer : child > answer)
+      answer = child;
   }
+  return answer;
+}
+
+static enum answer answer_of(const struct selector *node,
+                             const struct socket_attrs *s) {
+  const struct selector_row *row = &selector_table[node->op];
+  if (row->list == SELECTOR_CHILDREN)
+    return combined(node, s);
+  if ((s->unknown & ATTR_BIT(row->attr)) != 0)
+    return ANSWER_UNKNOWN;
+  return row->match(node, row->attr, s) ? ANSWER_YES : ANSWER_NO;
 }
 
 bool selector_match(const struct selector *s, const struct socket_attrs *t) {
-  return judge(s, t) == YES;
+  return answer_of(s, t) == ANSWER_YES;
 }

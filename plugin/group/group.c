@@ -1,3 +1,4 @@
+/* See group.h. */
 #include "group/group.h"
 
 #include "util/key_table.h"
@@ -7,16 +8,29 @@
 struct group {
   const struct group_settings *settings;
   struct plan *plan;
-  struct accumulator
-      *total; /* with members: what became of connections; all else is
-          the sum of the members' accumulators, made after each dump */
+  /* In a group with members only opened, closed and failed are counted here
+   * directly; all else is the sum of the members' accumulators, made after each
+   * dump. */
+  struct accumulator *total;
   struct members *members; /* NULL: the group has no dimension */
+  uint32_t member_attrs; /* the attributes that its dimensions look at: a set */
+  bool listener_members; /* a listening socket has a value in each dimension */
   struct worst_alarm alarm[OUTLIER_MEASURES];
 };
 
-/* Places: 0 none; 1 in a group without members; 2 in the member `other` for
- * good; else the member plus three. */
+/* Memberships: 0 none; 1 in a group without members; 2 in the member `other`
+ * for good; else the member's number plus three. */
 enum { MEMBERSHIP_TOTAL = 1, MEMBERSHIP_OTHER, MEMBERSHIP_MEMBER };
+
+/* What the dimensions' rows say of all of them together. */
+static void dimensions_set(struct group *g) {
+  g->listener_members = true;
+  for (size_t i = 0; i < g->settings->by_count; i++) {
+    const struct dimension_row *row = &dimension_table[g->settings->by[i]];
+    g->member_attrs |= ATTR_BIT(row->attr);
+    g->listener_members &= row->listeners;
+  }
+}
 
 struct group *group_new(const struct group_settings *settings,
                         struct name_lookup *names) {
@@ -24,6 +38,7 @@ struct group *group_new(const struct group_settings *settings,
   if (g == NULL)
     return NULL;
   g->settings = settings;
+  dimensions_set(g);
   g->plan = plan_new(&settings->metrics);
   if (g->plan == NULL)
     goto fail;
@@ -56,10 +71,10 @@ bool group_has_members(const struct group *g) { return g->members != NULL; }
 
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
   plan_fields(g->plan, wanted);
-  if (g->members != NULL) { /* who is busy */
-    wanted[FIELD_BYTES_SENT] = true;
+  if (g->members != NULL) {
+    wanted[FIELD_BYTES_SENT] = true; /* the busiest members get a series */
     wanted[FIELD_BYTES_RECEIVED] = true;
-    wanted[FIELD_TOTAL_RETRANS] = true; /* who stands out */
+    wanted[FIELD_TOTAL_RETRANS] = true; /* outliers */
     wanted[FIELD_DATA_SEGS_OUT] = true;
   }
 }
@@ -68,29 +83,8 @@ unsigned group_asks(const struct group *g) {
   return g->plan->asks | (g->members != NULL ? ASK_INFO : 0);
 }
 
-unsigned group_traits(const struct group *g) {
-  static const struct {
-    unsigned trait;
-    int by, op; /* -1: there is none */
-  } row[] = {
-      {ATTR_INTERFACE, DIMENSION_INTERFACE, SELECTOR_INTERFACE},
-      {ATTR_UID, DIMENSION_UID, -1},
-      {ATTR_MARK, -1, SELECTOR_MARK},
-      {ATTR_CGROUP, DIMENSION_CGROUP, SELECTOR_CGROUP},
-      {ATTR_CONGESTION, DIMENSION_CONGESTION, -1},
-      {ATTR_DIRECTION, DIMENSION_DIRECTION, SELECTOR_INBOUND},
-  };
-  const struct group_settings *settings = g->settings;
-  unsigned traits = 0;
-  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-    for (size_t k = 0; k < settings->by_count; k++)
-      if ((int)settings->by[k] == row[i].by)
-        traits |= row[i].trait;
-    if (row[i].op >= 0 &&
-        selector_uses(settings->selector, (enum selector_op)row[i].op))
-      traits |= row[i].trait;
-  }
-  return traits;
+uint32_t group_attrs(const struct group *g) {
+  return g->member_attrs | selector_attrs(g->settings->selector);
 }
 
 void group_begin(struct group *g) {
@@ -99,107 +93,79 @@ void group_begin(struct group *g) {
     members_begin(g->members);
 }
 
-/* Which member it is of depends on what is not known. */
-static bool member_is_open(const struct group *g,
-                           const struct socket_attrs *t) {
-  static const uint8_t trait[DIMENSION_COUNT] = {
-      [DIMENSION_REMOTE_PORT] = ATTR_REMOTE_PORT,
-      [DIMENSION_LOCAL_ADDRESS] = ATTR_LOCAL_ADDRESS,
-      [DIMENSION_INTERFACE] = ATTR_INTERFACE,
-      [DIMENSION_UID] = ATTR_UID,
-      [DIMENSION_CGROUP] = ATTR_CGROUP,
-      [DIMENSION_CONGESTION] = ATTR_CONGESTION,
-      [DIMENSION_DIRECTION] = ATTR_DIRECTION,
-  };
-  for (size_t i = 0; i < g->settings->by_count; i++)
-    if (t->unknown & trait[g->settings->by[i]])
-      return true;
-  return false;
-}
-
-uint32_t group_enter(struct group *g, const struct socket_attrs *t) {
-  if (!selector_match(g->settings->selector, t))
+uint32_t group_enter(struct group *g, const struct socket_attrs *s) {
+  if (!selector_match(g->settings->selector, s))
     return MEMBERSHIP_NONE;
   if (g->members == NULL)
     return MEMBERSHIP_TOTAL;
-  if (member_is_open(g, t))
+  if ((s->unknown & g->member_attrs) != 0)
     return MEMBERSHIP_OTHER;
-  uint32_t member = members_join(g->members, t);
+  uint32_t member = members_join(g->members, s);
   if (member >= MEMBERSHIP_FAILED - MEMBERSHIP_MEMBER)
     return MEMBERSHIP_FAILED;
   return member + MEMBERSHIP_MEMBER;
 }
 
-void group_leave(struct group *g, uint32_t place, bool retained) {
-  if (place >= MEMBERSHIP_MEMBER)
-    members_leave(g->members, place - MEMBERSHIP_MEMBER, retained);
+void group_leave(struct group *g, uint32_t membership, bool retained) {
+  if (membership >= MEMBERSHIP_MEMBER)
+    members_leave(g->members, membership - MEMBERSHIP_MEMBER, retained);
 }
 
-void group_retain(struct group *g, uint32_t place) {
-  if (place >= MEMBERSHIP_MEMBER)
-    members_retain(g->members, place - MEMBERSHIP_MEMBER);
+void group_retain(struct group *g, uint32_t membership) {
+  if (membership >= MEMBERSHIP_MEMBER)
+    members_retain(g->members, membership - MEMBERSHIP_MEMBER);
 }
 
-/* The accumulator that the place belongs to. */
-static struct accumulator *place_cell(const struct group *g, uint32_t place) {
-  if (place >= MEMBERSHIP_MEMBER)
-    return members_cell(g->members, place - MEMBERSHIP_MEMBER);
-  return place == MEMBERSHIP_OTHER ? members_other(g->members) : g->total;
+static struct accumulator *accumulator_of(const struct group *g,
+                                          uint32_t membership) {
+  if (membership >= MEMBERSHIP_MEMBER)
+    return members_cell(g->members, membership - MEMBERSHIP_MEMBER);
+  return membership == MEMBERSHIP_OTHER ? members_other(g->members) : g->total;
 }
 
-void group_count(struct group *g, uint32_t place, enum accumulator_life life) {
-  struct accumulator *accumulator = place_cell(g, place);
+void group_count(struct group *g, uint32_t membership,
+                 enum accumulator_life life) {
+  struct accumulator *accumulator = accumulator_of(g, membership);
   accumulator_count(accumulator, life);
   if (accumulator != g->total)
     accumulator_count(g->total, life);
 }
 
-static void membership_bytes(struct group *g, uint32_t place,
-                             const uint64_t *delta) {
-  if (place >= MEMBERSHIP_MEMBER)
-    members_add_bytes(g->members, place - MEMBERSHIP_MEMBER,
+static void bytes_add(struct group *g, uint32_t membership,
+                      const uint64_t *delta) {
+  if (membership >= MEMBERSHIP_MEMBER)
+    members_add_bytes(g->members, membership - MEMBERSHIP_MEMBER,
                       delta[FIELD_BYTES_SENT] + delta[FIELD_BYTES_RECEIVED]);
 }
 
-void group_add(struct group *g, uint32_t place, const struct observation *r) {
-  struct accumulator *accumulator = place_cell(g, place);
+void group_add(struct group *g, uint32_t membership,
+               const struct observation *r) {
+  struct accumulator *accumulator = accumulator_of(g, membership);
   accumulator_add(accumulator, r);
   if (r->sample->info == NULL)
     return;
   if (r->changed)
-    membership_bytes(g, place, r->delta);
-  if (place >= MEMBERSHIP_MEMBER)
-    members_judge(g->members, place - MEMBERSHIP_MEMBER, r);
+    bytes_add(g, membership, r->delta);
+  if (membership >= MEMBERSHIP_MEMBER)
+    members_judge(g->members, membership - MEMBERSHIP_MEMBER, r);
 }
 
-void group_fetch(const struct group *g, uint32_t place) {
-  /* Where it is no member, it is beyond all. */
-  members_fetch(g->members, place - MEMBERSHIP_MEMBER);
+void group_fetch(const struct group *g, uint32_t membership) {
+  /* A membership that is no member becomes a number that no member has. */
+  members_fetch(g->members, membership - MEMBERSHIP_MEMBER);
 }
 
-void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
-  accumulator_add_rest(place_cell(g, place), delta);
-  membership_bytes(g, place, delta);
-  if (place >= MEMBERSHIP_MEMBER)
-    members_judge_rest(g->members, place - MEMBERSHIP_MEMBER, delta);
+void group_add_rest(struct group *g, uint32_t membership,
+                    const uint64_t *delta) {
+  accumulator_add_growth(accumulator_of(g, membership), delta);
+  bytes_add(g, membership, delta);
+  if (membership >= MEMBERSHIP_MEMBER)
+    members_judge_rest(g->members, membership - MEMBERSHIP_MEMBER, delta);
 }
 
-/* A listener has no remote end that could make it a member. */
-static bool has_listeners(const struct group *g) {
-  for (size_t i = 0; i < g->settings->by_count; i++)
-    switch (g->settings->by[i]) {
-    case DIMENSION_REMOTE_ADDRESS:
-    case DIMENSION_REMOTE_NETWORK:
-    case DIMENSION_REMOTE_PORT:
-      return false;
-    default:
-      break;
-    }
-  return true;
-}
-
-/* A listener is a member of its own right where its port, say, is; what else
- * has no traffic counts with a member that is there. */
+/* A listening socket makes a member of its own if each dimension allows that.
+ * Any other socket without traffic is counted with its member if that exists,
+ * else in `other`. */
 void group_add_other(struct group *g, const struct sample *s,
                      const struct socket_attrs *t) {
   bool listener = s->state == TCP_STATE_LISTEN;
@@ -209,17 +175,17 @@ void group_add_other(struct group *g, const struct sample *s,
       !selector_match(g->settings->selector, t))
     return;
   if (g->members == NULL) {
-    accumulator_add_other(g->total, s);
+    accumulator_add_without_traffic(g->total, s);
     return;
   }
   uint32_t member = KEY_TABLE_NONE;
-  if (joins && has_listeners(g))
+  if (joins && g->listener_members)
     member = members_join(g->members, t);
   if (member == KEY_TABLE_NONE) {
-    accumulator_add_other(members_cell_of(g->members, t), s);
+    accumulator_add_without_traffic(members_cell_of(g->members, t), s);
     return;
   }
-  accumulator_add_other(members_cell(g->members, member), s);
+  accumulator_add_without_traffic(members_cell(g->members, member), s);
   members_leave(g->members, member, false);
 }
 
@@ -256,10 +222,10 @@ bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
   struct outlier worst;
   bool there = group_worst(g, measure, 0, &worst);
   *out = (struct group_alarm){.value = there ? worst.value : 0};
-  if (!there) /* nobody was judged: that is no news */
+  if (!there) /* no member sent enough to be compared: nothing is known */
     return false;
-  if (!worst_alarm_judge(&g->alarm[measure], now_ms, there ? worst.name : NULL,
-                         out->value, limit->warning, limit->failure))
+  if (!worst_alarm_judge(&g->alarm[measure], now_ms, worst.name, worst.value,
+                         limit->warning, limit->failure))
     return false;
   out->severity = g->alarm[measure].severity;
   out->member = g->alarm[measure].name;

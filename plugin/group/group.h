@@ -1,5 +1,9 @@
-/* One group: which sockets belong to it, and their values, as a total and, by
- * its dimensions, per member. Members and `other` add up to the total. */
+/* One group: decides which connections belong to it, and keeps their values: a
+ * total and, if the group has dimensions (`By`), one set per member. The
+ * members and `other` add up to the total.
+ *
+ * Knows neither the kernel's messages nor a connection's life: the floors above
+ * say what a socket did, and keep the membership that a group gave out. */
 #ifndef TCPINFO_GROUP_GROUP_H
 #define TCPINFO_GROUP_GROUP_H
 
@@ -8,61 +12,72 @@
 
 struct group;
 
-/* Where a socket has its place in a group; kept with the socket. */
+/* A connection's membership in one group, kept with the connection. Any other
+ * value is the group's own. */
 enum {
-  MEMBERSHIP_NONE = 0, /* does not match; and what a new socket has */
-  MEMBERSHIP_FAILED = UINT32_MAX,
+  MEMBERSHIP_NONE = 0, /* does not match; also what a new connection has */
+  MEMBERSHIP_FAILED = UINT32_MAX, /* out of memory when it entered */
 };
 
-/* NULL where memory ran out. The arguments outlive the group. */
+/* NULL: out of memory. The arguments are borrowed and outlive the group. */
 struct group *group_new(const struct group_settings *settings,
                         struct name_lookup *names);
-void group_free(struct group *g);
+void group_free(struct group *g); /* NULL is legal */
 
-const char *group_name(const struct group *g);
+const char *group_name(const struct group *g); /* borrowed from the settings */
 
 bool group_has_members(const struct group *g);
 
-/* Sets to true what the group's values are made from, by field id. */
+/* Sets wanted[id] to true for each field of struct tcp_info that the group's
+ * values are made from; leaves the others as they are. */
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]);
 
-/* What the kernel has to be asked for: a set of enum metric_ask. */
+/* What the group needs from the kernel: a set of enum metric_ask. */
 unsigned group_asks(const struct group *g);
 
-/* What memberships depend on beside a socket's ends, by selection or
- * membership: a set of enum socket_attr. */
-unsigned group_traits(const struct group *g);
+/* The attributes that memberships depend on, by selection or by dimension: a
+ * set. */
+uint32_t group_attrs(const struct group *g);
 
 /* A dump begins: see accumulator_begin(). */
 void group_begin(struct group *g);
 
-/* A connection enters, if it matches: its place, to be given back by
- * group_leave(). MEMBERSHIP_FAILED: out of memory. Where t->unknown leaves
- * open which member it is of, that is `other`. */
-uint32_t group_enter(struct group *g, const struct socket_attrs *t);
-void group_leave(struct group *g, uint32_t place, bool retained);
+/* A connection enters the group if it matches. Returns its membership, which
+ * the caller gives back with group_leave(); MEMBERSHIP_FAILED: out of memory.
+ * If an attribute that a dimension depends on is in s->unknown, the connection
+ * belongs to the member `other`. */
+uint32_t group_enter(struct group *g, const struct socket_attrs *s);
+
+/* Ends a membership. `retained`: group_retain() was called for it. */
+void group_leave(struct group *g, uint32_t membership, bool retained);
 
 /* See members_retain(). */
-void group_retain(struct group *g, uint32_t place);
+void group_retain(struct group *g, uint32_t membership);
 
-/* A connection that has a place here opened, closed or failed. */
-void group_count(struct group *g, uint32_t place, enum accumulator_life life);
+/* A connection with this membership opened, closed or failed. */
+void group_count(struct group *g, uint32_t membership,
+                 enum accumulator_life life);
 
-/* A connection that has a place here, as this dump shows it. */
-void group_add(struct group *g, uint32_t place, const struct observation *r);
+/* Adds a connection with this membership as this dump shows it. */
+void group_add(struct group *g, uint32_t membership,
+               const struct observation *r);
 
-/* See membership_fetch(); of a group with members. */
-void group_fetch(const struct group *g, uint32_t place);
+/* Prefetches what group_add() will touch: see members_fetch(). Only for a group
+ * with members; any membership is legal. */
+void group_fetch(const struct group *g, uint32_t membership);
 
-/* What it did until it was destroyed: see accumulator_add_rest(). */
-void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta);
+/* Adds what a connection did from the last dump that showed it to its end, by
+ * field id: see accumulator_add_growth(). */
+void group_add_rest(struct group *g, uint32_t membership,
+                    const uint64_t *delta);
 
-/* A socket in a state without traffic, a listener among them: see
- * accumulator_add_other(). */
-void group_add_other(struct group *g, const struct sample *s,
-                     const struct socket_attrs *t);
+/* Adds a socket in a state without traffic (a listening one, TIME_WAIT ...) if
+ * it matches and the group's metrics want it: see
+ * accumulator_add_without_traffic(). Such a socket has no membership. */
+void group_add_other(struct group *g, const struct sample *sample,
+                     const struct socket_attrs *s);
 
-/* The dump is complete: between the two the values may be dispatched. */
+/* The dump is complete. The values are dispatched between the two calls. */
 void group_settle(struct group *g);
 void group_commit(struct group *g);
 
@@ -77,16 +92,18 @@ void group_each(struct group *g, group_series_cb *cb, void *data);
 bool group_worst(const struct group *g, enum outlier_measure measure,
                  size_t rank, struct outlier *out);
 
-/* Whether a notification about the worst member is due, see alarm.h. */
+/* True if a notification about the worst member is due, see worst_alarm.h:
+ * `out` then holds what to say. `now_ms`: of a clock that should not go back.
+ */
 struct group_alarm {
   enum worst_alarm_severity severity;
-  const char *member; /* borrowed */
+  const char *member; /* borrowed until the next call */
   double value, limit;
 };
 bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
                  struct group_alarm *out);
 
-size_t group_members(const struct group *g);          /* with a socket */
-size_t group_members_in_other(const struct group *g); /* of these, in `other` */
+size_t group_members(const struct group *g); /* that have a connection */
+size_t group_members_in_other(const struct group *g); /* of these, no series */
 
 #endif

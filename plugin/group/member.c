@@ -96,7 +96,7 @@ struct members *members_new(const struct group_settings *settings,
   m->names = names;
   TAILQ_INIT(&m->shown);
   TAILQ_INIT(&m->retired);
-  m->table = key_table_new(key_size(settings), sizeof(struct member));
+  m->table = key_table_new(member_key_size(settings), sizeof(struct member));
   m->other = accumulator_new(plan);
   m->floor = accumulator_new(plan);
   m->candidates = top_k_new(settings->max_members);
@@ -240,7 +240,7 @@ struct accumulator *members_cell(struct members *m, uint32_t member) {
 void members_fetch(const struct members *m, uint32_t member) {
   if (member < m->accumulators.size / sizeof(struct accumulator *) &&
       *accumulator_at(m, member) != NULL)
-    accumulator_fetch(*accumulator_at(m, member), m->plan);
+    accumulator_prefetch(*accumulator_at(m, member), m->plan);
 }
 
 struct accumulator *members_other(struct members *m) {

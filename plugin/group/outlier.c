@@ -1,5 +1,8 @@
 #include "group/outlier.h"
 
+#include "util/array.h"
+#include "util/distribution.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,14 +89,12 @@ static struct record *record_of(struct outliers *o, uint32_t member) {
   if (member < o->record_count)
     return &o->record[member];
   size_t count = (size_t)member + 1 + o->record_count / 2;
-  struct record *grown = realloc(o->record, count * sizeof(*grown));
-  if (grown == NULL) {
+  if (!ARRAY_RESIZE(o->record, count)) {
     o->failed = true;
     return NULL;
   }
-  memset(grown + o->record_count, 0,
-         (count - o->record_count) * sizeof(*grown));
-  o->record = grown;
+  memset(o->record + o->record_count, 0,
+         (count - o->record_count) * sizeof(*o->record));
   o->record_count = count;
   return &o->record[member];
 }
@@ -120,10 +121,8 @@ static bool rtt_room(struct outliers *o) {
   if (o->rtt_count < o->rtt_capacity)
     return true;
   size_t capacity = o->rtt_capacity + o->rtt_capacity / 2 + 256;
-  struct rtt *grown = realloc(o->rtt, capacity * sizeof(*grown));
-  if (grown == NULL)
+  if (!ARRAY_RESIZE(o->rtt, capacity))
     return false;
-  o->rtt = grown;
   o->rtt_capacity = capacity;
   return true;
 }
@@ -144,27 +143,20 @@ void outliers_add(struct outliers *o, uint32_t member,
 
 /* --- Judging -------------------------------------------------------------- */
 
-static bool grow(void **array, size_t count, size_t size) {
-  void *grown = realloc(*array, (count + 1) * size);
-  if (grown != NULL)
-    *array = grown;
-  return grown != NULL;
-}
-
 static bool judge_room(struct outliers *o) {
   size_t count = o->record_count;
   if (o->judge_capacity < count || o->deviation == NULL) {
     for (int i = 0; i < OUTLIER_MEASURES; i++)
-      if (!grow((void **)&o->by[i].value, count, sizeof(double)) ||
-          !grow((void **)&o->by[i].member, count, sizeof(uint32_t)))
+      if (!ARRAY_RESIZE(o->by[i].value, count + 1) ||
+          !ARRAY_RESIZE(o->by[i].member, count + 1))
         return false;
-    if (!grow((void **)&o->deviation, count, sizeof(double)) ||
-        !grow((void **)&o->stands_out, count, sizeof(bool)))
+    if (!ARRAY_RESIZE(o->deviation, count + 1) ||
+        !ARRAY_RESIZE(o->stands_out, count + 1))
       return false;
     o->judge_capacity = count;
   }
   if (o->sorted_capacity < o->rtt_count || o->sorted == NULL) {
-    if (!grow((void **)&o->sorted, o->rtt_count, sizeof(*o->sorted)))
+    if (!ARRAY_RESIZE(o->sorted, o->rtt_count + 1))
       return false;
     o->sorted_capacity = o->rtt_count;
   }
@@ -302,11 +294,6 @@ void outliers_commit(struct outliers *o) {
       last = i + 1;
     o->record[i] = (struct record){.retrans = 0};
   }
-  if (last < o->record_count / 4) {
-    struct record *less = realloc(o->record, (last + 1) * sizeof(*less));
-    if (less != NULL) {
-      o->record = less;
-      o->record_count = last + 1;
-    }
-  }
+  if (last < o->record_count / 4 && ARRAY_RESIZE(o->record, last + 1))
+    o->record_count = last + 1;
 }

@@ -48,7 +48,8 @@ void outliers_free(struct outliers *o);
 void outliers_begin(struct outliers *o);
 
 /* A socket of the member, as this dump shows it; and what one did until it was
- * destroyed, see accumulator_add_rest(). Without memory no member is judged. */
+ * destroyed, see accumulator_add_growth(). Without memory no member is judged.
+ */
 void outliers_add(struct outliers *o, uint32_t member,
                   const struct observation *r);
 void outliers_add_rest(struct outliers *o, uint32_t member,

@@ -1,87 +1,117 @@
-/* The accumulators behind one set of series (a group's total, a member,
- * `other`), and the values that are reported of them. */
+/* Accumulators: the numbers behind one set of series (of a group's total, of a
+ * member, of `other`), and the values that are dispatched of them.
+ *
+ * Numbers live for different times:
+ *   - counters and counts of connections only grow, from accumulator_new() on;
+ *   - percentages and shares are of the growth since accumulator_commit();
+ *   - all else is of one dump, from accumulator_begin() on.
+ *
+ * This file must not know which metrics exist; it follows the plan. */
 #ifndef TCPINFO_METRIC_ACCUMULATOR_H
 #define TCPINFO_METRIC_ACCUMULATOR_H
 
 #include "metric/plan.h"
 #include "tcp/sample.h"
-#include "util/distribution.h"
 
-/* What one socket says in one dump. */
+/* One connection as one dump shows it. All pointers are borrowed for the call
+ * that gets the observation. */
 struct observation {
   const struct sample *sample;
-  const uint64_t *delta; /* by field id: growth since it was last seen */
-  bool changed;          /* some of it is not 0 */
-  bool active;           /* an ACK came since the last read */
-  uint64_t window_us;    /* since it was last seen; 0: not known */
+  const uint64_t *delta; /* by field id: the counters' growth since the
+                            connection was last seen */
+  bool changed;          /* some counter grew; if false, `delta` is all 0 */
+  bool active;           /* an ACK arrived since the last read */
+  uint64_t window_us;    /* microseconds since the connection was last seen; 0:
+                            not known */
 };
 
 struct accumulator;
 
-/* NULL where memory ran out. The report outlives its accumulators. */
-struct accumulator *accumulator_new(struct plan *r);
-void accumulator_free(struct accumulator *c);
+/* Returns an accumulator with all numbers 0, which the caller frees. NULL:
+ * memory ran out. The plan is borrowed and must outlive the accumulator. */
+struct accumulator *accumulator_new(struct plan *plan);
+void accumulator_free(struct accumulator *a);
 
-/* A dump begins: forgets what belongs to one dump. What sockets added since the
- * last commit stays, so that a failed dump loses nothing. */
-void accumulator_begin(struct accumulator *c);
+/* --- One dump ------------------------------------------------------------- */
 
-/* Gives back the memory that this dump's values took, which are lost: the next
- * dump may be long in coming. */
-void accumulator_shrink(struct accumulator *c);
+/* A dump begins: clears what belongs to one dump. Growth since the last commit
+ * stays, so that a failed dump loses none. */
+void accumulator_begin(struct accumulator *a);
 
-void accumulator_add(struct accumulator *c, const struct observation *r);
+/* Adds a connection in a state with traffic, once a dump. */
+void accumulator_add(struct accumulator *a, const struct observation *o);
 
-/* Fetches into the cache what accumulator_add() of a connection touches, for
- * one that comes soon. `r`: the accumulator's, which itself is not there yet.
- */
-void accumulator_fetch(const struct accumulator *c, const struct plan *r);
+/* Adds a socket in a state without traffic: its state, and, if it listens, the
+ * values of its accept queue. */
+void accumulator_add_without_traffic(struct accumulator *a,
+                                     const struct sample *s);
 
-/* A socket in a state without traffic: its state, and of a listener its accept
- * queue. */
-void accumulator_add_other(struct accumulator *c, const struct sample *s);
+/* Adds growth of counters by field id: what a connection did between the last
+ * dump that showed it and its close. */
+void accumulator_add_growth(struct accumulator *a, const uint64_t *delta);
 
-/* What becomes of connections. */
+/* Asks the processor for the memory that accumulator_add() is about to touch.
+ * `plan` is the accumulator's, whose own copy of the pointer is not in the
+ * cache yet. */
+void accumulator_prefetch(const struct accumulator *a, const struct plan *plan);
+
+/* Frees the memory of this dump's distributions; their values are lost. For an
+ * accumulator whose next dump may be long in coming. */
+void accumulator_shrink(struct accumulator *a);
+
+/* Number of members far worse than the median, in this dump. -1: not known. */
+void accumulator_set_outliers(struct accumulator *a, int count);
+
+/* --- Counts of connections ------------------------------------------------ */
+
 enum accumulator_life {
   ACCUMULATOR_OPENED,
   ACCUMULATOR_CLOSED,
-  ACCUMULATOR_FAILED,
+  ACCUMULATOR_FAILED, /* closed before the connection was established */
   ACCUMULATOR_LIFE_COUNT
 };
-void accumulator_count(struct accumulator *c, enum accumulator_life life);
 
-/* What a connection did between the last dump that showed it and its end, by
- * field id: counters alone. */
-void accumulator_add_rest(struct accumulator *c, const uint64_t *delta);
+/* Counts one connection that was opened, closed or failed. */
+void accumulator_count(struct accumulator *a, enum accumulator_life life);
 
-/* Adds what another accumulator of the same report has of this dump, and what
- * its counters grew by since its last commit; not what became of connections.
- */
-void accumulator_sum(struct accumulator *c, const struct accumulator *part);
+/* --- Several accumulators ------------------------------------------------- */
 
-/* The values have been dispatched: percentages start anew. */
-void accumulator_commit(struct accumulator *c);
+/* Adds to `a` what `part`, of the same plan, has of this dump, and its growth
+ * since its last commit. Counts of connections are not added. */
+void accumulator_sum(struct accumulator *a, const struct accumulator *part);
 
-/* Raises every counter to at least what `from` has; the difference does not
- * count as growth. */
-void accumulator_raise(struct accumulator *c, const struct accumulator *from);
+/* The values were dispatched: percentages and shares start anew. */
+void accumulator_commit(struct accumulator *a);
 
-/* Goes on where `from` ended: adds its counters, which count as no growth. */
-void accumulator_inherit(struct accumulator *c, const struct accumulator *from);
+/* Raises each counter and count of connections that is below that of `from` to
+ * that of `from`; the difference is no growth. */
+void accumulator_raise(struct accumulator *a, const struct accumulator *from);
 
-/* How many members stand out; -1: too few to say. */
-void accumulator_set_outliers(struct accumulator *c, int count);
+/* Goes on where `from` ended: adds its counters and counts of connections,
+ * which is no growth. */
+void accumulator_inherit(struct accumulator *a, const struct accumulator *from);
 
-/* A socket, be it a listener, was added to it in this dump. */
-bool accumulator_is_used(const struct accumulator *c);
+/* --- Reading -------------------------------------------------------------- */
 
-uint64_t accumulator_connections(const struct accumulator *c);
+/* True if a socket, listening ones included, was added in this dump. */
+bool accumulator_is_used(const struct accumulator *a);
 
-/* One value to dispatch. Texts are borrowed. */
+/* Connections added in this dump. */
+uint64_t accumulator_connections(const struct accumulator *a);
+
+/* Getters of the metric table; their types and contracts are in metric.h. */
+metric_gauge_fn accumulator_get_connections, accumulator_get_active,
+    accumulator_get_outliers;
+metric_life_fn accumulator_get_opened, accumulator_get_closed,
+    accumulator_get_failed;
+metric_shares_fn accumulator_get_limits; /* as accumulator_limit_name */
+extern const char *const accumulator_limit_name[METRIC_SHARES];
+
+/* One value to dispatch. Texts are borrowed for the call of the callback. */
 struct accumulator_value {
-  const char *type;     /* of types.db */
+  const char *type;     /* a type of types.db */
   const char *instance; /* type instance */
-  bool derive;          /* which of the two it is */
+  bool derive;          /* if true `counter` holds the value, else `gauge` */
   double gauge;
   int64_t counter;
 };
@@ -89,12 +119,15 @@ struct accumulator_value {
 typedef void accumulator_value_cb(const struct accumulator_value *v,
                                   void *data);
 
+/* Values to emit: all, or those that only grow (counters, counts of
+ * connections). */
 enum accumulator_view { ACCUMULATOR_ALL, ACCUMULATOR_COUNTERS };
 
-/* Calls `cb` for each value. What there is nothing of is left out: a statistic
- * of no socket, a percentage of nothing, a field that a tcp_info of `info_size`
- * bytes does not hold. */
-void accumulator_emit(struct accumulator *c, size_t info_size,
+/* Calls `cb` for each value, in the order of the group's list of metrics.
+ * Values that do not exist are left out: a statistic of no socket, a percentage
+ * of no growth, a metric whose field a tcp_info of `info_size` bytes does not
+ * hold. May change the order of the values that distributions store. */
+void accumulator_emit(struct accumulator *a, size_t info_size,
                       enum accumulator_view view, accumulator_value_cb *cb,
                       void *data);
 

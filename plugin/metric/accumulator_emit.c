@@ -1,16 +1,68 @@
-/* What a accumulator has gathered, as values by the names and types that the
- * report gives them. */
+/* The values of an accumulator, by the names and types of the plan and the
+ * metric table. */
 #include "metric/accumulator_layout.h"
 
 #include <stdio.h>
 
+/* --- Getters of the metric table ------------------------------------------ */
+
+bool accumulator_get_connections(const struct accumulator *a, double *out) {
+  *out = (double)a->connections;
+  return true;
+}
+
+bool accumulator_get_active(const struct accumulator *a, double *out) {
+  *out = (double)a->active;
+  return true;
+}
+
+bool accumulator_get_outliers(const struct accumulator *a, double *out) {
+  *out = a->cold->outliers;
+  return a->cold->outliers >= 0;
+}
+
+uint64_t accumulator_get_opened(const struct accumulator *a) {
+  return a->cold->life[ACCUMULATOR_OPENED];
+}
+
+uint64_t accumulator_get_closed(const struct accumulator *a) {
+  return a->cold->life[ACCUMULATOR_CLOSED];
+}
+
+uint64_t accumulator_get_failed(const struct accumulator *a) {
+  return a->cold->life[ACCUMULATOR_FAILED];
+}
+
+/* The stock type percent ends at 100.1; thresholds ignore values above. */
+static double percent_of(uint64_t part, uint64_t whole) {
+  double p = 100.0 * (double)part / (double)whole;
+  return p > 100 ? 100 : p;
+}
+
+const char *const accumulator_limit_name[METRIC_SHARES] = {
+    "network", "receiver", "sender", "idle"};
+
+bool accumulator_get_limits(const struct accumulator *a,
+                            double percent[METRIC_SHARES]) {
+  const struct limits *l = &a->limits;
+  if (l->time == 0)
+    return false;
+  percent[0] = percent_of(l->network, l->time);
+  percent[1] = percent_of(l->receiver, l->time);
+  percent[2] = percent_of(l->sender, l->time);
+  percent[3] =
+      percent_of(l->time - l->network - l->receiver - l->sender, l->time);
+  return true;
+}
+
+/* --- Emission ------------------------------------------------------------- */
+
 struct emission {
   struct accumulator *accumulator;
-  size_t info_size;
   struct accumulator_value value;
   accumulator_value_cb *cb;
   void *data;
-  struct quantile_index index; /* of the distribution at hand */
+  struct quantile_index index; /* made by the last percentile */
 };
 
 static void emit_gauge(struct emission *e, const char *instance, double value) {
@@ -20,185 +72,136 @@ static void emit_gauge(struct emission *e, const char *instance, double value) {
   e->cb(&e->value, e->data);
 }
 
-static void emit_counter(struct emission *e, const char *instance,
-                         uint64_t value) {
+static void emit_derive(struct emission *e, const char *instance,
+                        uint64_t value) {
   e->value.instance = instance;
   e->value.derive = true;
   e->value.counter = (int64_t)value;
   e->cb(&e->value, e->data);
 }
 
-/* The other blocks come whole, where they come. */
-static bool is_sent(enum field_id id, size_t info_size) {
-  return field_table[id].block != BLOCK_INFO || field_present(id, info_size);
-}
-
-/* Cumulative, as Prometheus has them: sockets with at most that value. */
-static void emit_histogram(struct emission *e, const struct output *o) {
-  const struct plan_distribution *d =
-      &e->accumulator->plan->distribution[o->index];
+/* Buckets are cumulative, as Prometheus has them: the number of sockets with at
+ * most that value. */
+static void emit_histogram(struct emission *e, const struct metric *m,
+                           const struct plan_distribution *d) {
+  const struct histogram *h = &d->histogram;
   const char *type = e->value.type;
   uint64_t sum = 0;
-  if (!metric_table[o->metric].listeners &&
-      !is_sent(metric_table[o->metric].field, e->info_size))
-    return;
   e->value.type = "bucket";
-  for (size_t i = 0; i <= d->edges.count; i++) {
+  for (size_t i = 0; i <= h->count; i++) {
     char instance[PLAN_INSTANCE_MAX];
     sum += bucket_of(e->accumulator)[d->bucket + i];
-    if (i < d->edges.count)
-      snprintf(instance, sizeof(instance), "%s-%.12g",
-               metric_table[o->metric].name,
-               (double)d->edges.edge[i] * metric_table[o->metric].scale);
+    if (i < h->count)
+      snprintf(instance, sizeof(instance), "%s-%.12g", m->name,
+               (double)h->edge[i] * m->scale);
     else
-      snprintf(instance, sizeof(instance), "%s-inf",
-               metric_table[o->metric].name);
+      snprintf(instance, sizeof(instance), "%s-inf", m->name);
     emit_gauge(e, instance, (double)sum);
   }
   e->value.type = type;
 }
 
-static void emit_statistic(struct emission *e, const struct output *o,
-                           struct distribution *s, double scale) {
+static void emit_statistic(struct emission *e, const struct metric *m,
+                           const struct plan_output *o) {
+  struct distribution *d = &e->accumulator->distribution[o->index];
   uint64_t value;
   if (o->statistic.kind == STATISTIC_HISTOGRAM)
-    emit_histogram(e, o);
-  if (s->count == 0)
+    emit_histogram(e, m, &e->accumulator->plan->distribution[o->index]);
+  if (d->count == 0)
     return;
   switch (o->statistic.kind) {
   case STATISTIC_HISTOGRAM:
     return;
   case STATISTIC_MIN:
-    emit_gauge(e, o->instance, (double)s->min * scale);
+    emit_gauge(e, o->instance, (double)d->min * m->scale);
     return;
   case STATISTIC_MAX:
-    emit_gauge(e, o->instance, (double)s->max * scale);
+    emit_gauge(e, o->instance, (double)d->max * m->scale);
     return;
   case STATISTIC_AVG:
-    emit_gauge(e, o->instance, (double)s->sum * scale / (double)s->count);
+    emit_gauge(e, o->instance, (double)d->sum * m->scale / (double)d->count);
     return;
   case STATISTIC_SUM:
-    emit_gauge(e, o->instance, (double)s->sum * scale);
+    emit_gauge(e, o->instance, (double)d->sum * m->scale);
     return;
   case STATISTIC_PERCENTILE:
-    if (distribution_percentile(s, o->statistic.permille, &e->index, &value))
-      emit_gauge(e, o->instance, (double)value * scale);
+    if (distribution_percentile(d, o->statistic.permille, &e->index, &value))
+      emit_gauge(e, o->instance, (double)value * m->scale);
     return;
   }
 }
 
-/* The stock type ends at 100.1, and values above it vanish from thresholds. */
-static double percent(uint64_t part, uint64_t whole) {
-  double p = 100.0 * (double)part / (double)whole;
-  return p > 100 ? 100 : p;
-}
-
-static void emit_limited(struct emission *e, const struct limits *l) {
-  if (l->time == 0)
-    return;
-  uint64_t idle = l->time - l->network - l->receiver - l->sender;
-  emit_gauge(e, "limited-network", percent(l->network, l->time));
-  emit_gauge(e, "limited-receiver", percent(l->receiver, l->time));
-  emit_gauge(e, "limited-sender", percent(l->sender, l->time));
-  emit_gauge(e, "limited-idle", percent(idle, l->time));
-}
-
-/* "METRIC-CODE", or the code alone for `states`, as tcpconns has it. */
-static void emit_codes(struct emission *e, const struct output *o,
-                       const char *const *name, const uint64_t *count,
-                       size_t codes) {
-  for (size_t i = 0; i < codes; i++) {
+static void emit_set(struct emission *e, const struct metric *m,
+                     const struct plan_output *o) {
+  const struct plan *plan = e->accumulator->plan;
+  const uint64_t *count = code_of(e->accumulator) + plan->set[o->index].first;
+  for (size_t code = 0; code < m->code_count; code++) {
     char instance[2 * PLAN_INSTANCE_MAX];
-    if (name[i] == NULL)
+    const char *name = m->code_name(plan, code);
+    if (name == NULL)
       continue;
-    snprintf(instance, sizeof(instance), "%s-%s", o->instance, name[i]);
-    emit_gauge(e, o->metric == METRIC_STATES ? name[i] : instance,
-               (double)count[i]);
+    snprintf(instance, sizeof(instance), "%s-%s", o->instance, name);
+    emit_gauge(e, m->code_name_alone ? name : instance, (double)count[code]);
   }
 }
 
-static void emit_set(struct emission *e, const struct output *o) {
-  const struct accumulator *c = e->accumulator;
-  const char *name[PLAN_ALGORITHMS_MAX];
-  if (o->metric != METRIC_STATES && o->metric != METRIC_CONGESTION &&
-      e->info_size == 0)
+static void emit_shares(struct emission *e, const struct metric *m) {
+  double percent[METRIC_SHARES];
+  if (!m->shares(e->accumulator, percent))
     return;
-  switch (o->metric) {
-  case METRIC_STATES:
-    emit_codes(e, o, socket_value_state_name, c->rest->state, TCP_STATE_COUNT);
-    return;
-  case METRIC_CA_STATE:
-    emit_codes(e, o, socket_value_ca_state_name, c->rest->ca_state,
-               SOCKET_VALUE_CA_STATES);
-    return;
-  case METRIC_OPTIONS:
-    emit_codes(e, o, socket_value_option_name, c->rest->option,
-               SOCKET_VALUE_OPTION_BITS);
-    return;
-  default:
-    for (size_t i = 0; i < c->plan->algorithm_count; i++)
-      name[i] = c->plan->shown[i];
-    emit_codes(e, o, name, c->rest->algorithm, c->plan->algorithm_count);
+  for (size_t i = 0; i < METRIC_SHARES; i++) {
+    char instance[PLAN_INSTANCE_MAX];
+    snprintf(instance, sizeof(instance), "%s-%s", m->name, m->share_name[i]);
+    emit_gauge(e, instance, percent[i]);
   }
 }
 
-static void emit_total(struct emission *e, const struct output *o) {
-  const struct metric *m = &metric_table[o->metric];
+/* A total is exact if its scale is 1: a double holds 53 bits only. */
+static void emit_total(struct emission *e, const struct metric *m,
+                       const struct plan_output *o) {
   uint64_t value = total_of(e->accumulator)[o->index];
-  if (m->scale != 1) /* exact where it is 1: a double holds 53 bits only */
+  if (m->scale != 1)
     value = (uint64_t)((double)value * m->scale);
-  if (is_sent(m->field, e->info_size))
-    emit_counter(e, o->instance, value);
+  emit_derive(e, o->instance, value);
 }
 
-static void emit_percent(struct emission *e, const struct output *o) {
-  const struct accumulator *c = e->accumulator;
-  uint64_t part = total_of(c)[o->index] - committed_of(c)[o->index];
-  uint64_t whole =
-      total_of(c)[o->whole_index] - committed_of(c)[o->whole_index];
-  if (whole > 0 && field_present(metric_table[o->metric].field, e->info_size))
-    emit_gauge(e, o->instance, percent(part, whole));
+static uint64_t growth_of(const struct accumulator *a, size_t counter) {
+  return total_of(a)[counter] - total_at_commit_of(a)[counter];
 }
 
-static enum accumulator_life life_of(enum metric_id metric) {
-  switch (metric) {
-  case METRIC_OPENED:
-    return ACCUMULATOR_OPENED;
-  case METRIC_CLOSED:
-    return ACCUMULATOR_CLOSED;
-  default:
-    return ACCUMULATOR_FAILED;
-  }
+static void emit_percent(struct emission *e, const struct plan_output *o) {
+  uint64_t part = growth_of(e->accumulator, o->index);
+  uint64_t whole = growth_of(e->accumulator, o->whole_index);
+  if (whole > 0)
+    emit_gauge(e, o->instance, percent_of(part, whole));
 }
 
-static void emit_output(struct emission *e, const struct output *o) {
-  const struct metric *m = &metric_table[o->metric];
-  struct accumulator *c = e->accumulator;
+static void emit_output(struct emission *e, const struct metric *m,
+                        const struct plan_output *o) {
+  struct accumulator *a = e->accumulator;
+  double gauge;
   switch (m->kind) {
   case METRIC_KIND_GAUGE:
-    if (o->metric == METRIC_CONNECTIONS)
-      emit_gauge(e, o->instance, (double)c->connections);
-    else if (c->rest->outliers >= 0)
-      emit_gauge(e, o->instance, c->rest->outliers);
+    if (m->gauge(a, &gauge))
+      emit_gauge(e, o->instance, gauge);
     return;
   case METRIC_KIND_SOCKETS:
-    if (metric_asks(o->metric) == 0 || field_present(m->field, e->info_size))
-      emit_gauge(e, o->instance, (double)condition_of(c)[o->index]);
+    emit_gauge(e, o->instance, (double)condition_of(a)[o->index]);
     return;
   case METRIC_KIND_LIFE:
-    emit_counter(e, o->instance, c->rest->life[life_of(o->metric)]);
+    emit_derive(e, o->instance, m->life(a));
     return;
   case METRIC_KIND_COUNTER:
-    emit_total(e, o);
+    emit_total(e, m, o);
     return;
   case METRIC_KIND_SET:
-    emit_set(e, o);
+    emit_set(e, m, o);
     return;
   case METRIC_KIND_LIMITED:
-    emit_limited(e, &c->limits);
+    emit_shares(e, m);
     return;
   case METRIC_KIND_DISTRIBUTION:
-    emit_statistic(e, o, &values_of(c)[o->index], m->scale);
+    emit_statistic(e, m, o);
     return;
   case METRIC_KIND_PERCENT:
     emit_percent(e, o);
@@ -206,22 +209,25 @@ static void emit_output(struct emission *e, const struct output *o) {
   }
 }
 
-void accumulator_emit(struct accumulator *c, size_t info_size,
+static bool only_grows(enum metric_kind kind) {
+  return kind == METRIC_KIND_COUNTER || kind == METRIC_KIND_LIFE;
+}
+
+void accumulator_emit(struct accumulator *a, size_t info_size,
                       enum accumulator_view view, accumulator_value_cb *cb,
                       void *data) {
-  struct emission e; /* its index needs no zeroes */
-  e.accumulator = c;
-  e.info_size = info_size;
+  struct emission e; /* not zeroed: the index is large and needs no zeroes */
+  e.accumulator = a;
   e.cb = cb;
   e.data = data;
   e.index.values = NULL;
-  for (size_t i = 0; i < c->plan->output_count; i++) {
-    const struct output *o = &c->plan->output[i];
-    enum metric_kind kind = metric_table[o->metric].kind;
-    if (view == ACCUMULATOR_COUNTERS && kind != METRIC_KIND_COUNTER &&
-        kind != METRIC_KIND_LIFE)
+  for (size_t i = 0; i < a->plan->output_count; i++) {
+    const struct plan_output *o = &a->plan->output[i];
+    const struct metric *m = &metric_table[o->metric];
+    if ((view == ACCUMULATOR_COUNTERS && !only_grows(m->kind)) ||
+        !metric_is_sent(m, info_size))
       continue;
-    e.value.type = metric_table[o->metric].type;
-    emit_output(&e, o);
+    e.value.type = m->type;
+    emit_output(&e, m, o);
   }
 }

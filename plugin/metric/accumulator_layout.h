@@ -1,74 +1,71 @@
-/* A accumulator from the inside: for accumulator.c, which gathers, and
- * accumulator_emit.c, which tells.
- */
+/* An accumulator's memory: for accumulator.c, which adds, and
+ * accumulator_emit.c, which reads. */
 #ifndef TCPINFO_METRIC_ACCUMULATOR_LAYOUT_H
 #define TCPINFO_METRIC_ACCUMULATOR_LAYOUT_H
 
 #include "metric/accumulator.h"
-#include "metric/socket_value.h"
+#include "util/distribution.h"
 
-/* Time of the sockets in this interval, microseconds, and what limited it. */
+/* Microseconds since the last commit, summed over the sockets: all time
+ * observed, and the parts in which something limited the socket. */
 struct limits {
   uint64_t time, network, receiver, sender;
 };
 
-/* What is not touched for each socket. */
-struct accumulator_rest {
-  /* Of one dump. */
+/* Numbers that the default configuration does not touch for each socket.
+ * Listeners, outliers, buckets and codes are of one dump; the others only grow.
+ */
+struct accumulator_cold {
   uint64_t listeners;
   int outliers; /* -1: not known */
-  uint64_t state[TCP_STATE_COUNT];
-  uint64_t ca_state[SOCKET_VALUE_CA_STATES];
-  uint64_t option[SOCKET_VALUE_OPTION_BITS];
-  uint64_t algorithm[PLAN_ALGORITHMS_MAX];
-  /* For ever. */
   uint64_t life[ACCUMULATOR_LIFE_COUNT];
-  /* What the totals were at the last commit, as report.counter; then, of one
-   * dump, the buckets as the distributions' edges say. */
+  /* The counters' totals at the last commit, in the order of plan.counter; then
+   * the histograms' buckets; then the counts of the sets' codes. */
   uint64_t number[];
 };
 
-/* In few lines of the processor's cache, because the accumulators of many
- * members are touched in any order: this, and behind it the distributions
- * (struct stat_values, as report.distribution), each in a line of its own. */
+/* Members' accumulators are touched in any order, so what is touched for each
+ * socket takes few cache lines: this struct, and behind it the distributions in
+ * the order of plan.distribution, each in a line of its own. */
 struct accumulator {
   struct plan *plan;
-  struct accumulator_rest *rest;
-  uint64_t connections; /* of one dump */
-  struct limits limits; /* since the last commit */
-  /* Of one dump, as report.condition; then the totals, for ever, as
-   * report.counter. */
+  struct accumulator_cold *cold;
+  struct distribution *distribution; /* those behind this struct's numbers */
+  uint64_t connections, active;      /* counts of one dump */
+  struct limits limits;
+  /* Counts of one dump, in the order of plan.condition; then the counters'
+   * totals, in the order of plan.counter. */
   uint64_t number[];
 };
 
 enum { LINE = 64 };
 _Static_assert(sizeof(struct distribution) == LINE, "one line each");
 
-static inline uint64_t *condition_of(const struct accumulator *c) {
-  return (uint64_t *)c->number;
+static inline uint64_t *condition_of(const struct accumulator *a) {
+  return (uint64_t *)a->number;
 }
 
-static inline uint64_t *total_of(const struct accumulator *c) {
-  return (uint64_t *)c->number + c->plan->condition_count;
+static inline uint64_t *total_of(const struct accumulator *a) {
+  return (uint64_t *)a->number + a->plan->condition_count;
 }
 
-static inline uint64_t *committed_of(const struct accumulator *c) {
-  return c->rest->number;
+static inline uint64_t *total_at_commit_of(const struct accumulator *a) {
+  return a->cold->number;
 }
 
-static inline uint64_t *bucket_of(const struct accumulator *c) {
-  return c->rest->number + c->plan->counter_count;
+static inline uint64_t *bucket_of(const struct accumulator *a) {
+  return a->cold->number + a->plan->counter_count;
+}
+
+static inline uint64_t *code_of(const struct accumulator *a) {
+  return bucket_of(a) + a->plan->bucket_count;
 }
 
 /* Bytes in front of the distributions. */
-static inline size_t head_size(const struct plan *r) {
-  size_t numbers = r->condition_count + r->counter_count;
+static inline size_t head_size(const struct plan *plan) {
+  size_t numbers = plan->condition_count + plan->counter_count;
   size_t size = sizeof(struct accumulator) + numbers * sizeof(uint64_t);
   return (size + LINE - 1) / LINE * LINE;
-}
-
-static inline struct distribution *values_of(const struct accumulator *c) {
-  return (struct distribution *)((uint8_t *)c + head_size(c->plan));
 }
 
 #endif

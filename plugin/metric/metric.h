@@ -1,156 +1,56 @@
-/* The table of what can be reported: name, kind, type, and what it is computed
- * from. The configuration is checked against it, accumulators are laid out by
- * it, and the manual page is tested against it. */
+/* The table of metrics: for each metric its name, kind, type, unit and help,
+ * the function that reads its value, and its part in the default configuration.
+ *
+ * A metric is added by one row in metric_rows.h. The option Metric is checked
+ * against this table, plans and accumulators are laid out by it, and the manual
+ * page is tested against it. This file must not know how accumulators are made:
+ * it only declares the types of the functions that read them. */
 #ifndef TCPINFO_METRIC_METRIC_H
 #define TCPINFO_METRIC_METRIC_H
 
 #include "tcp/tcp_info.h"
 
+struct accumulator;
+struct plan;
+struct sample;
+
+/* An enumerator METRIC_ID for each row of metric_rows.h, in the order of its
+ * rows. */
+#define METRIC(id, ...) METRIC_##id,
 enum metric_id {
-  METRIC_CONNECTIONS,
-  METRIC_STATES,
-  METRIC_ACTIVE,
-  METRIC_OPENED,
-  METRIC_CLOSED,
-  METRIC_FAILED,
-  METRIC_RTT,
-  METRIC_RTTVAR,
-  METRIC_MIN_RTT,
-  METRIC_RTO,
-  METRIC_ATO,
-  METRIC_RCV_RTT,
-  METRIC_QUEUE_DELAY,
-  METRIC_CWND,
-  METRIC_SSTHRESH,
-  METRIC_UNACKED,
-  METRIC_SACKED,
-  METRIC_LOST,
-  METRIC_RETRANS_OUT,
-  METRIC_REORDERING,
-  METRIC_MSS,
-  METRIC_PMTU,
-  METRIC_ADVMSS,
-  METRIC_RCV_MSS,
-  METRIC_SND_WND,
-  METRIC_RCV_WND,
-  METRIC_RCV_SSTHRESH,
-  METRIC_RCV_SPACE,
-  METRIC_NOTSENT,
-  METRIC_RECV_QUEUE,
-  METRIC_SEND_QUEUE,
-  METRIC_DELIVERY_RATE,
-  METRIC_PACING_RATE,
-  METRIC_THROUGHPUT,
-  METRIC_BYTES_SENT,
-  METRIC_BYTES_ACKED,
-  METRIC_BYTES_RECEIVED,
-  METRIC_BYTES_RETRANS,
-  METRIC_SEGS_OUT,
-  METRIC_SEGS_IN,
-  METRIC_DATA_SEGS_OUT,
-  METRIC_DATA_SEGS_IN,
-  METRIC_RETRANS,
-  METRIC_DELIVERED,
-  METRIC_DELIVERED_CE,
-  METRIC_DSACK_DUPS,
-  METRIC_REORD_SEEN,
-  METRIC_RCV_OOOPACK,
-  METRIC_REHASH,
-  METRIC_TOTAL_RTO,
-  METRIC_RTO_RECOVERIES,
-  METRIC_BUSY_TIME,
-  METRIC_RWND_LIMITED,
-  METRIC_SNDBUF_LIMITED,
-  METRIC_RTO_TIME,
-  METRIC_RETRANS_PERCENT,
-  METRIC_SPURIOUS_PERCENT,
-  METRIC_CE_PERCENT,
-  METRIC_LIMITED,
-  METRIC_CA_STATE,
-  METRIC_STALLED,
-  METRIC_ZERO_WINDOW,
-  METRIC_APP_LIMITED,
-  METRIC_UNREAD,
-  METRIC_UNSENT,
-  METRIC_OPTIONS,
-  METRIC_CONGESTION,
-  METRIC_RMEM,
-  METRIC_RCVBUF,
-  METRIC_WMEM,
-  METRIC_SNDBUF,
-  METRIC_FWD_ALLOC,
-  METRIC_WMEM_QUEUED,
-  METRIC_OPTMEM,
-  METRIC_BACKLOG,
-  METRIC_DROPS,
-  METRIC_BBR_BANDWIDTH,
-  METRIC_BBR_MIN_RTT,
-  METRIC_DCTCP_ALPHA,
-  METRIC_ACCEPT_QUEUE,
-  METRIC_ACCEPT_LIMIT,
-  METRIC_ACCEPT_PERCENT,
-  METRIC_OUTLIERS,
-  METRIC_COUNT,
+#include "metric/metric_rows.h"
+  METRIC_COUNT
 };
+#undef METRIC
 
 enum metric_kind {
-  METRIC_KIND_GAUGE,        /* one number per interval */
-  METRIC_KIND_SOCKETS,      /* how many sockets a condition holds for */
-  METRIC_KIND_SET,          /* how many sockets have each of several codes */
+  METRIC_KIND_GAUGE,        /* one number per dump */
+  METRIC_KIND_SOCKETS,      /* number of sockets for which a condition holds */
+  METRIC_KIND_SET,          /* number of sockets for each of several codes */
   METRIC_KIND_DISTRIBUTION, /* statistics over the sockets */
-  METRIC_KIND_LIFE,         /* counts of connections: never falls */
-  METRIC_KIND_COUNTER,      /* sum of what sockets added: never falls */
-  METRIC_KIND_PERCENT,      /* of two counters' growth in the interval */
+  METRIC_KIND_LIFE,         /* connections opened, closed, failed: only grows */
+  METRIC_KIND_COUNTER,      /* sum of the sockets' growth: only grows */
+  METRIC_KIND_PERCENT,      /* growth of one counter in percent of another's */
   METRIC_KIND_LIMITED,      /* shares of the sockets' time in the interval */
 };
 
-/* A distribution's value of one socket comes from one field as it stands, or
- * from several by one of these rules (value.c). */
-enum metric_rule {
-  METRIC_RULE_FIELD,
-  METRIC_RULE_QUEUE_DELAY,    /* rtt - min_rtt */
-  METRIC_RULE_THROUGHPUT,     /* snd_cwnd x snd_mss / rtt */
-  METRIC_RULE_DELIVERY_RATE,  /* unless limited by the application */
-  METRIC_RULE_RTTVAR,         /* only where there is an rtt */
-  METRIC_RULE_RECV_QUEUE,     /* of the message's header */
-  METRIC_RULE_SEND_QUEUE,     /* of the message's header */
-  METRIC_RULE_BBR_BANDWIDTH,  /* its two halves */
-  METRIC_RULE_DCTCP_ALPHA,    /* unless DCTCP fell back to Reno */
-  METRIC_RULE_ACCEPT_PERCENT, /* of the listener's limit */
-};
-
-struct metric {
-  const char *name;
-  enum metric_kind kind;
-  const char *type; /* of the stock types.db */
-  const char *unit; /* of the dispatched value */
-  const char *what; /* one line for people */
-
-  enum metric_rule rule; /* distributions */
-  enum field_id field;   /* distributions, counters; percent: the part */
-  enum field_id whole;   /* percent: of what */
-  double scale;          /* distributions, counters: dispatched = raw x scale */
-  bool active_only;      /* distributions: only sockets with a recent ACK */
-  bool listeners;        /* distributions: over listening sockets instead */
-};
-
-extern const struct metric metric_table[METRIC_COUNT];
-
-/* The metric's id, or -1. */
-int metric_find(const char *name);
-
-/* What the kernel has to be asked for, beside the connections themselves. */
+/* Requests to the kernel beside the list of connections; bits of a set. */
 enum metric_ask {
-  ASK_INFO = 1,
-  ASK_SKMEM = 2,
-  ASK_ALGORITHM_INFO = 4, /* BBR's and DCTCP's own */
-  ASK_CONGESTION = 8,     /* the algorithm's name */
-  ASK_LISTENERS = 16,
-  ASK_ALL_STATES = 32,
+  ASK_INFO = 1,           /* struct tcp_info */
+  ASK_SKMEM = 2,          /* the socket's memory */
+  ASK_ALGORITHM_INFO = 4, /* struct tcp_bbr_info, struct tcp_dctcp_info */
+  ASK_CONGESTION = 8,     /* the congestion control algorithm's name */
+  ASK_LISTENERS = 16,     /* listening sockets */
+  ASK_ALL_STATES = 32,    /* sockets in states without traffic */
 };
 
-/* A set of enum metric_ask. */
-unsigned metric_asks(enum metric_id id);
+/* Sockets that a distribution is made of. */
+enum metric_population {
+  METRIC_OF_CONNECTIONS,
+  METRIC_OF_ACTIVE, /* connections that received an ACK since the last read */
+  METRIC_OF_LISTENERS,
+  METRIC_POPULATION_COUNT,
+};
 
 enum statistic_kind {
   STATISTIC_MIN,
@@ -158,57 +58,166 @@ enum statistic_kind {
   STATISTIC_AVG,
   STATISTIC_SUM,
   STATISTIC_PERCENTILE,
-  STATISTIC_HISTOGRAM, /* by the option of that name only */
+  STATISTIC_HISTOGRAM, /* by the option Histogram only */
 };
 
-/* The upper edges of a distribution's buckets, ascending, in the raw unit (that
- * of the field); the last bucket has none. Fixed: sums over hosts must fit. */
+struct statistic {
+  enum statistic_kind kind;
+  uint16_t permille; /* a percentile's: 10 (p1) to 999 (p99.9) */
+};
+
+/* Upper edges of a histogram's buckets, ascending, in the unit of the value
+ * that the kernel sends; one more bucket takes the values above all edges. The
+ * edges are fixed, so that buckets of several hosts may be added. */
 struct histogram {
   const uint64_t *edge;
   size_t count;
 };
-struct histogram metric_histogram(enum metric_id id);
 
-struct statistic {
-  enum statistic_kind kind;
-  uint16_t permille; /* of a percentile: 10 (p1) to 999 (p99.9) */
+/* --- Getters -------------------------------------------------------------- */
+
+/* GAUGE: stores the number. False: not known in this dump, nothing is
+ * dispatched. */
+typedef bool metric_gauge_fn(const struct accumulator *a, double *out);
+
+/* SOCKETS: true if the condition holds for the connection. */
+typedef bool metric_condition_fn(const struct sample *s);
+
+/* SET: the socket's codes as bits: bit n stands for code n. May give a name of
+ * the sample a number in the plan. */
+typedef uint64_t metric_codes_fn(struct plan *plan, const struct sample *s);
+
+/* SET: the name of a code, borrowed from the plan or static. NULL: a code
+ * without a name, which is not dispatched. */
+typedef const char *metric_code_name_fn(const struct plan *plan, size_t code);
+
+/* DISTRIBUTION: stores the socket's value, in the unit that `scale` starts
+ * from. False: the socket has no such value; `out` then means nothing. */
+typedef bool metric_value_fn(const struct sample *s, uint64_t *out);
+
+/* LIFE: a count of connections since the accumulator was made. */
+typedef uint64_t metric_life_fn(const struct accumulator *a);
+
+/* LIMITED: stores METRIC_SHARES percentages, which add up to 100. False: no
+ * time was observed. */
+enum { METRIC_SHARES = 4 };
+typedef bool metric_shares_fn(const struct accumulator *a,
+                              double percent[METRIC_SHARES]);
+
+/* --- The table ------------------------------------------------------------ */
+
+/* Value of `field` in a row that depends on no field of the kernel's blocks. */
+#define METRIC_NO_FIELD FIELD_COUNT
+
+/* A row. Below the columns that every kind has stand the getters: each row has
+ * the getter of its kind and no other. tests/metric/test_metric_table.c checks
+ * all rows. Texts are static. */
+struct metric {
+  const char *name; /* argument of Metric; start of the type instance */
+  enum metric_kind kind;
+  const char *type; /* a type of collectd's own types.db */
+  const char *unit; /* the dispatched value's */
+  const char *help; /* one line for people */
+  unsigned asks;    /* set of enum metric_ask */
+
+  /* If the kernel's struct tcp_info does not hold this field, the metric is not
+   * dispatched. For some kinds the field is the getter as well, see below. */
+  enum field_id field;
+
+  /* Reported by a group without the option Metric; a distribution with this
+   * statistic, or, if NULL, with those that metric_list_complete() gives. */
+  bool is_default;
+  const struct statistic *default_statistic;
+
+  /* GAUGE */
+  metric_gauge_fn *gauge;
+
+  /* SOCKETS */
+  metric_condition_fn *holds;
+
+  /* SET: codes from 0 to code_count - 1, at most 64. The type instance is
+   * "NAME-CODE", or "CODE" if code_name_alone. If `asks` has ASK_ALL_STATES,
+   * sockets in states without traffic count too. */
+  metric_codes_fn *codes;
+  metric_code_name_fn *code_name;
+  size_t code_count;
+  bool code_name_alone;
+
+  /* DISTRIBUTION: the getter is `value`, or, if NULL, `field` as the kernel
+   * sends it. */
+  metric_value_fn *value;
+  enum metric_population population;
+  const struct histogram *histogram;
+
+  /* LIFE */
+  metric_life_fn *life;
+
+  /* COUNTER: the getter is the growth of `field`.
+   * PERCENT: the growth of `field` in percent of the growth of `whole`. */
+  enum field_id whole;
+
+  /* DISTRIBUTION, COUNTER: dispatched value = getter's value x scale. */
+  double scale;
+
+  /* LIMITED: `share_name` has METRIC_SHARES texts; the type instances are
+   * "NAME-SHARE". */
+  metric_shares_fn *shares;
+  const char *const *share_name;
 };
+
+extern const struct metric metric_table[METRIC_COUNT];
+
+/* Returns the id of the metric of that name, or -1. */
+int metric_find(const char *name);
+
+/* True if a tcp_info of `info_size` bytes holds the metric's field, or if the
+ * metric needs no field of tcp_info. */
+bool metric_is_sent(const struct metric *m, size_t info_size);
+
+/* --- Statistics of distributions ------------------------------------------ */
 
 enum { STATISTIC_TEXT_MAX = 10 }; /* "histogram" with the final NUL */
 
-/* "min" "max" "avg" "sum", "p50", "p99.9": from p1 to p99.9, with at most one
- * decimal. False: none of these; `out` is then left as it was. */
+/* Parses "min", "max", "avg", "sum", "p50", "p99.9": percentiles from p1 to
+ * p99.9, with at most one decimal. False: not of that form; `out` is then left
+ * as it was. */
 bool statistic_parse(const char *text, struct statistic *out);
 
-/* The same text again ("p50.0" becomes "p50"). Returns `text`, which has room
- * for STATISTIC_TEXT_MAX characters. */
+/* Writes the text that statistic_parse() reads ("p50.0" becomes "p50"). Returns
+ * `text`, which has room for STATISTIC_TEXT_MAX characters. */
 char *statistic_format(struct statistic s, char *text);
 
-/* A metric that a group reports, with the statistics of a distribution. */
+/* --- Lists of metrics that a group reports -------------------------------- */
+
 struct metric_choice {
   enum metric_id id;
-  size_t statistic_count;
+  size_t statistic_count; /* 0 unless a distribution */
   struct statistic *statistic;
 };
 
+/* Zeroed is an empty list. The list owns its memory. */
 struct metric_list {
   size_t count;
-  struct metric_choice *choice; /* each metric once */
+  struct metric_choice *choice; /* no metric twice; in the order of dispatch */
 };
 
-/* Adds the metric unless it is there; then the statistic, where not NULL,
- * unless the metric has it. -1: out of memory. */
+/* Adds the metric unless the list has it; then the statistic, if not NULL,
+ * unless the metric has it. Returns 0, or -1 if memory ran out. */
 int metric_list_add(struct metric_list *list, enum metric_id id,
                     const struct statistic *statistic);
 
-/* Gives each distribution that has no statistic p50, p95 and max. */
+/* Gives p50, p95 and max to each distribution without a statistic. Returns 0,
+ * or -1 if memory ran out. */
 int metric_list_complete(struct metric_list *list);
 
-/* What a group without `Metric` reports. -1: out of memory, as below. */
+/* Adds the table's default metrics, in the order of the table, with their
+ * statistics. Returns 0, or -1 if memory ran out. */
 int metric_list_default(struct metric_list *list);
+
+/* Adds all of `from` to `to`. Returns 0, or -1 if memory ran out. */
 int metric_list_copy(struct metric_list *to, const struct metric_list *from);
 
-/* Empties the list. */
+/* Frees what the list owns and empties the list. */
 void metric_list_clear(struct metric_list *list);
 
 #endif

@@ -1,5 +1,7 @@
-/* Which metrics a group reports, and which statistics of them: see metric.h. */
+/* Statistics as text, and lists of metrics with their statistics. */
 #include "metric/metric.h"
+
+#include "util/array.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -64,11 +66,8 @@ static int choice_add_statistic(struct metric_choice *c, struct statistic s) {
     if (c->statistic[i].kind == s.kind &&
         c->statistic[i].permille == s.permille)
       return 0;
-  struct statistic *grown =
-      realloc(c->statistic, (c->statistic_count + 1) * sizeof(*c->statistic));
-  if (grown == NULL)
+  if (!ARRAY_RESIZE(c->statistic, c->statistic_count + 1))
     return -1;
-  c->statistic = grown;
   c->statistic[c->statistic_count++] = s;
   return 0;
 }
@@ -79,11 +78,8 @@ int metric_list_add(struct metric_list *list, enum metric_id id,
   while (i < list->count && list->choice[i].id != id)
     i++;
   if (i == list->count) {
-    struct metric_choice *grown =
-        realloc(list->choice, (list->count + 1) * sizeof(*list->choice));
-    if (grown == NULL)
+    if (!ARRAY_RESIZE(list->choice, list->count + 1))
       return -1;
-    list->choice = grown;
     list->choice[list->count++] = (struct metric_choice){.id = id};
   }
   if (statistic == NULL)
@@ -91,47 +87,28 @@ int metric_list_add(struct metric_list *list, enum metric_id id,
   return choice_add_statistic(&list->choice[i], *statistic);
 }
 
-static const struct statistic usual[] = {
-    {.kind = STATISTIC_PERCENTILE, .permille = 500},
-    {.kind = STATISTIC_PERCENTILE, .permille = 950},
-    {.kind = STATISTIC_MAX}};
-
 int metric_list_complete(struct metric_list *list) {
+  static const struct statistic statistic[] = {
+      {.kind = STATISTIC_PERCENTILE, .permille = 500},
+      {.kind = STATISTIC_PERCENTILE, .permille = 950},
+      {.kind = STATISTIC_MAX}};
   for (size_t i = 0; i < list->count; i++) {
     struct metric_choice *c = &list->choice[i];
     if (metric_table[c->id].kind != METRIC_KIND_DISTRIBUTION ||
         c->statistic_count > 0)
       continue;
-    for (size_t k = 0; k < sizeof(usual) / sizeof(usual[0]); k++)
-      if (choice_add_statistic(c, usual[k]) != 0)
+    for (size_t k = 0; k < sizeof(statistic) / sizeof(statistic[0]); k++)
+      if (choice_add_statistic(c, statistic[k]) != 0)
         return -1;
   }
   return 0;
 }
 
 int metric_list_default(struct metric_list *list) {
-  static const struct statistic p50 = {STATISTIC_PERCENTILE, 500};
-  static const struct statistic p95 = {STATISTIC_PERCENTILE, 950};
-  static const struct {
-    enum metric_id id;
-    const struct statistic *statistic;
-  } row[] = {
-      {METRIC_CONNECTIONS, NULL},
-      {METRIC_ACTIVE, NULL},
-      {METRIC_OPENED, NULL},
-      {METRIC_CLOSED, NULL},
-      {METRIC_RTT, NULL},
-      {METRIC_QUEUE_DELAY, &p95},
-      {METRIC_CWND, &p50},
-      {METRIC_BYTES_SENT, NULL},
-      {METRIC_BYTES_RECEIVED, NULL},
-      {METRIC_RETRANS, NULL},
-      {METRIC_RETRANS_PERCENT, NULL},
-      {METRIC_LIMITED, NULL},
-      {METRIC_STALLED, NULL},
-  };
-  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
-    if (metric_list_add(list, row[i].id, row[i].statistic) != 0)
+  for (int id = 0; id < METRIC_COUNT; id++)
+    if (metric_table[id].is_default &&
+        metric_list_add(list, (enum metric_id)id,
+                        metric_table[id].default_statistic) != 0)
       return -1;
   return metric_list_complete(list);
 }

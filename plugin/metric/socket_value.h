@@ -1,29 +1,71 @@
-/* What one socket says of a metric: the rules that take more than one field. */
+/* Getters of the metric table that read one socket: values of distributions,
+ * conditions, and codes of sets. The types of these functions, with their
+ * contracts, are in metric.h. This file must not know how accumulators store
+ * what the getters return. */
 #ifndef TCPINFO_METRIC_SOCKET_VALUE_H
 #define TCPINFO_METRIC_SOCKET_VALUE_H
 
 #include "metric/metric.h"
 #include "tcp/sample.h"
 
-/* What the socket adds to the distribution `m`, in the field's unit. False
- * where it has no such value. */
-bool socket_value_get(const struct metric *m, const struct sample *s,
-                      uint64_t *out);
+/* Stores the value of a distribution's row: its getter's, or its field's. */
+static inline bool socket_value_get(const struct metric *m,
+                                    const struct sample *s, uint64_t *out) {
+  return m->value != NULL ? m->value(s, out) : sample_get(s, m->field, out);
+}
 
-/* Whether the condition of a METRIC_KIND_SOCKETS holds, `active` being decided
- * by the caller. */
-bool socket_value_holds(enum metric_id id, const struct sample *s);
+/* --- Distributions -------------------------------------------------------- */
 
-/* TCP options as the kernel numbers them in tcpi_options (linux:
- * include/uapi/linux/tcp.h, TCPI_OPT_*), by bit. NULL: not reported. */
-enum { SOCKET_VALUE_OPTION_BITS = 6 };
-extern const char *const socket_value_option_name[SOCKET_VALUE_OPTION_BITS];
+/* Microseconds: rtt - min_rtt, 0 if smoothing puts rtt below min_rtt. */
+metric_value_fn socket_value_queue_delay;
 
-/* States of congestion control (linux: enum tcp_ca_state). */
+/* Microseconds; none before the first rtt. */
+metric_value_fn socket_value_rttvar;
+
+/* Bytes per second: snd_cwnd x snd_mss / rtt, at most 2^62. */
+metric_value_fn socket_value_throughput;
+
+/* Bytes per second; none if the application limited the rate. */
+metric_value_fn socket_value_delivery_rate;
+
+/* Bytes of the message's header; of a listening socket the connections that
+ * wait for accept(), and their limit (linux: net/ipv4/tcp_diag.c,
+ * tcp_diag_get_info()). */
+metric_value_fn socket_value_recv_queue, socket_value_send_queue;
+
+/* Hundredths of a percent of a listening socket's limit, at most 10000. */
+metric_value_fn socket_value_accept_percent;
+
+/* Bytes per second; none before BBR's first sample. */
+metric_value_fn socket_value_bbr_bandwidth;
+
+/* Part of 1024; none if DCTCP fell back to Reno. */
+metric_value_fn socket_value_dctcp_alpha;
+
+/* --- Conditions ----------------------------------------------------------- */
+
+metric_condition_fn socket_value_is_stalled;     /* waits after a timeout */
+metric_condition_fn socket_value_is_zero_window; /* probes a closed window */
+metric_condition_fn socket_value_is_app_limited;
+metric_condition_fn socket_value_is_unread; /* has data for the application */
+metric_condition_fn socket_value_is_unsent; /* has data not sent yet */
+
+/* --- Sets ----------------------------------------------------------------- */
+
+/* Codes are enum tcp_state, named as collectd's tcpconns plugin names them. */
+metric_codes_fn socket_value_states;
+metric_code_name_fn socket_value_state_name;
+
+/* Codes are states of congestion control (linux: include/uapi/linux/tcp.h, enum
+ * tcp_ca_state); a state unknown to this plugin has no code. */
 enum { SOCKET_VALUE_CA_STATES = 5 };
-extern const char *const socket_value_ca_state_name[SOCKET_VALUE_CA_STATES];
+metric_codes_fn socket_value_ca_states;
+metric_code_name_fn socket_value_ca_state_name;
 
-/* The states as collectd's tcpconns plugin writes them; NULL: not shown. */
-extern const char *const socket_value_state_name[TCP_STATE_COUNT];
+/* Codes are the bits of tcpi_options (linux: include/uapi/linux/tcp.h,
+ * TCPI_OPT_*). */
+enum { SOCKET_VALUE_OPTION_BITS = 6 };
+metric_codes_fn socket_value_options;
+metric_code_name_fn socket_value_option_name;
 
 #endif

@@ -52,14 +52,14 @@ int dump_request_init(struct dump_request *r, const struct settings *settings,
   r->ask.states = TCP_STATES_TRAFFIC;
   unsigned asks = 0;
   for (size_t i = 0; i < settings->group_count; i++) {
-    r->traits |= group_traits(group[i]);
+    r->attributes |= group_attrs(group[i]);
     asks |= group_asks(group[i]);
   }
   if (asks & ASK_ALL_STATES)
     r->ask.states |= TCP_STATES_REST;
   if (asks & ASK_LISTENERS)
     r->ask.states |= 1u << TCP_STATE_LISTEN;
-  if (r->traits & ATTR_CONGESTION)
+  if (r->attributes & ATTR_BIT(ATTR_CONGESTION))
     asks |= ASK_CONGESTION;
   r->ask.extensions = extensions_of(asks);
   r->ask.timeout_ms = timeout_ms;

@@ -10,7 +10,7 @@ struct dump_request {
   struct sock_diag_request ask; /* for the sockets; `code` is borrowed from
                                    `bytecode` */
   struct sock_diag_request listeners; /* for the listening ports alone */
-  unsigned traits; /* attributes that any group looks at: enum socket_attr */
+  uint32_t attributes; /* set of ATTR_BIT(): those that any group looks at */
   const struct settings *settings;
   struct bytecode bytecode;
 };

@@ -39,8 +39,8 @@ size_t reader_group_count(const struct reader *r);
 struct group *reader_group(struct reader *r, size_t i);
 const struct reader_health *reader_health(const struct reader *r);
 
-/* Returns the attributes that the groups look at: a set of enum socket_attr. */
-unsigned reader_traits(const struct reader *r);
+/* Returns the attributes that the groups look at: a set of ATTR_BIT(). */
+uint32_t reader_attributes(const struct reader *r);
 
 /* See observer_refusal(). */
 const char *reader_refusal(const struct reader *r);

@@ -1,3 +1,4 @@
+/* See tcp_info.h. */
 #include "tcp/tcp_info.h"
 
 #define WHOLE(field_name, at, bytes, nat, un, none, since)                     \
@@ -37,8 +38,8 @@
 #endif
 
 /* Columns: name, offset in bytes, width in bytes, nature, unit, the value that
- * means "none", first kernel. Byte 276 and what follows is left out: Linux 7.0
- * gave it another meaning at the same size. */
+ * means "none", first kernel. Byte 276 and the bytes behind it are left out:
+ * Linux 7.0 gave them another meaning at the same size. */
 const struct field field_table[FIELD_COUNT] = {
     [FIELD_CA_STATE] = WHOLE("ca_state", 1, 1, STATE, NONE, ALWAYS, "2.6"),
     [FIELD_RETRANSMITS] =

@@ -1,9 +1,14 @@
-/* The table of struct tcp_info up to Linux 6.18: where each field stands, what
- * it is, and which value means that there is none.
+/* The table of the numbers that the kernel sends about a socket: the fields of
+ * struct tcp_info up to Linux 6.18, and of the smaller structs beside it.
  *
- * Offsets are our own, because a distribution's header is usually older than
- * its kernel: a field is there where offset + width <= the attribute's length
- * (linux: include/uapi/linux/tcp.h; fields are only ever added at the end). */
+ * Names begin with FIELD_ and field_, not with tcp_info_, because the table
+ * also holds fields of those other structs (INET_DIAG_SKMEMINFO, _BBRINFO,
+ * _DCTCPINFO), and metrics are computed from them alike.
+ *
+ * The offsets stand here, because a distribution's header is usually older than
+ * its kernel. A message holds a field if offset + width <= the length of the
+ * netlink attribute (linux: include/uapi/linux/tcp.h; fields are only ever
+ * added at the end). */
 #ifndef TCPINFO_TCP_TCP_INFO_H
 #define TCPINFO_TCP_TCP_INFO_H
 
@@ -96,7 +101,7 @@ enum field_id {
   FIELD_COUNT,
 };
 
-/* The attribute of a message that holds a field. */
+/* The netlink attribute that holds a field. */
 enum field_block {
   BLOCK_INFO,  /* INET_DIAG_INFO, struct tcp_info */
   BLOCK_SKMEM, /* INET_DIAG_SKMEMINFO, __u32[SK_MEMINFO_VARS] */
@@ -105,10 +110,10 @@ enum field_block {
   BLOCK_COUNT,
 };
 
-/* How values of one field may be put together. */
+/* How the values of one field may be combined. */
 enum field_nature {
-  FIELD_STATE,   /* a code or a set of bits: counted, never added */
-  FIELD_GAUGE,   /* of this instant: distributions */
+  FIELD_STATE,   /* a code or a set of bits: sockets are counted by it */
+  FIELD_GAUGE,   /* the present value: distributions */
   FIELD_COUNTER, /* only grows while the socket lives: differences */
 };
 
@@ -122,7 +127,7 @@ enum field_unit {
   UNIT_EVENTS,
 };
 
-/* A field without a value that means "none". */
+/* For `unset`: every value of the field is a value. */
 #define FIELD_ALWAYS UINT64_MAX
 
 struct field {
@@ -136,21 +141,21 @@ struct field {
   enum field_unit unit;
   bool lasting;       /* a counter that tcp_disconnect() does not clear (linux:
                          net/ipv4/tcp.c; chrono_stat and sk_txhash's count stay) */
-  uint64_t unset;     /* this value says that there is none */
+  uint64_t unset;     /* the field has this value if there is none */
   const char *kernel; /* the first release that sends it */
 };
 
 extern const struct field field_table[FIELD_COUNT];
 
-/* Whether a block of `size` bytes holds the field. */
+/* True if a block of `size` bytes holds the field. */
 static inline bool field_present(enum field_id id, size_t size) {
   return (size_t)field_table[id].offset + field_table[id].width <= size;
 }
 
-/* The field out of its block (`size` bytes in the kernel's order, aligned to
- * anything). False where it is not there or says that it has no value; `out`
- * is then left as it was. In a header, because it
- * is asked several times of each socket. */
+/* Reads the field from its block: `size` bytes in the kernel's byte order, of
+ * any alignment. False: the block does not hold the field, or the field has no
+ * value; `out` is then left as it was. Inline, because it is called several
+ * times per socket. */
 static inline bool field_get(enum field_id id, const uint8_t *block,
                              size_t size, uint64_t *out) {
   const struct field *f = &field_table[id];

@@ -248,22 +248,14 @@ static const char *later(const char *a, enum field_id id) {
 
 /* The first kernel that sends all that the metric is made from. */
 static const char *kernel_of(const struct metric *m) {
-  switch (m->kind) {
-  case METRIC_KIND_LIMITED:
-    return later("2.6", FIELD_SNDBUF_LIMITED);
-  case METRIC_KIND_PERCENT:
-    return later(later("2.6", m->field), m->whole);
-  case METRIC_KIND_COUNTER:
-    return later("2.6", m->field);
-  case METRIC_KIND_DISTRIBUTION:
-    if (m->rule != METRIC_RULE_RECV_QUEUE && m->rule != METRIC_RULE_SEND_QUEUE)
-      return later("2.6", m->field);
-    return "2.6";
-  case METRIC_KIND_SOCKETS:
-    return later("2.6", m->field);
-  default: /* only close events tell of failed connections */
-    return m == &metric_table[METRIC_FAILED] ? "4.3" : "2.6";
-  }
+  if (m == &metric_table[METRIC_FAILED])
+    return "4.3"; /* only close events tell of failed connections */
+  const char *kernel = "2.6";
+  if (m->field != METRIC_NO_FIELD)
+    kernel = later(kernel, m->field);
+  if (m->kind == METRIC_KIND_PERCENT)
+    kernel = later(kernel, m->whole);
+  return kernel;
 }
 
 /* "no", "yes" or the statistics that a group reports without `Metric`. */

@@ -19,7 +19,7 @@ enum { HISTORIES = 100000 };
 /* How often each comes; dumps come between the others. */
 static const unsigned step_weight[STEP_KINDS] = {
     [STEP_OPEN] = 14,     [STEP_ESTABLISH] = 5, [STEP_FAIL] = 3,
-    [STEP_TRAFFIC] = 20,  [STEP_TRAITS] = 5,    [STEP_HALF_CLOSE] = 4,
+    [STEP_TRAFFIC] = 20,  [STEP_CHANGE] = 5,    [STEP_HALF_CLOSE] = 4,
     [STEP_CLOSE] = 12,    [STEP_RELEASE] = 5,   [STEP_EXPIRE] = 5,
     [STEP_RECONNECT] = 2, [STEP_OTHER] = 1,     [STEP_TAKE] = 2,
 };
@@ -89,7 +89,7 @@ static uint64_t environment(const char *name, uint64_t otherwise) {
   return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static void test_histories(void **state) {
+static void random_histories_count_once_and_end_once(void **state) {
   (void)state;
   static struct history h;
   static struct scenario p;
@@ -110,7 +110,7 @@ static void test_histories(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_histories),
+      cmocka_unit_test(random_histories_count_once_and_end_once),
   };
   return cmocka_run_group_tests(tests, groups_setup, groups_teardown);
 }

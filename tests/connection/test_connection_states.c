@@ -11,6 +11,7 @@
  *   + !       close events are received from now on, or no longer
  */
 #include "connection/connection.h"
+#include "support/info.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,14 +89,6 @@ static void world_free(struct world *w) {
   metric_list_clear(&w->settings.metrics);
 }
 
-static void put(uint8_t *info, enum field_id id, uint64_t value) {
-  uint32_t v4 = (uint32_t)value;
-  if (field_table[id].width == 8)
-    memcpy(info + field_table[id].offset, &value, 8);
-  else
-    memcpy(info + field_table[id].offset, &v4, 4);
-}
-
 static struct sample sample_of(uint8_t state, bool full, uint8_t *info) {
   struct sample s = {.cookie = COOKIE,
                      .attrs = {.local_port = 5000, .remote_port = 443},
@@ -107,11 +100,11 @@ static struct sample sample_of(uint8_t state, bool full, uint8_t *info) {
   if (!full)
     return s;
   bool established = state != TCP_STATE_SYN_SENT;
-  put(info, FIELD_BYTES_SENT, established ? 1000 : 0);
-  put(info, FIELD_BYTES_ACKED, established ? 1001 : 0);
-  put(info, FIELD_SEGS_IN, established ? 10 : 0);
-  put(info, FIELD_SEGS_OUT, 3);
-  put(info, FIELD_SND_WND, established ? 65536 : 0);
+  info_put(info, FIELD_BYTES_SENT, established ? 1000 : 0);
+  info_put(info, FIELD_BYTES_ACKED, established ? 1001 : 0);
+  info_put(info, FIELD_SEGS_IN, established ? 10 : 0);
+  info_put(info, FIELD_SEGS_OUT, 3);
+  info_put(info, FIELD_SND_WND, established ? 65536 : 0);
   s.info = info;
   s.info_size = INFO_SIZE;
   return s;
@@ -149,7 +142,7 @@ static void event(struct world *w, char step) {
   s.state = TCP_STATE_CLOSE;
   if (step == 'D') { /* linux: tcp_disconnect() */
     memset(info, 0, sizeof(info));
-    put(info, FIELD_SND_WND, 65536);
+    info_put(info, FIELD_SND_WND, 65536);
     s.attrs.remote_port = 0;
   }
   w->now_ms += 100; /* the last ACK came after the last dump */

@@ -112,7 +112,7 @@ static void world_change(struct world *w, size_t inserted, size_t removed) {
   }
 }
 
-static void test_any_walks(void **state) {
+static void random_walks_find_what_an_array_finds(void **state) {
   (void)state;
   static struct world w;
   for (unsigned seed = 1; seed <= 40; seed++) {
@@ -153,7 +153,7 @@ static void ahead_is(const struct world *w, uint32_t steps, size_t i) {
 }
 
 /* What comes next is known ahead, though others came and went. */
-static void test_looks_ahead(void **state) {
+static void next_sockets_are_known_ahead(void **state) {
   (void)state;
   static struct world w;
   srand(5);
@@ -180,7 +180,7 @@ static void test_looks_ahead(void **state) {
 }
 
 /* Many that are gone in a record cost one look at the hash, not one each. */
-static void test_goes_on_after_a_gap(void **state) {
+static void many_gone_at_once_cost_one_look_in_the_hash(void **state) {
   (void)state;
   static struct world w;
   srand(6);
@@ -198,7 +198,7 @@ static void test_goes_on_after_a_gap(void **state) {
 
 /* More come at the start of a walk than there is room for before the last one's
  * order. */
-static void test_many_new_first(void **state) {
+static void more_new_sockets_than_room_keep_the_last_walk(void **state) {
   (void)state;
   static struct world w;
   srand(7);
@@ -216,10 +216,10 @@ static void test_many_new_first(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_any_walks),
-      cmocka_unit_test(test_looks_ahead),
-      cmocka_unit_test(test_goes_on_after_a_gap),
-      cmocka_unit_test(test_many_new_first),
+      cmocka_unit_test(random_walks_find_what_an_array_finds),
+      cmocka_unit_test(next_sockets_are_known_ahead),
+      cmocka_unit_test(many_gone_at_once_cost_one_look_in_the_hash),
+      cmocka_unit_test(more_new_sockets_than_room_keep_the_last_walk),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

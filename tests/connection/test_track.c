@@ -79,7 +79,7 @@ static bool gone_count(uint64_t cookie, void *owner, void *data) {
   return false;
 }
 
-static void test_rules(void **state) {
+static void growth_is_the_difference_since_last_seen(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {5, 1000, 77, 1}};
@@ -120,7 +120,7 @@ static void test_rules(void **state) {
   track_free(t);
 }
 
-static void test_first_dump_fails(void **state) {
+static void failed_first_dump_leaves_the_baseline_open(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {5, 1000, 77, 1}};
@@ -137,7 +137,7 @@ static void test_first_dump_fails(void **state) {
   track_free(t);
 }
 
-static void test_wrap(void **state) {
+static void counters_of_32_and_16_bits_are_unwrapped(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {0xfffffff0u, 1, 0xfffe, 9}};
@@ -155,7 +155,7 @@ static void test_wrap(void **state) {
 }
 
 /* busy_time starts again after weeks (32 bits of jiffies): no disconnect. */
-static void test_time_starts_again(void **state) {
+static void fall_of_a_time_is_no_disconnect(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {9, 5000, 1000000000, 1}};
@@ -178,7 +178,7 @@ static void test_time_starts_again(void **state) {
 
 /* A jiffy of HZ=300 is no whole millisecond: what is handed out is never off by
  * one, however often it is looked at; and beyond 32 bits of them. */
-static void test_time_in_jiffies(void **state) {
+static void times_are_off_by_less_than_a_millisecond(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {0, 0, 0, 0}};
@@ -196,7 +196,7 @@ static void test_time_in_jiffies(void **state) {
   track_free(t);
 }
 
-static void test_disconnect(void **state) {
+static void disconnected_socket_counts_in_full(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {
@@ -229,7 +229,7 @@ static void test_disconnect(void **state) {
 
 /* A socket without INFO keeps what is known of it; a shorter tcp_info has no
  * such fields, and that is no growth. */
-static void test_no_info(void **state) {
+static void message_without_info_keeps_the_counters(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {9, 5000, 10, 1}};
@@ -262,7 +262,7 @@ static void test_no_info(void **state) {
 
 /* A baseline without INFO has to wait for it; a connection that was just being
  * set up has no past. */
-static void test_baseline_without_info(void **state) {
+static void baseline_waits_for_the_first_info(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .count = {9, 5000, 10, 1}};
@@ -409,7 +409,7 @@ static void model_dump(struct model *m, struct track *t) {
   assert_int_equal(track_count(t), known);
 }
 
-static void test_histories(void **state) {
+static void random_histories_grow_as_the_model(void **state) {
   (void)state;
   static struct model m;
   for (unsigned seed = 0; seed < 120; seed++) {
@@ -437,7 +437,7 @@ static struct track_seen close_socket(struct track *t,
 }
 
 /* The last word: what is new until then, and then it is not known any more. */
-static void test_close(void **state) {
+static void destroy_event_adds_the_last_growth_and_forgets(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 2 * sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 3, 2}};
@@ -486,7 +486,8 @@ static void test_close(void **state) {
 }
 
 /* One of the first dump that showed no counters: they are not ours. */
-static void test_close_baseline(void **state) {
+static void
+destroy_event_of_a_baseline_without_counters_adds_nothing(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 100, 3, 2}};
@@ -513,7 +514,7 @@ static bool gone_add(uint64_t cookie, void *owner, void *data) {
 }
 
 /* Many come, most go: rows move together, and those that stay stay known. */
-static void test_many_come_and_go(void **state) {
+static void sockets_that_stay_are_known_after_many_left(void **state) {
   (void)state;
   enum { MANY = 50000 };
   struct track *t = track_new(followed, FOLLOWED, 2 * sizeof(uint32_t));
@@ -580,7 +581,7 @@ static void new_is(const struct block_fixture *f, enum track_event event,
 
 /* What one socket did is not another's, which did nothing; and a socket may
  * have done the same before and after it was connected anew. */
-static void test_still(void **state) {
+static void growth_of_one_socket_is_not_that_of_another(void **state) {
   (void)state;
   struct track *t = track_new(followed, PLAIN, sizeof(uint32_t));
   struct fake_socket a = {.cookie = 1, .port = 80, .count = {1, 10, 1000, 0}};
@@ -608,7 +609,7 @@ static void test_still(void **state) {
 }
 
 /* A time is all of it where a socket is first seen late, however long. */
-static void test_new_times(void **state) {
+static void time_of_a_new_socket_counts_in_full(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
   track_begin(t);
@@ -625,7 +626,7 @@ static void test_new_times(void **state) {
   track_free(t);
 }
 
-static void test_other_block(void **state) {
+static void counters_of_other_attributes_grow_alike(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
   dump_of(&f, 1, 80, 1000, 5);
@@ -642,7 +643,7 @@ static void test_other_block(void **state) {
 }
 
 /* drops outlast a disconnect (linux: tcp_disconnect() leaves sk_drops). */
-static void test_lasting_block(void **state) {
+static void lasting_counter_outlives_a_disconnect(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
   dump_of(&f, 1, 80, 1000, 5);
@@ -658,7 +659,7 @@ static void test_lasting_block(void **state) {
 }
 
 /* A short block of an older kernel, and an event, which has INFO alone. */
-static void test_block_not_there(void **state) {
+static void missing_attribute_is_no_growth(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
   struct track_seen seen;
@@ -686,23 +687,24 @@ static void test_block_not_there(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rules),
-      cmocka_unit_test(test_first_dump_fails),
-      cmocka_unit_test(test_wrap),
-      cmocka_unit_test(test_time_starts_again),
-      cmocka_unit_test(test_time_in_jiffies),
-      cmocka_unit_test(test_disconnect),
-      cmocka_unit_test(test_no_info),
-      cmocka_unit_test(test_baseline_without_info),
-      cmocka_unit_test(test_histories),
-      cmocka_unit_test(test_close),
-      cmocka_unit_test(test_close_baseline),
-      cmocka_unit_test(test_many_come_and_go),
-      cmocka_unit_test(test_still),
-      cmocka_unit_test(test_new_times),
-      cmocka_unit_test(test_other_block),
-      cmocka_unit_test(test_lasting_block),
-      cmocka_unit_test(test_block_not_there),
+      cmocka_unit_test(growth_is_the_difference_since_last_seen),
+      cmocka_unit_test(failed_first_dump_leaves_the_baseline_open),
+      cmocka_unit_test(counters_of_32_and_16_bits_are_unwrapped),
+      cmocka_unit_test(fall_of_a_time_is_no_disconnect),
+      cmocka_unit_test(times_are_off_by_less_than_a_millisecond),
+      cmocka_unit_test(disconnected_socket_counts_in_full),
+      cmocka_unit_test(message_without_info_keeps_the_counters),
+      cmocka_unit_test(baseline_waits_for_the_first_info),
+      cmocka_unit_test(random_histories_grow_as_the_model),
+      cmocka_unit_test(destroy_event_adds_the_last_growth_and_forgets),
+      cmocka_unit_test(
+          destroy_event_of_a_baseline_without_counters_adds_nothing),
+      cmocka_unit_test(sockets_that_stay_are_known_after_many_left),
+      cmocka_unit_test(growth_of_one_socket_is_not_that_of_another),
+      cmocka_unit_test(time_of_a_new_socket_counts_in_full),
+      cmocka_unit_test(counters_of_other_attributes_grow_alike),
+      cmocka_unit_test(lasting_counter_outlives_a_disconnect),
+      cmocka_unit_test(missing_attribute_is_no_growth),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static struct tally check_random(int rounds, int budget) {
   return tally;
 }
 
-static void test_random(void **state) {
+static void random_selectors_lose_no_match(void **state) {
   (void)state;
   srandom(1);
   struct tally tally = check_random(30000, BYTECODE_COST_MAX);
@@ -68,7 +68,7 @@ static void test_random(void **state) {
 }
 
 /* Too long for the kernel: still no match may be lost. */
-static void test_random_long(void **state) {
+static void selectors_too_long_for_the_kernel_lose_no_match(void **state) {
   (void)state;
   srandom(2);
   assert_in_range(check_random(20000, 2000).filters, 2000, 20000);
@@ -97,7 +97,7 @@ static size_t compile(struct selector *s, struct bytecode *b) {
   return b->size > 0 ? machine_audit(b) : 0;
 }
 
-static void test_constant(void **state) {
+static void constant_selectors_need_one_jump_or_no_code(void **state) {
   (void)state;
   struct selector *every[] = {
       selector_new(SELECTOR_AND),
@@ -142,7 +142,7 @@ static void test_constant(void **state) {
 }
 
 /* NOT of what is known in part only: nothing that matches may be lost. */
-static void test_loopback(void **state) {
+static void bounds_of_loopback_lose_no_match(void **state) {
   (void)state;
   struct bytecode b;
   compile(build_tree(SELECTOR_NOT, 1, selector_new(SELECTOR_LOOPBACK)), &b);
@@ -170,7 +170,7 @@ static void test_loopback(void **state) {
 }
 
 /* A full socket and what became of it; before Linux 5.14 without its mark. */
-static void test_traits(void **state) {
+static void mini_sockets_pass_conditions_on_cgroup_and_mark(void **state) {
   (void)state;
   struct selector *device = build_values(SELECTOR_INTERFACE, 2, 3, 4),
                   *cgroup = build_values(SELECTOR_CGROUP, 2, 100, 200),
@@ -212,7 +212,7 @@ static void test_traits(void **state) {
 }
 
 /* Without what it needs a part is left out, and the rest stays. */
-static void test_features(void **state) {
+static void parts_that_need_missing_features_are_left_out(void **state) {
   (void)state;
   struct selector *s = build_tree(
       SELECTOR_AND, 4, build_ports(SELECTOR_LOCAL_PORT, 1, 80, 80),
@@ -242,7 +242,7 @@ static void test_features(void **state) {
 
 /* Past the bound: ports join over the narrow gaps, addresses to what is common
  * to those that are near. */
-static void test_coarse_ports(void **state) {
+static void too_many_ports_join_over_narrow_gaps(void **state) {
   (void)state;
   struct bytecode b;
   struct selector *s =
@@ -260,7 +260,7 @@ static void test_coarse_ports(void **state) {
   bytecode_free(&b);
 }
 
-static void test_coarse_addresses(void **state) {
+static void too_many_addresses_join_with_near_ones(void **state) {
   (void)state;
   static const char *const format[] = {"10.1.%d.7",    "10.2.1.%d",
                                        "192.0.2.%d",   "2001:db8:%x::1",
@@ -289,7 +289,7 @@ static void test_coarse_addresses(void **state) {
 }
 
 /* Too many cgroups: they are left out, the rest stays. */
-static void test_coarse_values(void **state) {
+static void too_many_cgroups_are_left_out(void **state) {
   (void)state;
   struct bytecode b;
   struct selector *list = selector_new(SELECTOR_CGROUP);
@@ -306,7 +306,7 @@ static void test_coarse_values(void **state) {
 }
 
 /* A long list under NOT must not grow: it is given up, the rest stays. */
-static void test_coarse_not(void **state) {
+static void long_list_under_not_is_left_out(void **state) {
   (void)state;
   struct bytecode b;
   struct selector *list = selector_new(SELECTOR_LOCAL_PORT);
@@ -353,7 +353,7 @@ static struct selector *many_groups(uint16_t count) {
 
 /* Many groups: first the addresses are left out; at last what is left is the
  * range of ports that covers all. */
-static void test_coarse_groups(void **state) {
+static void many_groups_end_in_one_range_of_ports(void **state) {
   (void)state;
   struct bytecode b;
   assert_int_equal(compile(many_groups(40), &b), 80);
@@ -380,17 +380,17 @@ static void test_coarse_groups(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random),
-      cmocka_unit_test(test_random_long),
-      cmocka_unit_test(test_constant),
-      cmocka_unit_test(test_loopback),
-      cmocka_unit_test(test_traits),
-      cmocka_unit_test(test_features),
-      cmocka_unit_test(test_coarse_ports),
-      cmocka_unit_test(test_coarse_addresses),
-      cmocka_unit_test(test_coarse_values),
-      cmocka_unit_test(test_coarse_not),
-      cmocka_unit_test(test_coarse_groups),
+      cmocka_unit_test(random_selectors_lose_no_match),
+      cmocka_unit_test(selectors_too_long_for_the_kernel_lose_no_match),
+      cmocka_unit_test(constant_selectors_need_one_jump_or_no_code),
+      cmocka_unit_test(bounds_of_loopback_lose_no_match),
+      cmocka_unit_test(mini_sockets_pass_conditions_on_cgroup_and_mark),
+      cmocka_unit_test(parts_that_need_missing_features_are_left_out),
+      cmocka_unit_test(too_many_ports_join_over_narrow_gaps),
+      cmocka_unit_test(too_many_addresses_join_with_near_ones),
+      cmocka_unit_test(too_many_cgroups_are_left_out),
+      cmocka_unit_test(long_list_under_not_is_left_out),
+      cmocka_unit_test(many_groups_end_in_one_range_of_ports),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

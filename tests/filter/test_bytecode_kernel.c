@@ -254,7 +254,7 @@ static void connections_learn(struct mnl_socket *nl, struct dump *d) {
 
 /* The audit takes every code, and the kernel passes what the interpreter
  * does, and all that matches. */
-static void test_kernel(void **state) {
+static void kernel_passes_what_the_interpreter_passes(void **state) {
   (void)state;
   srandom(3);
   struct mnl_socket *nl = diag_open();
@@ -304,7 +304,7 @@ static void add_different(struct selector *s, int i) {
 }
 
 /* One condition more at a time, through the bound and past it. */
-static void test_kernel_sizes(void **state) {
+static void kernel_accepts_code_of_every_size(void **state) {
   (void)state;
   static const struct {
     enum selector_op op;
@@ -359,7 +359,7 @@ static int dump_without_rights(const struct bytecode *with,
 }
 
 /* Marks are for CAP_NET_ADMIN only; all else is for everybody. */
-static void test_kernel_rights(void **state) {
+static void marks_alone_need_cap_net_admin(void **state) {
   (void)state;
   struct mnl_socket *nl = diag_open();
   unsigned here = features_here(nl) | BYTECODE_MARK;
@@ -391,9 +391,9 @@ static void test_kernel_rights(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_kernel),
-      cmocka_unit_test(test_kernel_sizes),
-      cmocka_unit_test(test_kernel_rights),
+      cmocka_unit_test(kernel_passes_what_the_interpreter_passes),
+      cmocka_unit_test(kernel_accepts_code_of_every_size),
+      cmocka_unit_test(marks_alone_need_cap_net_admin),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

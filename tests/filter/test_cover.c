@@ -23,7 +23,7 @@ static void assert_ports(const struct selector *s, size_t limit, size_t count,
 }
 
 /* Gaps: 10, 300, 20, 1000, 100. */
-static void test_ports(void **state) {
+static void ports_join_over_the_narrowest_gaps(void **state) {
   (void)state;
   struct selector *s = build_ports(SELECTOR_LOCAL_PORT, 6, 0, 90, 100, 100, 400,
                                    480, 500, 600, 1600, 1700, 1800, 65535);
@@ -41,7 +41,7 @@ static void test_ports(void **state) {
 }
 
 /* What is no longer than the limit is the selector's own. */
-static void test_own(void **state) {
+static void list_within_the_limit_is_the_selectors_own(void **state) {
   (void)state;
   struct selector *s =
       build_ports(SELECTOR_LOCAL_PORT, 4, 1, 1, 3, 3, 5, 5, 7, 7);
@@ -81,7 +81,7 @@ static void assert_prefixes(const struct selector *s, size_t limit,
   va_end(ap);
 }
 
-static void test_prefixes(void **state) {
+static void prefixes_join_with_the_nearest(void **state) {
   (void)state;
   struct selector *s =
       build_addresses(SELECTOR_REMOTE_ADDRESS, 6, "10.1.1.0/24", "10.1.2.0/24",
@@ -96,7 +96,7 @@ static void test_prefixes(void **state) {
 }
 
 /* 20 bits of IPv4 are worth 40 of IPv6. */
-static void test_prefix_families(void **state) {
+static void prefixes_of_two_families_do_not_join(void **state) {
   (void)state;
   struct selector *s =
       build_addresses(SELECTOR_REMOTE_ADDRESS, 4, "10.0.0.1", "10.0.8.1",
@@ -121,7 +121,7 @@ static void test_prefix_families(void **state) {
 }
 
 /* COVER_ALL is no number that a list could pass. */
-static void test_all_of_many(void **state) {
+static void no_list_is_longer_than_cover_all(void **state) {
   (void)state;
   enum { MANY = 70000 };
   struct selector s = {.op = SELECTOR_LOCAL_ADDRESS,
@@ -157,7 +157,7 @@ static struct selector *local(int low, int high) {
   return build_ports(SELECTOR_LOCAL_PORT, 1, low, high);
 }
 
-static void test_hull(void **state) {
+static void hull_covers_all_ports_that_can_match(void **state) {
   (void)state;
   enum selector_op side = SELECTOR_LOCAL_PORT;
   assert_hull(build_ports(side, 3, 10, 19, 30, 39, 50, 59), side, 10, 59);
@@ -182,12 +182,12 @@ static void test_hull(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ports),
-      cmocka_unit_test(test_own),
-      cmocka_unit_test(test_prefixes),
-      cmocka_unit_test(test_prefix_families),
-      cmocka_unit_test(test_all_of_many),
-      cmocka_unit_test(test_hull),
+      cmocka_unit_test(ports_join_over_the_narrowest_gaps),
+      cmocka_unit_test(list_within_the_limit_is_the_selectors_own),
+      cmocka_unit_test(prefixes_join_with_the_nearest),
+      cmocka_unit_test(prefixes_of_two_families_do_not_join),
+      cmocka_unit_test(no_list_is_longer_than_cover_all),
+      cmocka_unit_test(hull_covers_all_ports_that_can_match),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

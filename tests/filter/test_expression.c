@@ -35,7 +35,7 @@ static int differs(const char *text, const char *expected) {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static void test_conditions(void **state) {
+static void conditions_are_read_as_ss_reads_them(void **state) {
   (void)state;
   static const char *const rows[][2] = {
       {"src 10.0.0.1", "(LocalAddress 10.0.0.1)"},
@@ -136,7 +136,7 @@ static void test_conditions(void **state) {
 #define B "(RemotePort 2)"
 #define C "(LocalAddress ::1)"
 
-static void test_operators(void **state) {
+static void operators_join_from_the_left(void **state) {
   (void)state;
   static const char *const rows[][2] = {
       {"sport 1 and dport 2", "(and " A " " B ")"},
@@ -208,7 +208,7 @@ static struct address address(const char *text) {
   return p.address;
 }
 
-static void test_matches(void **state) {
+static void expressions_match_what_ss_matches(void **state) {
   (void)state;
   static const struct {
     const char *local;
@@ -283,7 +283,7 @@ static void test_matches(void **state) {
 
 /* --- what depends on the host --------------------------------------------- */
 
-static void test_autobound(void **state) {
+static void autobound_is_the_hosts_port_range(void **state) {
   (void)state;
   unsigned low, high;
   char expected[64];
@@ -295,7 +295,7 @@ static void test_autobound(void **state) {
   assert_int_equal(differs("autobound", expected), 0);
 }
 
-static void test_cgroup(void **state) {
+static void cgroup_is_found_by_its_path(void **state) {
   (void)state;
   static const char *const mount[] = {"/sys/fs/cgroup",
                                       "/sys/fs/cgroup/unified"};
@@ -321,7 +321,7 @@ static void test_cgroup(void **state) {
 /* --- long ones ----------------------------------------------------------- */
 
 /* A list of addresses becomes one list, not thousands of conditions. */
-static void test_many(void **state) {
+static void long_list_of_addresses_is_one_condition(void **state) {
   (void)state;
   static char text[1 << 16];
   char *at = text;
@@ -342,9 +342,12 @@ static void test_many(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_conditions), cmocka_unit_test(test_operators),
-      cmocka_unit_test(test_matches),    cmocka_unit_test(test_autobound),
-      cmocka_unit_test(test_cgroup),     cmocka_unit_test(test_many),
+      cmocka_unit_test(conditions_are_read_as_ss_reads_them),
+      cmocka_unit_test(operators_join_from_the_left),
+      cmocka_unit_test(expressions_match_what_ss_matches),
+      cmocka_unit_test(autobound_is_the_hosts_port_range),
+      cmocka_unit_test(cgroup_is_found_by_its_path),
+      cmocka_unit_test(long_list_of_addresses_is_one_condition),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

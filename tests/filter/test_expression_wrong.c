@@ -21,7 +21,7 @@
 #define DEVICE "a network device of this host, or the index of one"
 #define CGROUP "the path of a control group (version 2) of this host"
 
-static void test_mistakes(void **state) {
+static void errors_give_the_column_and_what_was_expected(void **state) {
   (void)state;
   static const struct {
     const char *text;
@@ -188,7 +188,7 @@ static bool is_accepted(const char *text, struct error *error) {
 
 #define DEPTH "expected at most 64 levels, found "
 
-static void test_depth(void **state) {
+static void at_most_64_levels_are_accepted(void **state) {
   (void)state;
   static char text[1 << 16], tail[1 << 16];
   struct error error;
@@ -229,7 +229,7 @@ static void test_depth(void **state) {
   assert_true(is_accepted(text, &error));
 }
 
-static void test_length(void **state) {
+static void at_most_65535_characters_are_accepted(void **state) {
   (void)state;
   static char text[1 << 17];
   struct error error;
@@ -247,9 +247,9 @@ static void test_length(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_mistakes),
-      cmocka_unit_test(test_depth),
-      cmocka_unit_test(test_length),
+      cmocka_unit_test(errors_give_the_column_and_what_was_expected),
+      cmocka_unit_test(at_most_64_levels_are_accepted),
+      cmocka_unit_test(at_most_65535_characters_are_accepted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,7 @@ static struct selector *ports(enum selector_op op, uint16_t low,
   return s;
 }
 
-static void test_ports(void **state) {
+static void port_matches_its_ranges(void **state) {
   (void)state;
   struct selector *s = selector_new(SELECTOR_LOCAL_PORT);
   struct socket_attrs t = tuple("10.0.0.1", 443, "10.0.0.2", 5000);
@@ -61,7 +61,7 @@ static void assert_ports(const struct selector *s, size_t count, ...) {
   va_end(ap);
 }
 
-static void test_ports_ordered(void **state) {
+static void port_ranges_are_sorted_and_joined(void **state) {
   (void)state;
   struct selector *s = selector_new(SELECTOR_LOCAL_PORT);
   static const struct port_range add[] = {
@@ -87,7 +87,7 @@ static void test_ports_ordered(void **state) {
 }
 
 /* Adding ranges in any order is the union of them. */
-static void test_ports_random(void **state) {
+static void random_port_ranges_match_their_union(void **state) {
   (void)state;
   srandom(1);
   for (int round = 0; round < 2000; round++) {
@@ -110,7 +110,7 @@ static void test_ports_random(void **state) {
   }
 }
 
-static void test_addresses(void **state) {
+static void address_matches_its_prefixes(void **state) {
   (void)state;
   struct selector *s = selector_new(SELECTOR_REMOTE_ADDRESS);
   struct socket_attrs t = tuple("192.0.2.1", 1, "10.9.8.7", 2);
@@ -138,7 +138,7 @@ static void assert_prefixes(const struct selector *s, size_t count, ...) {
 }
 
 /* Ascending, IPv4 first, and none that another one covers. */
-static void test_addresses_ordered(void **state) {
+static void prefixes_are_sorted_and_none_covers_another(void **state) {
   (void)state;
   struct selector *s = selector_new(SELECTOR_REMOTE_ADDRESS);
   static const char *const add[] = {"2001:db8::/32", "10.0.0.0/8", "::1",
@@ -183,7 +183,7 @@ static struct address random_address(void) {
 }
 
 /* Prefixes added in any order hold what one of them holds. */
-static void test_addresses_random(void **state) {
+static void random_prefixes_match_what_one_of_them_holds(void **state) {
   (void)state;
   enum { PREFIXES = 24, ADDRESSES = 64 };
   srandom(2);
@@ -217,7 +217,7 @@ static void test_addresses_random(void **state) {
   assert_in_range(matches, 2000 * ADDRESSES / 10, 2000 * ADDRESSES * 9 / 10);
 }
 
-static void test_values(void **state) {
+static void values_match_by_their_mask(void **state) {
   (void)state;
   static const struct {
     enum selector_op op;
@@ -256,7 +256,7 @@ static void test_values(void **state) {
   }
 }
 
-static void test_inbound(void **state) {
+static void inbound_matches_the_direction(void **state) {
   (void)state;
   struct selector *s = selector_new(SELECTOR_INBOUND);
   struct socket_attrs t = {.inbound = false};
@@ -266,7 +266,7 @@ static void test_inbound(void **state) {
   selector_free(s);
 }
 
-static void test_loopback(void **state) {
+static void loopback_matches_either_end_or_equal_ends(void **state) {
   (void)state;
   static const struct {
     const char *local, *remote;
@@ -296,7 +296,7 @@ static void test_loopback(void **state) {
   selector_free(s);
 }
 
-static void test_tree(void **state) {
+static void and_or_and_not_combine_conditions(void **state) {
   (void)state;
   struct socket_attrs t = tuple("10.0.0.1", 80, "10.0.0.2", 5000);
   struct selector *and = selector_new(SELECTOR_AND);
@@ -333,7 +333,7 @@ static void test_tree(void **state) {
   selector_free(NULL);
 }
 
-static void test_uses(void **state) {
+static void uses_finds_a_node_anywhere(void **state) {
   (void)state;
   struct selector *and = selector_new(SELECTOR_AND);
   struct selector *negated = selector_new(SELECTOR_NOT);
@@ -351,17 +351,17 @@ static void test_uses(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ports),
-      cmocka_unit_test(test_ports_ordered),
-      cmocka_unit_test(test_ports_random),
-      cmocka_unit_test(test_addresses),
-      cmocka_unit_test(test_addresses_ordered),
-      cmocka_unit_test(test_addresses_random),
-      cmocka_unit_test(test_values),
-      cmocka_unit_test(test_inbound),
-      cmocka_unit_test(test_loopback),
-      cmocka_unit_test(test_tree),
-      cmocka_unit_test(test_uses),
+      cmocka_unit_test(port_matches_its_ranges),
+      cmocka_unit_test(port_ranges_are_sorted_and_joined),
+      cmocka_unit_test(random_port_ranges_match_their_union),
+      cmocka_unit_test(address_matches_its_prefixes),
+      cmocka_unit_test(prefixes_are_sorted_and_none_covers_another),
+      cmocka_unit_test(random_prefixes_match_what_one_of_them_holds),
+      cmocka_unit_test(values_match_by_their_mask),
+      cmocka_unit_test(inbound_matches_the_direction),
+      cmocka_unit_test(loopback_matches_either_end_or_equal_ends),
+      cmocka_unit_test(and_or_and_not_combine_conditions),
+      cmocka_unit_test(uses_finds_a_node_anywhere),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,16 @@
-/* selector_match() of what is not fully known: it may only say yes where it
- * would whatever the unknown is. */
+/* selector_match() if some attributes are unknown: a socket matches only if it
+ * would match whatever their values are. */
 #include "support/build_selector.h"
 #include "support/random_selector.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-enum {
-  ALL_TRAITS = ATTR_INTERFACE | ATTR_UID | ATTR_MARK | ATTR_CGROUP |
-               ATTR_CONGESTION | ATTR_DIRECTION | ATTR_REMOTE_PORT |
-               ATTR_LOCAL_ADDRESS,
-};
-_Static_assert(ALL_TRAITS == UINT8_MAX, "attrs.unknown holds all of them");
+enum { ALL_ATTRS = (1 << ATTR_COUNT) - 1 };
 
 static struct socket_attrs known(void) {
   return (struct socket_attrs){.local = build_prefix("10.0.0.1").address,
@@ -22,17 +18,19 @@ static struct socket_attrs known(void) {
                                .local_port = 40000,
                                .remote_port = 443,
                                .interface = 2,
+                               .uid = 1000,
                                .mark = 7,
                                .cgroup = 1234,
+                               .congestion = "cubic",
                                .inbound = true};
 }
 
-/* Whether it matches known(), and the same where `unknown` of it is. */
-static void assert_matches(struct selector *s, unsigned unknown, bool full,
+/* Matches known() if `full`, and with `unknown` of it unknown if `partly`. */
+static void assert_matches(struct selector *s, uint32_t unknown, bool full,
                            bool partly) {
   struct socket_attrs t = known();
   assert_int_equal(selector_match(s, &t), full);
-  t.unknown = (uint8_t)unknown;
+  t.unknown = unknown;
   assert_int_equal(selector_match(s, &t), partly);
   selector_free(s);
 }
@@ -41,76 +39,155 @@ static struct selector *inverse(struct selector *s) {
   return selector_wrap(SELECTOR_NOT, s);
 }
 
-static struct selector *leaf_of(enum selector_op op, bool match) {
-  switch (op) {
-  case SELECTOR_LOCAL_PORT:
-    return build_ports(op, 1, match ? 40000 : 1, match ? 40000 : 1);
-  case SELECTOR_REMOTE_PORT:
-    return build_ports(op, 1, match ? 443 : 1, match ? 443 : 1);
-  case SELECTOR_LOCAL_ADDRESS:
-    return build_addresses(op, 1, match ? "10.0.0.1" : "10.0.0.9");
-  case SELECTOR_REMOTE_ADDRESS:
-    return build_addresses(op, 1, match ? "10.0.0.2" : "10.0.0.9");
-  case SELECTOR_INTERFACE:
-    return build_values(op, 1, match ? 2u : 9u);
-  case SELECTOR_CGROUP:
-    return build_values(op, 1, match ? 1234u : 9u);
-  case SELECTOR_MARK:
-    return build_values(op, 1, match ? 7u : 9u);
-  default:
+/* A condition of that kind, whose list holds the value of known() or another
+ * one; without a list `holds` says nothing. */
+static struct selector *condition_of(enum selector_op op, bool holds) {
+  static const struct prefix elsewhere = {{{[15] = 9}}, 128};
+  const struct selector_row *row = &selector_table[op];
+  struct socket_attrs t = known();
+  struct selector *s = selector_new(op);
+  uint64_t number = holds ? socket_attrs_number(&t, row->attr) : 9;
+  struct prefix prefix = elsewhere;
+  switch (row->list) {
+  case SELECTOR_PORTS:
+    assert_int_equal(
+        selector_add_port(
+            s, (struct port_range){(uint16_t)number, (uint16_t)number}),
+        0);
+    break;
+  case SELECTOR_PREFIXES:
+    if (holds)
+      memcpy(&prefix.address, socket_attrs_at(&t, row->attr),
+             sizeof(prefix.address));
+    assert_int_equal(selector_add_prefix(s, prefix), 0);
+    break;
+  case SELECTOR_VALUES:
+    assert_int_equal(
+        selector_add_value(s, (struct selector_value){number, UINT64_MAX}), 0);
+    break;
+  case SELECTOR_NO_LIST:
+    break;
+  case SELECTOR_CHILDREN:
     fail();
-    return NULL;
+  }
+  return s;
+}
+
+/* A condition of each kind by itself, and inverted: if its attribute is unknown
+ * neither of them matches, and no other unknown attribute matters. */
+static void
+unknown_attribute_matches_neither_condition_nor_negation(void **state) {
+  (void)state;
+  size_t conditions = 0;
+  for (int op = 0; op < SELECTOR_OP_COUNT; op++) {
+    const struct selector_row *row = &selector_table[op];
+    if (row->list == SELECTOR_CHILDREN)
+      continue;
+    assert_in_range(row->attr, 0, ATTR_COUNT - 1);
+    conditions++;
+    for (int holds = 0; holds < 2; holds++) {
+      struct selector *s = condition_of((enum selector_op)op, holds);
+      struct selector *negated =
+          inverse(condition_of((enum selector_op)op, holds));
+      struct socket_attrs t = known();
+      bool match = selector_match(s, &t);
+      if (row->list != SELECTOR_NO_LIST)
+        assert_int_equal(match, holds);
+      assert_int_equal(selector_match(negated, &t), !match);
+      for (int attr = 0; attr < ATTR_COUNT; attr++) {
+        t.unknown = ATTR_BIT(attr);
+        bool own = attr == (int)row->attr;
+        if (selector_match(s, &t) != (match && !own) ||
+            selector_match(negated, &t) != (!match && !own))
+          fail_msg("%s, unknown: %s", row->name, socket_attr_table[attr].name);
+      }
+      t.unknown = ALL_ATTRS & ~ATTR_BIT(row->attr);
+      assert_int_equal(selector_match(s, &t), match);
+      selector_free(s);
+      selector_free(negated);
+    }
+  }
+  assert_true(conditions >= 9);
+}
+
+/* The same for each kind of message that does not tell the attribute. */
+static void
+untold_attribute_matches_neither_condition_nor_negation(void **state) {
+  (void)state;
+  for (int op = 0; op < SELECTOR_OP_COUNT; op++) {
+    const struct selector_row *row = &selector_table[op];
+    if (row->list == SELECTOR_CHILDREN)
+      continue;
+    struct selector *s = condition_of((enum selector_op)op, true);
+    struct selector *negated =
+        inverse(condition_of((enum selector_op)op, true));
+    for (int source = 0; source < ATTRS_SOURCE_COUNT; source++) {
+      struct socket_attrs t = known();
+      t.unknown = socket_attrs_unknown((enum attrs_source)source);
+      bool told = (t.unknown & ATTR_BIT(row->attr)) == 0;
+      int matches = selector_match(s, &t) + selector_match(negated, &t);
+      if (matches != told)
+        fail_msg("%s from source %d", row->name, source);
+    }
+    selector_free(s);
+    selector_free(negated);
   }
 }
 
-/* Each kind of condition by itself, and inverted: neither of them matches what
- * is unknown, and nothing else is touched by that. */
-static void test_leaves(void **state) {
+static void every_kind_of_node_has_a_row_with_a_name_of_its_own(void **state) {
   (void)state;
-  static const struct {
-    enum selector_op op;
-    unsigned trait; /* that it asks for; 0: what is always told */
-  } rows[] = {
-      {SELECTOR_LOCAL_PORT, 0},
-      {SELECTOR_REMOTE_ADDRESS, 0},
-      {SELECTOR_REMOTE_PORT, ATTR_REMOTE_PORT},
-      {SELECTOR_LOCAL_ADDRESS, ATTR_LOCAL_ADDRESS},
-      {SELECTOR_INTERFACE, ATTR_INTERFACE},
-      {SELECTOR_CGROUP, ATTR_CGROUP},
-      {SELECTOR_MARK, ATTR_MARK},
+  static const enum attr_type type[][2] = {
+      [SELECTOR_PORTS] = {ATTR_TYPE_PORT, ATTR_TYPE_PORT},
+      [SELECTOR_PREFIXES] = {ATTR_TYPE_ADDRESS, ATTR_TYPE_ADDRESS},
+      [SELECTOR_VALUES] = {ATTR_TYPE_U32, ATTR_TYPE_U64},
+      [SELECTOR_NO_LIST] = {ATTR_TYPE_FLAG, ATTR_TYPE_FLAG},
   };
-  for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-    for (int match = 0; match < 2; match++) {
-      enum selector_op op = rows[i].op;
-      unsigned trait = rows[i].trait;
-      assert_matches(leaf_of(op, match), ALL_TRAITS & ~trait, match, match);
-      assert_matches(inverse(leaf_of(op, match)), ALL_TRAITS & ~trait, !match,
-                     !match);
-      if (trait == 0)
-        continue;
-      assert_matches(leaf_of(op, match), trait, match, false);
-      assert_matches(inverse(leaf_of(op, match)), trait, !match, false);
-    }
-  assert_matches(selector_new(SELECTOR_INBOUND), ALL_TRAITS & ~ATTR_DIRECTION,
-                 true, true);
-  assert_matches(selector_new(SELECTOR_INBOUND), ATTR_DIRECTION, true, false);
-  assert_matches(inverse(selector_new(SELECTOR_INBOUND)), ATTR_DIRECTION, false,
-                 false);
+  for (int op = 0; op < SELECTOR_OP_COUNT; op++) {
+    const struct selector_row *row = &selector_table[op];
+    assert_non_null(row->name);
+    for (int other = 0; other < op; other++)
+      assert_string_not_equal(row->name, selector_table[other].name);
+    assert_int_equal(row->match == NULL, row->list == SELECTOR_CHILDREN);
+    assert_int_equal(row->attr == ATTR_COUNT, row->list == SELECTOR_CHILDREN);
+    if (row->list == SELECTOR_CHILDREN || op == SELECTOR_LOOPBACK)
+      continue;
+    enum attr_type of = socket_attr_table[row->attr].type;
+    if (of != type[row->list][0] && of != type[row->list][1])
+      fail_msg("%s: the list does not fit the attribute", row->name);
+  }
+}
+
+/* The attributes of a tree are those of its conditions. */
+static void attributes_of_a_tree_are_those_of_its_conditions(void **state) {
+  (void)state;
+  for (int op = 0; op < SELECTOR_OP_COUNT; op++) {
+    if (selector_table[op].list == SELECTOR_CHILDREN)
+      continue;
+    struct selector *s =
+        build_tree(SELECTOR_AND, 2, condition_of(SELECTOR_CGROUP, true),
+                   inverse(condition_of((enum selector_op)op, true)));
+    assert_int_equal(selector_attrs(s),
+                     ATTR_BIT(ATTR_CGROUP) | ATTR_BIT(selector_table[op].attr));
+    selector_free(s);
+  }
+  struct selector *all = selector_new(SELECTOR_AND);
+  assert_int_equal(selector_attrs(all), 0);
+  selector_free(all);
 }
 
 /* A condition that matches, on the cgroup, joined in either order with one on
  * the local port. */
 static struct selector *joined(enum selector_op op, bool cgroup_first,
                                bool port_matches) {
-  struct selector *pair[2] = {leaf_of(SELECTOR_CGROUP, true),
-                              leaf_of(SELECTOR_LOCAL_PORT, port_matches)};
+  struct selector *pair[2] = {condition_of(SELECTOR_CGROUP, true),
+                              condition_of(SELECTOR_LOCAL_PORT, port_matches)};
   return build_tree(op, 2, pair[!cgroup_first], pair[cgroup_first]);
 }
 
-/* What decides without the unknown decides. */
-static void test_trees(void **state) {
+/* AND and OR match by the conditions that are known, if these decide. */
+static void known_conditions_decide_a_tree(void **state) {
   (void)state;
-  enum { U = ATTR_CGROUP };
+  enum { U = ATTR_BIT(ATTR_CGROUP) };
   for (int i = 0; i < 4; i++) {
     bool first = i / 2, port = i % 2;
     assert_matches(joined(SELECTOR_AND, first, port), U, port, false);
@@ -118,18 +195,18 @@ static void test_trees(void **state) {
     assert_matches(inverse(joined(SELECTOR_AND, first, port)), U, !port, !port);
     assert_matches(inverse(joined(SELECTOR_OR, first, port)), U, false, false);
   }
-  assert_matches(selector_new(SELECTOR_AND), ALL_TRAITS, true, true);
-  assert_matches(selector_new(SELECTOR_OR), ALL_TRAITS, false, false);
-  /* True of everything, but not by one condition: does not match. */
-  assert_matches(build_tree(SELECTOR_OR, 2, leaf_of(SELECTOR_CGROUP, true),
-                            inverse(leaf_of(SELECTOR_CGROUP, true))),
+  assert_matches(selector_new(SELECTOR_AND), ALL_ATTRS, true, true);
+  assert_matches(selector_new(SELECTOR_OR), ALL_ATTRS, false, false);
+  /* True of everything, but by no condition alone: does not match. */
+  assert_matches(build_tree(SELECTOR_OR, 2, condition_of(SELECTOR_CGROUP, true),
+                            inverse(condition_of(SELECTOR_CGROUP, true))),
                  U, true, false);
-  assert_matches(inverse(inverse(leaf_of(SELECTOR_CGROUP, true))), U, true,
+  assert_matches(inverse(inverse(condition_of(SELECTOR_CGROUP, true))), U, true,
                  false);
 }
 
-/* The remote address alone decides where the local one is unknown. */
-static void test_loopback(void **state) {
+static void
+remote_address_decides_loopback_if_the_local_is_unknown(void **state) {
   (void)state;
   static const struct {
     const char *local, *remote;
@@ -147,12 +224,13 @@ static void test_loopback(void **state) {
     struct socket_attrs t = {.local = build_prefix(rows[i].local).address,
                              .remote = build_prefix(rows[i].remote).address};
     assert_int_equal(selector_match(s, &t), rows[i].full);
-    t.unknown = ATTR_LOCAL_ADDRESS;
+    t.unknown = ATTR_BIT(ATTR_LOCAL_ADDRESS);
     assert_int_equal(selector_match(s, &t), rows[i].partly);
-    t.unknown = (uint8_t)~ATTR_LOCAL_ADDRESS;
+    t.unknown = ALL_ATTRS & ~ATTR_BIT(ATTR_LOCAL_ADDRESS) &
+                ~ATTR_BIT(ATTR_REMOTE_ADDRESS);
     assert_int_equal(selector_match(s, &t), rows[i].full);
     s = inverse(s);
-    t.unknown = ATTR_LOCAL_ADDRESS;
+    t.unknown = ATTR_BIT(ATTR_LOCAL_ADDRESS);
     assert_int_equal(selector_match(s, &t), !rows[i].partly);
     selector_free(s);
   }
@@ -160,33 +238,27 @@ static void test_loopback(void **state) {
 
 /* --- by force ------------------------------------------------------------- */
 
-/* `t` with what is unknown taken from `from`. */
+/* `t` with the attributes that are unknown taken from `from`. */
 static struct socket_attrs completed(const struct socket_attrs *t,
                                      const struct socket_attrs *from) {
   struct socket_attrs c = *t;
   c.unknown = 0;
-  if ((t->unknown & ATTR_LOCAL_ADDRESS) != 0)
-    c.local = from->local;
-  if ((t->unknown & ATTR_REMOTE_PORT) != 0)
-    c.remote_port = from->remote_port;
-  if ((t->unknown & ATTR_INTERFACE) != 0)
-    c.interface = from->interface;
-  if ((t->unknown & ATTR_MARK) != 0)
-    c.mark = from->mark;
-  if ((t->unknown & ATTR_CGROUP) != 0)
-    c.cgroup = from->cgroup;
-  if ((t->unknown & ATTR_DIRECTION) != 0)
-    c.inbound = from->inbound;
+  for (int attr = 0; attr < ATTR_COUNT; attr++)
+    if ((t->unknown & ATTR_BIT(attr)) != 0)
+      memcpy((void *)socket_attrs_at(&c, (enum socket_attr)attr),
+             socket_attrs_at(from, (enum socket_attr)attr),
+             socket_attr_table[attr].size);
   return c;
 }
 
-/* Loopback is taken for decided by the remote end: others are not drawn. */
+/* The remote address is taken to decide loopback: completions in which it does
+ * not are left out. */
 static bool is_loopback_by_remote(const struct socket_attrs *c) {
   struct selector loopback = {.op = SELECTOR_LOOPBACK};
   return selector_match(&loopback, c) == address_is_loopback(&c->remote);
 }
 
-static void test_completions(void **state) {
+static void match_holds_for_all_completions(void **state) {
   (void)state;
   enum { SELECTORS = 20000, COMPLETIONS = 200 };
   size_t yes = 0, no = 0, open = 0, drawn = 0;
@@ -195,7 +267,7 @@ static void test_completions(void **state) {
     struct random r = {.budget = BYTECODE_COST_MAX};
     struct selector *s = random_selector(4, &r);
     struct socket_attrs t = random_socket().attrs;
-    t.unknown = (uint8_t)random();
+    t.unknown = (uint32_t)random() & ALL_ATTRS;
     bool match = selector_match(s, &t), found[2] = {false, false};
     bool loopback = selector_uses(s, SELECTOR_LOOPBACK);
     for (int k = 0; k < COMPLETIONS; k++) {
@@ -210,7 +282,8 @@ static void test_completions(void **state) {
       fail_msg("selector %d matches, but not with all completions", i);
     t.unknown = 0;
     bool whole = selector_match(s, &t);
-    t.unknown = ATTR_UID | ATTR_CONGESTION; /* none asks for these */
+    /* No condition looks at these. */
+    t.unknown = ATTR_BIT(ATTR_UID) | ATTR_BIT(ATTR_CONGESTION);
     assert_int_equal(selector_match(s, &t), whole);
     yes += match;
     no += !match && !found[true];
@@ -226,10 +299,14 @@ static void test_completions(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_leaves),
-      cmocka_unit_test(test_trees),
-      cmocka_unit_test(test_loopback),
-      cmocka_unit_test(test_completions),
+      cmocka_unit_test(every_kind_of_node_has_a_row_with_a_name_of_its_own),
+      cmocka_unit_test(attributes_of_a_tree_are_those_of_its_conditions),
+      cmocka_unit_test(
+          unknown_attribute_matches_neither_condition_nor_negation),
+      cmocka_unit_test(untold_attribute_matches_neither_condition_nor_negation),
+      cmocka_unit_test(known_conditions_decide_a_tree),
+      cmocka_unit_test(remote_address_decides_loopback_if_the_local_is_unknown),
+      cmocka_unit_test(match_holds_for_all_completions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

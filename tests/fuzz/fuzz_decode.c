@@ -1,4 +1,4 @@
-/* Any bytes as the messages of dumps, through decode, track and a accumulator
+/* Any bytes as the messages of dumps, through decode, track and an accumulator
  * with every metric and histogram: nothing is read out of bounds, and every
  * value is a number. Built with -fsanitize=fuzzer. */
 #include "connection/track.h"
@@ -50,7 +50,7 @@ static void message(struct pipe *p, const uint8_t *payload, size_t size) {
     struct track_seen seen;
     track_see(p->track, &s, &seen);
     if ((TCP_STATES_REST & 1u << s.state) != 0) {
-      accumulator_add_other(p->accumulator, &s);
+      accumulator_add_without_traffic(p->accumulator, &s);
     } else if (seen.event != TRACK_REPEAT) {
       struct observation r = {.sample = &s,
                               .delta = seen.delta,

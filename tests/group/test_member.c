@@ -1,7 +1,5 @@
 /* member: who keeps a series, and that nothing is lost or falls on the way. */
 #include "group/member.h"
-#include "group/member_key.h"
-#include "util/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -314,112 +312,6 @@ static void test_many(void **state) {
   stop(&f);
 }
 
-/* The name of the only member, with one socket of these ends. */
-static void name_is(const struct group_settings *settings,
-                    const struct socket_attrs *attrs, const char *expected) {
-  uint8_t key[MEMBER_KEY_MAX];
-  char name[MEMBER_KEY_NAME_MAX];
-  struct name_lookup *names = name_lookup_new();
-  assert_true(key_size(settings) <= MEMBER_KEY_MAX);
-  member_key_make(settings, attrs, key);
-  member_key_format(settings, key, names, false, name);
-  assert_string_equal(name, expected);
-  name_lookup_free(names);
-}
-
-static void by(struct group_settings *g, enum dimension d) {
-  g->by[g->by_count++] = d;
-}
-
-static void test_address_names(void **state) {
-  (void)state;
-  static const struct {
-    const char *address, *name, *network;
-  } row[] = {{"10.1.2.3", "10.1.2.3", "10.1.0.0_20"},
-             {"2001:db8::1", "2001_db8__1", "2001_db8___44"},
-             {"::1", "__1", "___44"},
-             {"fe80::abcd:0:1", "fe80__abcd_0_1", "fe80___44"}};
-  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-    struct group_settings g = {
-        .name = (char *)"g", .prefix_ipv4 = 20, .prefix_ipv6 = 44};
-    struct prefix p;
-    char expected[MEMBER_KEY_NAME_MAX];
-    assert_true(prefix_parse(row[i].address, &p));
-    struct socket_attrs t = {.remote = p.address,
-                             .local = p.address,
-                             .local_port = 443,
-                             .remote_port = 65535,
-                             .inbound = true,
-                             .uid = 0,
-                             .congestion = "cubic"};
-    by(&g, DIMENSION_LOCAL_PORT);
-    by(&g, DIMENSION_REMOTE_ADDRESS);
-    by(&g, DIMENSION_REMOTE_PORT);
-    snprintf(expected, sizeof(expected), "443-%s-65535", row[i].name);
-    name_is(&g, &t, expected);
-    g.by_count = 0;
-    by(&g, DIMENSION_REMOTE_NETWORK);
-    name_is(&g, &t, row[i].network);
-    g.by_count = 0;
-    by(&g, DIMENSION_DIRECTION);
-    by(&g, DIMENSION_UID);
-    by(&g, DIMENSION_CONGESTION);
-    by(&g, DIMENSION_INTERFACE);
-    by(&g, DIMENSION_CGROUP);
-    by(&g, DIMENSION_LOCAL_ADDRESS);
-    snprintf(expected, sizeof(expected), "inbound-root-cubic-unbound-none-%s",
-             row[i].name);
-    name_is(&g, &t, expected);
-  }
-}
-
-static void test_other_names(void **state) {
-  (void)state;
-  struct group_settings g = {.name = (char *)"g"};
-  struct socket_attrs t = {.uid = 4123456789u,
-                           .interface = 4000000000u,
-                           .cgroup = 18000000000000000000u};
-  by(&g, DIMENSION_UID);
-  by(&g, DIMENSION_INTERFACE);
-  by(&g, DIMENSION_CGROUP);
-  by(&g, DIMENSION_CONGESTION);
-  by(&g, DIMENSION_DIRECTION);
-  /* Nobody knows them: the numbers stand. */
-  name_is(&g, &t, "4123456789-4000000000-18000000000000000000-none-outbound");
-  char clean[TEXT_CLEAN_MAX];
-  text_clean("a b/c\\x2d\303\244_.@-Z9", clean);
-  assert_string_equal(clean, "a_b_c_x2d___.@-Z9");
-}
-
-/* Together with the group's name it fits, and two keys never share a name. */
-static void test_long_and_equal_names(void **state) {
-  (void)state;
-  char group[61], a[MEMBER_KEY_NAME_MAX], b[MEMBER_KEY_NAME_MAX];
-  memset(group, 'g', 60);
-  group[60] = '\0';
-  struct group_settings g = {.name = group};
-  struct name_lookup *names = name_lookup_new();
-  struct prefix p;
-  uint8_t key[MEMBER_KEY_MAX];
-  assert_true(prefix_parse("2001:db8:1234:5678:9abc:def0:1234:5678", &p));
-  struct socket_attrs t = {.remote = p.address, .local = p.address};
-  by(&g, DIMENSION_REMOTE_ADDRESS);
-  by(&g, DIMENSION_LOCAL_ADDRESS);
-  member_key_make(&g, &t, key);
-  member_key_format(&g, key, names, false, a);
-  assert_int_equal(strlen(group) + 1 + strlen(a), 127);
-  t.local.bytes[15] ^= 1;
-  member_key_make(&g, &t, key);
-  member_key_format(&g, key, names, false, b);
-  assert_string_not_equal(a, b);
-  g.name = (char *)"g";
-  member_key_format(&g, key, names, false, a);
-  member_key_format(&g, key, names, true, b);
-  assert_memory_equal(a, b, strlen(a));
-  assert_int_equal(strlen(b), strlen(a) + 9);
-  name_lookup_free(names);
-}
-
 static void one(struct fixture *f, const struct socket_attrs *t, int opened) {
   uint32_t i = members_join(f->members, t);
   for (int k = 0; k < opened; k++)
@@ -691,9 +583,6 @@ int main(void) {
       cmocka_unit_test(test_forgotten),
       cmocka_unit_test(test_busiest_and_sticky),
       cmocka_unit_test(test_many),
-      cmocka_unit_test(test_address_names),
-      cmocka_unit_test(test_other_names),
-      cmocka_unit_test(test_long_and_equal_names),
       cmocka_unit_test(test_equal_names),
       cmocka_unit_test(test_called_other),
       cmocka_unit_test(test_worst),

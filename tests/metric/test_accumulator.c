@@ -1,5 +1,5 @@
-/* accumulator: the corners of what is computed; the plain cases are in
- * test_pipe. */
+/* accumulator: corner cases. The simple cases are in test_pipe and
+ * test_metric_table. */
 #include "metric/accumulator.h"
 
 #include <setjmp.h>
@@ -88,9 +88,8 @@ static size_t resident(void) {
   return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* What a accumulator that rests does not need goes back, and it works as
- * before. */
-static void test_shrink(void **state) {
+/* An accumulator gives back its distributions' memory, and works as before. */
+static void shrink_frees_memory_and_loses_nothing_later(void **state) {
   (void)state;
   enum { VALUES = 1 << 20 };
   struct fixture *f = start(METRIC_RTT);
@@ -108,8 +107,8 @@ static void test_shrink(void **state) {
   stop(f);
 }
 
-/* Times in jiffies may exceed the window: the shares stay shares. */
-static void test_limited_adds_up(void **state) {
+/* Times in jiffies may exceed the window; the shares still add up to 100. */
+static void limited_shares_add_up(void **state) {
   (void)state;
   static const uint64_t busy[] = {0, 500000, 1004000, 5000000};
   static const uint64_t part[] = {0, 250000, 1004000};
@@ -134,8 +133,9 @@ static void test_limited_adds_up(void **state) {
       }
 }
 
-/* No share of a time that is not known, or that the kernel does not tell. */
-static void test_limited_unknown(void **state) {
+/* No shares without a time, or if the kernel does not send the limited times.
+ */
+static void limited_needs_a_known_time(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_LIMITED);
   accumulator_begin(f->accumulator);
@@ -147,17 +147,17 @@ static void test_limited_unknown(void **state) {
   stop(f);
 }
 
-static void test_percent_is_capped(void **state) {
+static void percent_is_at_most_100(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_RETRANS_PERCENT);
   accumulator_begin(f->accumulator);
-  f->delta[FIELD_TOTAL_RETRANS] = 5; /* of SYNs too */
+  f->delta[FIELD_TOTAL_RETRANS] = 5; /* the kernel counts SYNs too */
   f->delta[FIELD_DATA_SEGS_OUT] = 2;
   add(f, 0);
   struct values all = emit(f);
   assert_true(value_of(&all, "retrans_percent") == 100);
   accumulator_commit(f->accumulator);
-  assert_int_equal(emit(f).count, 0); /* of nothing */
+  assert_int_equal(emit(f).count, 0); /* no segment was sent */
   f->delta[FIELD_TOTAL_RETRANS] = 1;
   f->delta[FIELD_DATA_SEGS_OUT] = 4;
   add(f, 0);
@@ -166,8 +166,8 @@ static void test_percent_is_capped(void **state) {
   stop(f);
 }
 
-/* What an interval brought survives a dump that failed after it. */
-static void test_begin_keeps_growth(void **state) {
+/* Growth before a failed dump is not lost. */
+static void begin_keeps_growth(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_RETRANS_PERCENT);
   f->delta[FIELD_TOTAL_RETRANS] = 1;
@@ -182,7 +182,7 @@ static void test_begin_keeps_growth(void **state) {
   stop(f);
 }
 
-static void test_raise(void **state) {
+static void raise_never_lowers(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_RETRANS);
   struct accumulator *low = accumulator_new(f->plan);
@@ -204,14 +204,14 @@ static void test_raise(void **state) {
 }
 
 /* A recording may hold anything. */
-static void test_throughput_bounds(void **state) {
+static void throughput_is_bounded(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_THROUGHPUT);
   memset(f->info, 0xff, sizeof(f->info));
   memset(f->info + field_table[FIELD_RTT].offset, 0, 4);
   accumulator_begin(f->accumulator);
   add(f, 0);
-  assert_int_equal(emit(f).count, 0); /* no rtt, no rate */
+  assert_int_equal(emit(f).count, 0); /* no rtt, no throughput */
   f->info[field_table[FIELD_RTT].offset] = 1;
   add(f, 0);
   struct values all = emit(f);
@@ -219,8 +219,8 @@ static void test_throughput_bounds(void **state) {
   stop(f);
 }
 
-/* Smoothing may put rtt below min_rtt; no value without either. */
-static void test_queue_delay(void **state) {
+/* Smoothing may put rtt below min_rtt; without either there is no value. */
+static void queue_delay_is_never_negative(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_QUEUE_DELAY);
   uint32_t none = UINT32_MAX, min = 100, rtt = 90;
@@ -253,16 +253,16 @@ static void is(struct fixture *f, const char *name, double value) {
 
 /* --- Sets ----------------------------------------------------------------- */
 
-static void test_ca_state(void **state) {
+static void ca_states_are_counted(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_CA_STATE);
   accumulator_begin(f->accumulator);
-  for (uint32_t code = 0; code < 7; code++) /* two that nobody knows */
+  for (uint32_t code = 0; code < 7; code++) /* two codes are unknown */
     for (uint32_t i = 0; i <= code; i++) {
       put(f, FIELD_CA_STATE, code);
       add(f, 0);
     }
-  f->sample.info = NULL; /* a mini socket has none */
+  f->sample.info = NULL; /* a mini socket has no tcp_info */
   f->sample.info_size = 0;
   add(f, 0);
   assert_int_equal(emit(f).count, 5);
@@ -277,7 +277,7 @@ static void test_ca_state(void **state) {
 }
 
 /* A socket counts with each of its options. */
-static void test_options(void **state) {
+static void sockets_count_with_each_option(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_OPTIONS);
   accumulator_begin(f->accumulator);
@@ -295,12 +295,12 @@ static void test_options(void **state) {
   stop(f);
 }
 
-static void test_congestion(void **state) {
+static void algorithms_are_counted_by_name(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_CONGESTION);
   char *name = f->sample.attrs.congestion;
   accumulator_begin(f->accumulator);
-  add(f, 0); /* the kernel did not tell it */
+  add(f, 0); /* the kernel did not send the name */
   assert_int_equal(emit(f).count, 0);
   strcpy(name, "cubic");
   add(f, 0);
@@ -320,13 +320,13 @@ static void test_congestion(void **state) {
   strcpy(name, "bbr");
   add(f, 0);
   is(f, "congestion-bbr", 1);
-  is(f, "congestion-cubic", 0); /* goes on */
+  is(f, "congestion-cubic", 0); /* the name stays in the plan */
   stop(f);
 }
 
-/* What is too many is not counted; who was there keeps its number, in all
- * accumulators of the report. */
-static void test_many_algorithms(void **state) {
+/* An algorithm too many is not counted; known algorithms keep their number, in
+ * all accumulators of the plan. */
+static void algorithms_beyond_the_maximum_are_not_counted(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_CONGESTION);
   struct accumulator *other = accumulator_new(f->plan);
@@ -353,7 +353,7 @@ static void test_many_algorithms(void **state) {
 
 /* --- Conditions ----------------------------------------------------------- */
 
-static void test_conditions(void **state) {
+static void conditions_are_counted_per_dump(void **state) {
   (void)state;
   static const enum metric_id id[] = {METRIC_ACTIVE, METRIC_STALLED,
                                       METRIC_ZERO_WINDOW, METRIC_UNREAD,
@@ -383,12 +383,12 @@ static void test_conditions(void **state) {
   is(f, "zero_window", 5);
   is(f, "unread", 4);
   is(f, "unsent", 1);
-  accumulator_commit(f->accumulator); /* they are of one dump */
+  accumulator_commit(f->accumulator); /* does not clear what is of one dump */
   is(f, "stalled", 2);
   accumulator_begin(f->accumulator);
   is(f, "stalled", 0);
   assert_int_equal(emit(f).count, 6);
-  /* notsent_bytes came with Linux 4.6; the queue is of the header. */
+  /* notsent_bytes came with Linux 4.6; the queue is in the header. */
   struct values all = {0};
   accumulator_emit(f->accumulator, 136, ACCUMULATOR_ALL, on_value, &all);
   assert_int_equal(all.count, 5);
@@ -413,8 +413,9 @@ static struct fixture *start_histogram(enum metric_id id) {
   return f;
 }
 
-/* Each bucket has what is at most its edge, the last one all. */
-static void test_histogram(void **state) {
+/* A bucket counts the sockets whose value is at most the edge; the last bucket
+ * counts all. */
+static void histogram_buckets_are_cumulative(void **state) {
   (void)state;
   static const uint32_t rtt[] = {1,    100,     101,      200,     201,
                                  5000, 9999999, 10000000, 10000001};
@@ -425,7 +426,7 @@ static void test_histogram(void **state) {
     add(f, 0);
   }
   struct values all = emit(f);
-  assert_int_equal(all.count, 3 + 15 + 17); /* cwnd p50 p95 max and buckets */
+  assert_int_equal(all.count, 3 + 15 + 17); /* cwnd p50 p95 max, and buckets */
   for (size_t i = 0; i < all.count; i++)
     assert_string_equal(all.type[i], i < 3 ? "count" : "bucket");
   is(f, "rtt-0.0001", 2);
@@ -440,7 +441,7 @@ static void test_histogram(void **state) {
   is(f, "cwnd-10", 9);
   is(f, "cwnd-inf", 9);
   is(f, "cwnd-p50", 10);
-  /* The next dump: counts of nothing are 0. */
+  /* In the next dump, buckets without sockets are 0. */
   accumulator_commit(f->accumulator);
   accumulator_begin(f->accumulator);
   all = emit(f);
@@ -449,8 +450,8 @@ static void test_histogram(void **state) {
   stop(f);
 }
 
-/* In the dispatched unit, without an exponent. */
-static void test_histogram_edges(void **state) {
+/* Names of buckets have no exponent. */
+static void histogram_edges_are_in_the_dispatched_unit(void **state) {
   (void)state;
   static const struct {
     enum metric_id id;
@@ -467,16 +468,16 @@ static void test_histogram_edges(void **state) {
   }
 }
 
-/* A field that the kernel does not send has no buckets either. */
-static void test_histogram_of_nothing(void **state) {
+/* If the kernel does not send the field, there are no buckets. */
+static void histogram_needs_its_field(void **state) {
   (void)state;
   struct fixture *f = start_histogram(METRIC_RCV_WND);
   struct values all = {0};
   accumulator_emit(f->accumulator, 232, ACCUMULATOR_ALL, on_value,
                    &all);          /* Linux 5.4 */
-  assert_int_equal(all.count, 15); /* of cwnd */
+  assert_int_equal(all.count, 15); /* buckets of cwnd */
   stop(f);
-  f = start_histogram(METRIC_ACCEPT_QUEUE); /* asks for no tcp_info */
+  f = start_histogram(METRIC_ACCEPT_QUEUE); /* needs no tcp_info */
   memset(&all, 0, sizeof(all));
   accumulator_emit(f->accumulator, 0, ACCUMULATOR_ALL, on_value, &all);
   assert_int_equal(all.count, 15);
@@ -485,8 +486,9 @@ static void test_histogram_of_nothing(void **state) {
 
 /* --- Sockets without traffic ---------------------------------------------- */
 
-/* A listener is no connection, and has no values but those of its queue. */
-static void test_listeners(void **state) {
+/* A listening socket is no connection, and has only the values of its accept
+ * queue. */
+static void listeners_are_no_connections(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_ACCEPT_QUEUE);
   static const enum metric_id id[] = {METRIC_CONNECTIONS, METRIC_RECV_QUEUE,
@@ -503,19 +505,19 @@ static void test_listeners(void **state) {
   f->sample.recv_queue = 3;
   f->sample.send_queue = 128;
   f->sample.state = TCP_STATE_LISTEN;
-  accumulator_add_other(f->accumulator, &f->sample);
+  accumulator_add_without_traffic(f->accumulator, &f->sample);
   f->sample.recv_queue = 5;
-  accumulator_add_other(f->accumulator, &f->sample);
+  accumulator_add_without_traffic(f->accumulator, &f->sample);
   f->sample.recv_queue = 99;
   f->sample.state = TCP_STATE_TIME_WAIT;
-  accumulator_add_other(f->accumulator, &f->sample);
+  accumulator_add_without_traffic(f->accumulator, &f->sample);
   struct values all = emit(f);
-  assert_int_equal(all.count, 5); /* nothing of recv_queue and cwnd */
+  assert_int_equal(all.count, 5); /* recv_queue and cwnd have no value */
   is(f, "connections", 0);
   is(f, "unread", 0);
   is(f, "accept_queue-p50", 3);
   is(f, "accept_queue-max", 5);
-  /* A connection in turn has no accept queue. */
+  /* A connection has no accept queue. */
   f->sample.state = TCP_STATE_ESTABLISHED;
   add(f, 0);
   is(f, "accept_queue-max", 5);
@@ -523,7 +525,7 @@ static void test_listeners(void **state) {
   stop(f);
 }
 
-static void test_outliers(void **state) {
+static void outliers_are_of_one_dump(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_OUTLIERS);
   accumulator_begin(f->accumulator);
@@ -573,10 +575,10 @@ static void random_socket(struct fixture *f, struct observation *r) {
                             .window_us = 1000000};
 }
 
-/* With every metric: what goes to two accumulators by turns, over several
- * dumps, some of them not committed, is in their sum what one accumulator makes
- * of it. */
-static void test_sum(void **state) {
+/* With every metric: sockets go to one accumulator, and by turns to two others,
+ * over several dumps, some of which are not committed. The sum of the two
+ * equals the one. */
+static void sum_of_parts_equals_the_whole(void **state) {
   (void)state;
   static const struct statistic histogram = {.kind = STATISTIC_HISTOGRAM};
   struct fixture *f = start(METRIC_CONNECTIONS);
@@ -604,12 +606,12 @@ static void test_sum(void **state) {
       accumulator_add(whole, &r);
       accumulator_add(part[i % 2], &r);
       f->sample.state = i % 2 ? TCP_STATE_LISTEN : TCP_STATE_TIME_WAIT;
-      accumulator_add_other(whole, &f->sample);
-      accumulator_add_other(part[i % 3 == 0], &f->sample);
+      accumulator_add_without_traffic(whole, &f->sample);
+      accumulator_add_without_traffic(part[i % 3 == 0], &f->sample);
       f->sample.state = TCP_STATE_ESTABLISHED;
     }
-    accumulator_add_rest(whole, f->delta);
-    accumulator_add_rest(part[1], f->delta);
+    accumulator_add_growth(whole, f->delta);
+    accumulator_add_growth(part[1], f->delta);
     if (!complete)
       continue;
     accumulator_sum(sum, part[0]);
@@ -632,8 +634,8 @@ static void test_sum(void **state) {
   stop(f);
 }
 
-/* Nothing grew, and the caller said so: only the time passed. */
-static void test_unchanged(void **state) {
+/* If no counter grew, the time since the last dump counts as idle. */
+static void unchanged_sockets_add_their_time(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_LIMITED);
   struct observation r = {
@@ -651,26 +653,26 @@ static void test_unchanged(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_sum),
-      cmocka_unit_test(test_unchanged),
-      cmocka_unit_test(test_shrink),
-      cmocka_unit_test(test_limited_adds_up),
-      cmocka_unit_test(test_limited_unknown),
-      cmocka_unit_test(test_percent_is_capped),
-      cmocka_unit_test(test_begin_keeps_growth),
-      cmocka_unit_test(test_raise),
-      cmocka_unit_test(test_throughput_bounds),
-      cmocka_unit_test(test_queue_delay),
-      cmocka_unit_test(test_ca_state),
-      cmocka_unit_test(test_options),
-      cmocka_unit_test(test_congestion),
-      cmocka_unit_test(test_many_algorithms),
-      cmocka_unit_test(test_conditions),
-      cmocka_unit_test(test_histogram),
-      cmocka_unit_test(test_histogram_edges),
-      cmocka_unit_test(test_histogram_of_nothing),
-      cmocka_unit_test(test_listeners),
-      cmocka_unit_test(test_outliers),
+      cmocka_unit_test(sum_of_parts_equals_the_whole),
+      cmocka_unit_test(unchanged_sockets_add_their_time),
+      cmocka_unit_test(shrink_frees_memory_and_loses_nothing_later),
+      cmocka_unit_test(limited_shares_add_up),
+      cmocka_unit_test(limited_needs_a_known_time),
+      cmocka_unit_test(percent_is_at_most_100),
+      cmocka_unit_test(begin_keeps_growth),
+      cmocka_unit_test(raise_never_lowers),
+      cmocka_unit_test(throughput_is_bounded),
+      cmocka_unit_test(queue_delay_is_never_negative),
+      cmocka_unit_test(ca_states_are_counted),
+      cmocka_unit_test(sockets_count_with_each_option),
+      cmocka_unit_test(algorithms_are_counted_by_name),
+      cmocka_unit_test(algorithms_beyond_the_maximum_are_not_counted),
+      cmocka_unit_test(conditions_are_counted_per_dump),
+      cmocka_unit_test(histogram_edges_are_in_the_dispatched_unit),
+      cmocka_unit_test(histogram_needs_its_field),
+      cmocka_unit_test(histogram_buckets_are_cumulative),
+      cmocka_unit_test(listeners_are_no_connections),
+      cmocka_unit_test(outliers_are_of_one_dump),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* metric: the table is whole and of stock types, statistics parse and print. */
+/* metric: statistics are parsed and printed; lists of metrics. The table is
+ * tested in test_metric_table. */
 #include "metric/metric.h"
 
 #include <setjmp.h>
@@ -9,54 +10,7 @@
 
 #include <cmocka.h>
 
-/* What each type is in the stock types.db: derives never get a gauge. */
-static bool is_derive(const char *type) {
-  static const char *const derive[] = {"total_bytes", "packets",
-                                       "total_time_in_ms", "total_events",
-                                       "total_connections"};
-  for (size_t i = 0; i < sizeof(derive) / sizeof(derive[0]); i++)
-    if (strcmp(type, derive[i]) == 0)
-      return true;
-  return false;
-}
-
-static void test_table(void **state) {
-  (void)state;
-  for (int id = 0; id < METRIC_COUNT; id++) {
-    const struct metric *m = &metric_table[id];
-    assert_non_null(m->name);
-    assert_non_null(m->what);
-    assert_non_null(m->unit);
-    assert_int_equal(metric_find(m->name), id); /* no name twice */
-    bool counts = m->kind == METRIC_KIND_COUNTER || m->kind == METRIC_KIND_LIFE;
-    assert_int_equal(is_derive(m->type), counts);
-    if (m->kind == METRIC_KIND_COUNTER) {
-      assert_int_equal(field_table[m->field].nature, FIELD_COUNTER);
-      assert_true(m->scale > 0);
-    }
-    if (m->kind == METRIC_KIND_PERCENT) {
-      assert_int_equal(field_table[m->field].nature, FIELD_COUNTER);
-      assert_int_equal(field_table[m->whole].nature, FIELD_COUNTER);
-      assert_string_equal(m->type, "percent");
-    }
-    if (m->kind == METRIC_KIND_DISTRIBUTION) {
-      assert_true(m->scale > 0);
-      assert_int_equal(m->listeners,
-                       metric_asks((enum metric_id)id) == ASK_LISTENERS);
-      if (m->rule == METRIC_RULE_FIELD)
-        assert_int_equal(field_table[m->field].nature, FIELD_GAUGE);
-      /* Latencies are seconds, out of microseconds. */
-      if (strcmp(m->type, "latency") == 0) {
-        assert_int_equal(field_table[m->field].unit, UNIT_US);
-        assert_true(m->active_only);
-      }
-    }
-  }
-  assert_int_equal(metric_find("no_such"), -1);
-  assert_int_equal(metric_find(""), -1);
-}
-
-static void test_statistics(void **state) {
+static void statistics_print_as_they_parse(void **state) {
   (void)state;
   static const char *const good[] = {"min", "max", "avg",  "sum",
                                      "p1",  "p50", "p2.5", "p99.9"};
@@ -80,7 +34,7 @@ static void test_statistics(void **state) {
   assert_string_equal(statistic_format(s, text), "p50");
 }
 
-static void test_lists(void **state) {
+static void lists_hold_each_metric_and_statistic_once(void **state) {
   (void)state;
   struct metric_list list = {0}, copy = {0};
   struct statistic p50 = {STATISTIC_PERCENTILE, 500};
@@ -105,47 +59,10 @@ static void test_lists(void **state) {
   metric_list_clear(&list);
 }
 
-/* Edges rise, and the number of series stays small. */
-static void test_histograms(void **state) {
-  (void)state;
-  for (int id = 0; id < METRIC_COUNT; id++) {
-    if (metric_table[id].kind != METRIC_KIND_DISTRIBUTION)
-      continue;
-    struct histogram h = metric_histogram((enum metric_id)id);
-    assert_in_range(h.count, 5, 20);
-    for (size_t i = 1; i < h.count; i++)
-      assert_true(h.edge[i] > h.edge[i - 1]);
-    double last = (double)h.edge[h.count - 1] * metric_table[id].scale;
-    if (strcmp(metric_table[id].type, "percent") == 0)
-      assert_true(last == 100);
-    if (strcmp(metric_table[id].type, "latency") == 0)
-      assert_true(last > 9.99 && last < 10.01);
-  }
-}
-
-static void test_asks(void **state) {
-  (void)state;
-  assert_int_equal(metric_asks(METRIC_CONNECTIONS), 0);
-  assert_int_equal(metric_asks(METRIC_STATES), ASK_ALL_STATES);
-  assert_int_equal(metric_asks(METRIC_OPENED), 0);
-  assert_int_equal(metric_asks(METRIC_ACTIVE), ASK_INFO);
-  assert_int_equal(metric_asks(METRIC_RTT), ASK_INFO);
-  assert_int_equal(metric_asks(METRIC_LIMITED), ASK_INFO);
-  assert_int_equal(metric_asks(METRIC_STALLED), ASK_INFO);
-  assert_int_equal(metric_asks(METRIC_UNREAD), 0);
-  assert_int_equal(metric_asks(METRIC_RMEM), ASK_INFO | ASK_SKMEM);
-  assert_int_equal(metric_asks(METRIC_DROPS), ASK_INFO | ASK_SKMEM);
-  assert_int_equal(metric_asks(METRIC_DCTCP_ALPHA),
-                   ASK_INFO | ASK_ALGORITHM_INFO);
-  assert_int_equal(metric_asks(METRIC_CONGESTION), ASK_CONGESTION);
-  assert_int_equal(metric_asks(METRIC_ACCEPT_PERCENT), ASK_LISTENERS);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_table), cmocka_unit_test(test_statistics),
-      cmocka_unit_test(test_lists), cmocka_unit_test(test_histograms),
-      cmocka_unit_test(test_asks),
+      cmocka_unit_test(statistics_print_as_they_parse),
+      cmocka_unit_test(lists_hold_each_metric_and_statistic_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

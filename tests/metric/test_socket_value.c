@@ -1,6 +1,8 @@
-/* value: each rule and each condition, of blocks that stand in memory of just
- * their size, so that a sanitizer sees what is read beyond. */
+/* socket_value: each getter, from blocks in memory of exactly their size, so
+ * that a sanitizer reports a read beyond the end. */
 #include "metric/socket_value.h"
+
+#include "metric/plan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +18,7 @@ struct fixture {
   uint8_t *bytes[BLOCK_COUNT];
 };
 
-/* All blocks there, all zeroes. */
+/* A sample with all blocks, which are all zeroes. */
 static void start(struct fixture *f) {
   static const size_t size[BLOCK_COUNT] = {[BLOCK_INFO] = INFO_SIZE,
                                            [BLOCK_SKMEM] = SKMEM_SIZE,
@@ -50,7 +52,7 @@ static void put(struct fixture *f, enum field_id id, uint64_t value) {
     *at = (uint8_t)(value << field->shift);
 }
 
-/* Only that many bytes of it are there. */
+/* Leaves only the first `size` bytes of the block. */
 static void cut(struct fixture *f, enum field_block block, size_t size) {
   uint8_t *less = malloc(size + 1);
   assert_non_null(less);
@@ -79,16 +81,16 @@ static void is_none(const struct fixture *f, enum metric_id id) {
 
 /* --- Distributions -------------------------------------------------------- */
 
-static void test_times(void **state) {
+static void times_need_an_rtt(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
-  is_none(&f, METRIC_RTT); /* 0: none yet */
+  is_none(&f, METRIC_RTT); /* 0 means none yet */
   is_none(&f, METRIC_RTTVAR);
   is_none(&f, METRIC_QUEUE_DELAY);
   is_none(&f, METRIC_THROUGHPUT);
   put(&f, FIELD_RTTVAR, 7);
-  is_none(&f, METRIC_RTTVAR); /* of no rtt */
+  is_none(&f, METRIC_RTTVAR); /* no rtt */
   put(&f, FIELD_RTT, 250000);
   put(&f, FIELD_MIN_RTT, UINT32_MAX);
   is(&f, METRIC_RTT, 250000);
@@ -102,7 +104,7 @@ static void test_times(void **state) {
   put(&f, FIELD_SND_CWND, 20);
   put(&f, FIELD_SND_MSS, 1000);
   is(&f, METRIC_THROUGHPUT, 80000);
-  cut(&f, BLOCK_INFO, 148); /* Linux 4.2: min_rtt is not there */
+  cut(&f, BLOCK_INFO, 148); /* Linux 4.2 has no min_rtt */
   is_none(&f, METRIC_QUEUE_DELAY);
   is(&f, METRIC_THROUGHPUT, 80000);
   cut(&f, BLOCK_INFO, 80); /* nor cwnd */
@@ -116,7 +118,7 @@ static void test_times(void **state) {
   stop(&f);
 }
 
-static void test_delivery_rate(void **state) {
+static void delivery_rate_leaves_out_app_limited_sockets(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
@@ -128,7 +130,7 @@ static void test_delivery_rate(void **state) {
   stop(&f);
 }
 
-static void test_queues(void **state) {
+static void queues_are_of_the_header(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
@@ -140,7 +142,7 @@ static void test_queues(void **state) {
   stop(&f);
 }
 
-static void test_memory(void **state) {
+static void memory_fields_are_in_the_kernels_order(void **state) {
   (void)state;
   static const enum metric_id metric[] = {
       METRIC_RMEM,      METRIC_RCVBUF,      METRIC_WMEM,   METRIC_SNDBUF,
@@ -163,7 +165,7 @@ static void test_memory(void **state) {
 }
 
 /* struct tcp_bbr_info: the bandwidth in two halves, the lower one first. */
-static void test_bbr(void **state) {
+static void bbr_bandwidth_has_two_halves(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
@@ -189,17 +191,17 @@ static void test_bbr(void **state) {
 
 /* struct tcp_dctcp_info: __u16 enabled, ce_state; __u32 alpha, ab_ecn, ab_tot.
  */
-static void test_dctcp(void **state) {
+static void dctcp_alpha_needs_dctcp(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
   put(&f, FIELD_DCTCP_ALPHA, 512);
-  is_none(&f, METRIC_DCTCP_ALPHA); /* it fell back to Reno */
+  is_none(&f, METRIC_DCTCP_ALPHA); /* DCTCP fell back to Reno */
   put(&f, FIELD_DCTCP_ENABLED, 1);
   is(&f, METRIC_DCTCP_ALPHA, 512);
   assert_true(512 * metric_table[METRIC_DCTCP_ALPHA].scale == 50);
   put(&f, FIELD_DCTCP_ALPHA, 0);
-  is(&f, METRIC_DCTCP_ALPHA, 0); /* no marks is a value */
+  is(&f, METRIC_DCTCP_ALPHA, 0); /* 0 is a value: no marks */
   put(&f, FIELD_DCTCP_ALPHA, 1025);
   is(&f, METRIC_DCTCP_ALPHA, 1024);
   cut(&f, BLOCK_DCTCP, 7);
@@ -209,14 +211,14 @@ static void test_dctcp(void **state) {
   stop(&f);
 }
 
-/* In hundredths of a percent. */
-static void test_accept(void **state) {
+/* The value is in hundredths of a percent. */
+static void accept_percent_is_at_most_100(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
   f.s.state = TCP_STATE_LISTEN;
   f.s.recv_queue = 1;
-  is(&f, METRIC_ACCEPT_PERCENT, 10000); /* one fits a limit of 0 */
+  is(&f, METRIC_ACCEPT_PERCENT, 10000); /* a limit of 0 admits one connection */
   is(&f, METRIC_ACCEPT_QUEUE, 1);
   is(&f, METRIC_ACCEPT_LIMIT, 0);
   f.s.send_queue = 8;
@@ -233,9 +235,12 @@ static void test_accept(void **state) {
   stop(&f);
 }
 
-/* Every distribution of a socket without any block, and of short ones. */
-static void test_short_blocks(void **state) {
+/* Every getter, with blocks of every size, none included. */
+static void short_blocks_are_never_read_beyond(void **state) {
   (void)state;
+  struct metric_list none = {0};
+  struct plan *plan = plan_new(&none);
+  assert_non_null(plan);
   for (size_t size = 0; size <= INFO_SIZE; size++) {
     struct fixture f;
     start(&f);
@@ -247,25 +252,31 @@ static void test_short_blocks(void **state) {
     for (int id = 0; id < METRIC_COUNT; id++) {
       const struct metric *m = &metric_table[id];
       uint64_t value;
-      bool there = m->kind == METRIC_KIND_DISTRIBUTION &&
-                   socket_value_get(m, &f.s, &value);
-      if (size == 0 && m->rule == METRIC_RULE_FIELD)
-        assert_false(there);
-      socket_value_holds((enum metric_id)id, &f.s);
+      if (m->kind == METRIC_KIND_DISTRIBUTION) {
+        bool has_value = socket_value_get(m, &f.s, &value);
+        if (size == 0 && m->value == NULL)
+          assert_false(has_value);
+      }
+      if (m->kind == METRIC_KIND_SOCKETS)
+        m->holds(&f.s);
+      if (m->kind == METRIC_KIND_SET)
+        m->codes(plan, &f.s);
     }
     stop(&f);
   }
+  plan_free(plan);
 }
 
 /* --- Conditions ----------------------------------------------------------- */
 
 static void holds(const struct fixture *f, enum metric_id id, bool expected) {
-  if (socket_value_holds(id, &f->s) != expected)
+  if (metric_table[id].holds(&f->s) != expected)
     fail_msg("%s: %s", metric_table[id].name, expected ? "no" : "yes");
 }
 
-/* Timeouts since the last ACK, and the retransmit timer runs: it waits. */
-static void test_stalled(void **state) {
+/* A socket waits if it had timeouts since the last ACK and the retransmit timer
+ * runs. */
+static void stalled_needs_a_timeout_and_the_retransmit_timer(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
@@ -283,7 +294,7 @@ static void test_stalled(void **state) {
   stop(&f);
 }
 
-static void test_conditions(void **state) {
+static void conditions_hold_by_their_field(void **state) {
   (void)state;
   struct fixture f;
   start(&f);
@@ -303,36 +314,62 @@ static void test_conditions(void **state) {
   holds(&f, METRIC_UNSENT, true);
   cut(&f, BLOCK_INFO, 147);
   holds(&f, METRIC_UNSENT, false);
-  holds(&f, METRIC_RTT, false); /* no condition */
   stop(&f);
 }
 
-/* As linux: include/uapi/linux/tcp.h (TCPI_OPT_x, enum tcp_ca_state). */
-static void test_names(void **state) {
+/* --- Sets ----------------------------------------------------------------- */
+
+/* Names as in linux: include/uapi/linux/tcp.h (TCPI_OPT_*, enum tcp_ca_state).
+ */
+static void codes_have_the_kernels_names(void **state) {
   (void)state;
   static const char *const option[] = {"timestamps", "sack", "wscale",
                                        "ecn",        NULL,   "fastopen"};
   static const char *const ca[] = {"open", "disorder", "cwr", "recovery",
                                    "loss"};
-  for (int i = 0; i < SOCKET_VALUE_OPTION_BITS; i++)
+  for (size_t i = 0; i < SOCKET_VALUE_OPTION_BITS; i++)
     if (option[i] != NULL)
-      assert_string_equal(socket_value_option_name[i], option[i]);
+      assert_string_equal(socket_value_option_name(NULL, i), option[i]);
     else
-      assert_null(socket_value_option_name[i]);
-  for (int i = 0; i < SOCKET_VALUE_CA_STATES; i++)
-    assert_string_equal(socket_value_ca_state_name[i], ca[i]);
-  assert_string_equal(socket_value_state_name[10], "LISTEN");
-  assert_null(socket_value_state_name[TCP_STATE_CLOSE]);
+      assert_null(socket_value_option_name(NULL, i));
+  for (size_t i = 0; i < SOCKET_VALUE_CA_STATES; i++)
+    assert_string_equal(socket_value_ca_state_name(NULL, i), ca[i]);
+  assert_string_equal(socket_value_state_name(NULL, 10), "LISTEN");
+  assert_null(socket_value_state_name(NULL, TCP_STATE_CLOSE));
+}
+
+static void unknown_codes_are_not_counted(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f);
+  put(&f, FIELD_CA_STATE, 4);
+  assert_int_equal(socket_value_ca_states(NULL, &f.s), 1 << 4);
+  put(&f, FIELD_CA_STATE, 5);
+  assert_int_equal(socket_value_ca_states(NULL, &f.s), 0);
+  put(&f, FIELD_OPTIONS, 0xff);
+  assert_int_equal(socket_value_options(NULL, &f.s), 0x3f);
+  f.s.state = TCP_STATE_CLOSING;
+  assert_int_equal(socket_value_states(NULL, &f.s), 1 << TCP_STATE_CLOSING);
+  cut(&f, BLOCK_INFO, 0);
+  assert_int_equal(socket_value_ca_states(NULL, &f.s), 0);
+  assert_int_equal(socket_value_options(NULL, &f.s), 0);
+  stop(&f);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_times),   cmocka_unit_test(test_delivery_rate),
-      cmocka_unit_test(test_queues),  cmocka_unit_test(test_memory),
-      cmocka_unit_test(test_bbr),     cmocka_unit_test(test_dctcp),
-      cmocka_unit_test(test_accept),  cmocka_unit_test(test_short_blocks),
-      cmocka_unit_test(test_stalled), cmocka_unit_test(test_conditions),
-      cmocka_unit_test(test_names),
+      cmocka_unit_test(times_need_an_rtt),
+      cmocka_unit_test(delivery_rate_leaves_out_app_limited_sockets),
+      cmocka_unit_test(queues_are_of_the_header),
+      cmocka_unit_test(memory_fields_are_in_the_kernels_order),
+      cmocka_unit_test(bbr_bandwidth_has_two_halves),
+      cmocka_unit_test(dctcp_alpha_needs_dctcp),
+      cmocka_unit_test(accept_percent_is_at_most_100),
+      cmocka_unit_test(short_blocks_are_never_read_beyond),
+      cmocka_unit_test(stalled_needs_a_timeout_and_the_retransmit_timer),
+      cmocka_unit_test(conditions_hold_by_their_field),
+      cmocka_unit_test(codes_have_the_kernels_names),
+      cmocka_unit_test(unknown_codes_are_not_counted),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static int on_open(void *data) {
   return fd[1];
 }
 
-static void on_pressure(void *data) { (void)data; }
+static void on_backlog(void *data) { (void)data; }
 
 static void on_event(const struct nlmsghdr *nlh, uint64_t after_ms,
                      void *data) {
@@ -52,7 +52,7 @@ static void start(struct world *w, enum count_closed count_closed) {
       .settings = {.count_closed = count_closed, .max_close_rate = RATE},
       .kernel = -1,
       .now_ms = 1000000};
-  w->close_policy = close_policy_new(&w->settings, on_open, w, on_pressure, w);
+  w->close_policy = close_policy_new(&w->settings, on_open, w, on_backlog, w);
   assert_non_null(w->close_policy);
 }
 
@@ -81,7 +81,7 @@ read_after(struct world *w, unsigned closed, bool host_known) {
   return close_policy_health(w->close_policy);
 }
 
-static void test_off(void **state) {
+static void never_subscribes_if_off(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_NEVER);
@@ -92,7 +92,7 @@ static void test_off(void **state) {
   stop(&w);
 }
 
-static void test_followed(void **state) {
+static void receives_events_below_the_rate(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_AUTO);
@@ -110,7 +110,7 @@ static void test_followed(void **state) {
 
 /* Above the rate it is given up, with all that had come; it comes back when the
  * host's counts have fallen, and not before some reads. */
-static void test_suspended(void **state) {
+static void suspends_above_the_rate_and_resumes_below(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_AUTO);
@@ -143,7 +143,7 @@ static void test_suspended(void **state) {
 }
 
 /* Without the host's counts only trying shows, less and less often. */
-static void test_host_unknown(void **state) {
+static void tries_less_and_less_often_without_host_counts(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_AUTO);
@@ -162,7 +162,7 @@ static void test_host_unknown(void **state) {
   stop(&w);
 }
 
-static void test_always(void **state) {
+static void always_receives_at_any_rate(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_ALWAYS);
@@ -173,7 +173,7 @@ static void test_always(void **state) {
   stop(&w);
 }
 
-static void test_refused(void **state) {
+static void refused_subscription_is_tried_again(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_AUTO);
@@ -194,7 +194,8 @@ static void test_refused(void **state) {
 }
 
 /* The subscription breaks: what came is kept, and it is tried again. */
-static void test_broken(void **state) {
+static void
+broken_subscription_keeps_its_events_and_is_tried_again(void **state) {
   (void)state;
   struct world w;
   start(&w, COUNT_CLOSED_AUTO);
@@ -218,10 +219,13 @@ static void test_broken(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_off),       cmocka_unit_test(test_followed),
-      cmocka_unit_test(test_suspended), cmocka_unit_test(test_host_unknown),
-      cmocka_unit_test(test_always),    cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_broken),
+      cmocka_unit_test(never_subscribes_if_off),
+      cmocka_unit_test(receives_events_below_the_rate),
+      cmocka_unit_test(suspends_above_the_rate_and_resumes_below),
+      cmocka_unit_test(tries_less_and_less_often_without_host_counts),
+      cmocka_unit_test(always_receives_at_any_rate),
+      cmocka_unit_test(refused_subscription_is_tried_again),
+      cmocka_unit_test(broken_subscription_keeps_its_events_and_is_tried_again),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

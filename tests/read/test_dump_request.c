@@ -75,7 +75,7 @@ static void asks(const struct fixture *f, const char *who, unsigned extensions,
 
 static const uint32_t listen_state = 1u << TCP_STATE_LISTEN;
 
-static void test_metrics(void **state) {
+static void each_metric_asks_for_its_attributes_and_states(void **state) {
   (void)state;
   const uint32_t traffic = TCP_STATES_TRAFFIC;
   const uint32_t all = TCP_STATES_TRAFFIC | TCP_STATES_REST;
@@ -136,7 +136,7 @@ static void test_metrics(void **state) {
 
 /* Every metric asks for something that is known, and nothing asks for what has
  * no use: only these three blocks and the name. */
-static void test_every_metric(void **state) {
+static void no_metric_asks_for_more_than_known_attributes(void **state) {
   (void)state;
   for (int id = 0; id < METRIC_COUNT; id++) {
     struct fixture f = {.names = NULL};
@@ -157,7 +157,7 @@ static void test_every_metric(void **state) {
 }
 
 /* What any group needs. */
-static void test_groups(void **state) {
+static void groups_together_ask_for_what_any_needs(void **state) {
   (void)state;
   struct fixture f = {.names = NULL};
   want(settings_add(&f), METRIC_CONGESTION);
@@ -170,7 +170,7 @@ static void test_groups(void **state) {
 }
 
 /* Members are told by traffic, and by what a dimension looks at. */
-static void test_members(void **state) {
+static void members_ask_for_traffic_and_their_attributes(void **state) {
   (void)state;
   for (int by = 0; by < DIMENSION_COUNT; by++) {
     struct fixture f = {.names = NULL};
@@ -188,10 +188,10 @@ static void test_members(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_metrics),
-      cmocka_unit_test(test_every_metric),
-      cmocka_unit_test(test_groups),
-      cmocka_unit_test(test_members),
+      cmocka_unit_test(each_metric_asks_for_its_attributes_and_states),
+      cmocka_unit_test(no_metric_asks_for_more_than_known_attributes),
+      cmocka_unit_test(groups_together_ask_for_what_any_needs),
+      cmocka_unit_test(members_ask_for_traffic_and_their_attributes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* observer: two observers, each with recordings of its own, add to the same
  * groups, which report the sum. */
 #include "read/observer.h"
+#include "support/info.h"
 #include "support/messages.h"
 #include "support/pcap_writer.h"
 
@@ -33,10 +34,6 @@ static uint64_t sent_by(unsigned n, unsigned socket, unsigned dump) {
   return 1000 * (n + 1) + 100 * socket + 10 * (dump + 1) * (n + 1);
 }
 
-static void put(uint8_t *info, enum field_id id, uint64_t value) {
-  memcpy(info + field_table[id].offset, &value, field_table[id].width);
-}
-
 /* Namespace `n` has n + 2 sockets; the last one comes with the second dump and
  * leaves after it. The cookies differ, as those of one kernel do. */
 static struct pcap *recording(unsigned n, int fails) {
@@ -49,8 +46,8 @@ static struct pcap *recording(unsigned n, int fails) {
       if (socket == n + 1 && dump != 1)
         continue;
       uint8_t info[INFO_SIZE] = {0};
-      put(info, FIELD_BYTES_SENT, sent_by(n, socket, dump));
-      put(info, FIELD_RTT, 1000 * (n + 1) + socket);
+      info_put(info, FIELD_BYTES_SENT, sent_by(n, socket, dump));
+      info_put(info, FIELD_RTT, 1000 * (n + 1) + socket);
       const struct message_socket s = {.cookie = 100 * (n + 1) + socket,
                                        .remote =
                                            n == 0 ? "10.0.0.1" : "10.0.0.2",

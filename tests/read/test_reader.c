@@ -171,7 +171,7 @@ static void values_are(struct fixture *f, double connections, int64_t sent) {
   assert_int_equal(values.bytes, sent);
 }
 
-static void test_failures(void **state) {
+static void failed_dump_changes_nothing(void **state) {
   (void)state;
   static fake_answer_fn *const answers[] = {
       answer_whole, answer_done_enoent, answer_whole,       answer_ebusy,
@@ -195,7 +195,7 @@ static void test_failures(void **state) {
 
 static void on_alarm(int signal) { (void)signal; }
 
-static void test_signals(void **state) {
+static void signals_do_not_break_a_read(void **state) {
   (void)state;
   static fake_answer_fn *const answers[] = {answer_whole, answer_slowly,
                                             answer_slowly};
@@ -233,7 +233,8 @@ static struct selector *refusable(void) {
 
 /* What may change while a socket lives must not hide it from a dump: it would
  * come back as a new one, with all its past. */
-static void test_changing_traits_do_not_filter(void **state) {
+static void
+attributes_that_change_are_not_filtered_in_the_kernel(void **state) {
   (void)state;
   static fake_answer_fn *const answers[] = {answer_whole};
   static const enum selector_op op[] = {SELECTOR_MARK, SELECTOR_INTERFACE};
@@ -248,7 +249,7 @@ static void test_changing_traits_do_not_filter(void **state) {
   }
 }
 
-static void test_refused_filter(void **state) {
+static void refused_filter_is_made_coarser(void **state) {
   (void)state;
   static fake_answer_fn *const once[] = {answer_eperm, answer_whole,
                                          answer_whole};
@@ -292,10 +293,10 @@ static void test_refused_filter(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_failures),
-      cmocka_unit_test(test_signals),
-      cmocka_unit_test(test_changing_traits_do_not_filter),
-      cmocka_unit_test(test_refused_filter),
+      cmocka_unit_test(failed_dump_changes_nothing),
+      cmocka_unit_test(signals_do_not_break_a_read),
+      cmocka_unit_test(attributes_that_change_are_not_filtered_in_the_kernel),
+      cmocka_unit_test(refused_filter_is_made_coarser),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

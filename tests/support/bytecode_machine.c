@@ -36,7 +36,7 @@ static bool run_host(const uint8_t *op, const struct socket *s) {
   return s->family == c.family && bits_equal(a->bytes, address, c.prefix_len);
 }
 
-static bool run_trait(const uint8_t *op, const struct socket *s) {
+static bool run_value(const uint8_t *op, const struct socket *s) {
   struct inet_diag_markcond mark;
   uint32_t device;
   uint64_t cgroup;
@@ -82,7 +82,7 @@ static bool run(const struct bytecode *b, const struct socket *s) {
     case INET_DIAG_BC_DEV_COND:
     case INET_DIAG_BC_CGROUP_COND:
     case INET_DIAG_BC_MARK_COND:
-      yes = run_trait(at, s);
+      yes = run_value(at, s);
       break;
     default:
       fail_msg("op %u", op->code);

@@ -14,7 +14,7 @@ enum step_kind {
   STEP_ESTABLISH,
   STEP_FAIL,
   STEP_TRAFFIC,
-  STEP_TRAITS,
+  STEP_CHANGE,
   STEP_HALF_CLOSE,
   STEP_CLOSE,
   STEP_RELEASE,
@@ -46,10 +46,10 @@ struct scenario {
 
 struct history {
   struct listeners listeners;
-  const struct scenario *plan;
+  const struct scenario *scenario;
   struct complaint complaint;
   struct lives lives;
-  struct lives_told told;
+  struct lives_model model;
   struct groups groups;
   struct connections *connections;
   struct connections_sums sums; /* at the last complete dump */

@@ -99,11 +99,11 @@ void groups_free(struct groups *g) {
     group_free(g->group[i]);
 }
 
-unsigned groups_traits(const struct groups *g) {
-  unsigned traits = 0;
+uint32_t groups_attrs(const struct groups *g) {
+  uint32_t attrs = 0;
   for (size_t i = 0; i < g->count; i++)
-    traits |= group_traits(g->group[i]);
-  return traits;
+    attrs |= group_attrs(g->group[i]);
+  return attrs;
 }
 
 /* --- What they say -------------------------------------------------------- */

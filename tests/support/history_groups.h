@@ -50,7 +50,7 @@ int groups_teardown(void **state);
 /* `g` is zeroed but for the complaint. */
 void groups_new(struct groups *g, bool info);
 void groups_free(struct groups *g);
-unsigned groups_traits(const struct groups *g);
+uint32_t groups_attrs(const struct groups *g);
 const char *groups_name(size_t group);
 
 /* After a complete dump: reads what they report. */

@@ -1,4 +1,5 @@
 #include "support/lives.h"
+#include "support/info.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,17 +38,8 @@ uint64_t lives_cgroup(unsigned number) {
 }
 
 static void put(uint8_t *info, size_t size, enum field_id id, uint64_t value) {
-  uint32_t v4 = (uint32_t)value;
-  uint16_t v2 = (uint16_t)value;
-  if (!field_present(id, size))
-    return;
-  uint8_t *at = info + field_table[id].offset;
-  if (field_table[id].width == 8)
-    memcpy(at, &value, 8);
-  else if (field_table[id].width == 4)
-    memcpy(at, &v4, 4);
-  else
-    memcpy(at, &v2, 2);
+  if (field_present(id, size))
+    info_put(info, id, value);
 }
 
 /* struct tcp_info. A disconnect clears all but chrono_stat, the window, and
@@ -295,7 +287,7 @@ void life_traffic(struct lives *w, int slot, struct dice *d) {
   l->ack_ms = w->now_ms;
 }
 
-void life_traits(struct lives *w, int slot, struct dice *d) {
+void life_change(struct lives *w, int slot, struct dice *d) {
   struct life *l = life_at(w, slot);
   if (l == NULL || !life_is_full(l))
     return;

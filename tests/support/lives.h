@@ -102,7 +102,7 @@ void life_open(struct lives *w, int slot, struct dice *d);
 void life_establish(struct lives *w, int slot, struct dice *d);
 void life_fail(struct lives *w, int slot, struct dice *d);
 void life_traffic(struct lives *w, int slot, struct dice *d);
-void life_traits(struct lives *w, int slot, struct dice *d);
+void life_change(struct lives *w, int slot, struct dice *d);
 void life_half_close(struct lives *w, int slot, struct dice *d);
 void life_close(struct lives *w, int slot, struct dice *d);
 void life_release(struct lives *w, int slot,

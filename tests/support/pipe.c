@@ -9,20 +9,6 @@
 
 #include <cmocka.h>
 
-void info_put(uint8_t *info, enum field_id id, uint64_t value) {
-  const struct field *f = &field_table[id];
-  uint32_t v4 = (uint32_t)value;
-  uint16_t v2 = (uint16_t)value;
-  if (f->width == 8)
-    memcpy(info + f->offset, &value, 8);
-  else if (f->width == 4)
-    memcpy(info + f->offset, &v4, 4);
-  else if (f->width == 2)
-    memcpy(info + f->offset, &v2, 2);
-  else
-    info[f->offset] = (uint8_t)(info[f->offset] | value << f->shift);
-}
-
 void pipe_dump_begin(struct pipe *p) {
   messages_begin(&p->messages, 1, 0);
   messages_request(&p->messages);

@@ -15,6 +15,7 @@
 
 #include "read/reader.h"
 #include "support/fake_daemon.h"
+#include "support/info.h"
 #include "support/messages.h"
 #include "support/pcap_writer.h"
 
@@ -45,9 +46,6 @@ void pipe_dump_begin(struct pipe *p);
 void pipe_socket(struct pipe *p, struct message_socket s, const uint8_t *info,
                  size_t size);
 void pipe_dump_end(struct pipe *p, int code);
-
-/* A field of struct tcp_info; bit-fields are added to their byte. */
-void info_put(uint8_t *info, enum field_id id, uint64_t value);
 
 /* The recording is whole: makes the scan. */
 void pipe_start(struct pipe *p);

@@ -45,21 +45,7 @@ static void add_value(struct out *o, const struct selector_value *v) {
 }
 
 static void add_selector(struct out *o, const struct selector *s) {
-  static const char *const name[SELECTOR_OP_COUNT] = {
-      [SELECTOR_AND] = "and",
-      [SELECTOR_OR] = "or",
-      [SELECTOR_NOT] = "not",
-      [SELECTOR_LOCAL_PORT] = "LocalPort",
-      [SELECTOR_REMOTE_PORT] = "RemotePort",
-      [SELECTOR_LOCAL_ADDRESS] = "LocalAddress",
-      [SELECTOR_REMOTE_ADDRESS] = "RemoteAddress",
-      [SELECTOR_LOOPBACK] = "loopback",
-      [SELECTOR_INTERFACE] = "interface",
-      [SELECTOR_CGROUP] = "cgroup",
-      [SELECTOR_MARK] = "mark",
-      [SELECTOR_INBOUND] = "inbound",
-  };
-  add(o, "(%s", name[s->op]);
+  add(o, "(%s", selector_table[s->op].name);
   for (size_t i = 0; i < s->count; i++)
     if (s->child != NULL) {
       add(o, " ");

@@ -1,5 +1,5 @@
-/* field: the table against the uapi header of this machine as far as that goes,
- * and against the sizes of tcp_info that released kernels had. */
+/* tcp_info: the table against the uapi header of this machine, as far as that
+ * goes, and against the sizes of tcp_info that released kernels send. */
 #include "tcp/tcp_info.h"
 
 #include <linux/tcp.h>
@@ -19,7 +19,7 @@
     assert_string_equal(field_table[id].name, #member);                        \
   } while (0)
 
-static void test_header(void **state) {
+static void table_agrees_with_the_header_of_this_machine(void **state) {
   (void)state;
   SAME(FIELD_CA_STATE, ca_state);
   SAME(FIELD_RETRANSMITS, retransmits);
@@ -73,7 +73,7 @@ static void test_header(void **state) {
   SAME(FIELD_SND_WND, snd_wnd);
 }
 
-static void test_bit_fields(void **state) {
+static void bit_fields_are_read_as_the_compiler_lays_them_out(void **state) {
   (void)state;
   struct tcp_info info;
   uint64_t value;
@@ -95,7 +95,7 @@ static void test_bit_fields(void **state) {
 
 /* The size of tcp_info that each release sends must hold exactly the fields
  * that the table says it has. */
-static void test_releases(void **state) {
+static void fields_fit_the_sizes_that_releases_send(void **state) {
   (void)state;
   static const struct {
     const char *kernel;
@@ -125,7 +125,7 @@ static void test_releases(void **state) {
   }
 }
 
-static void test_no_overlap(void **state) {
+static void fields_do_not_overlap(void **state) {
   (void)state;
   uint8_t owner[BLOCK_COUNT][512] = {{0}};
   for (int id = 0; id < FIELD_COUNT; id++) {
@@ -143,7 +143,7 @@ static void test_no_overlap(void **state) {
     assert_int_equal(owner[BLOCK_SKMEM][i], i < 36 ? 255 : 0);
 }
 
-static void test_absent_and_unset(void **state) {
+static void absent_and_unset_fields_have_no_value(void **state) {
   (void)state;
   uint8_t info[280] = {0};
   uint64_t value = 42;
@@ -166,11 +166,11 @@ static void test_absent_and_unset(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_header),
-      cmocka_unit_test(test_bit_fields),
-      cmocka_unit_test(test_releases),
-      cmocka_unit_test(test_no_overlap),
-      cmocka_unit_test(test_absent_and_unset),
+      cmocka_unit_test(table_agrees_with_the_header_of_this_machine),
+      cmocka_unit_test(bit_fields_are_read_as_the_compiler_lays_them_out),
+      cmocka_unit_test(fields_fit_the_sizes_that_releases_send),
+      cmocka_unit_test(fields_do_not_overlap),
+      cmocka_unit_test(absent_and_unset_fields_have_no_value),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

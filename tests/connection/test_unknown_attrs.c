@@ -1,0 +1,145 @@
+/* connections and groups together: for every dimension of `By` and every kind
+ * of message that does not tell its attribute, the connection is counted in the
+ * member `other`, not in the member that zeroes would make. */
+#include "connection/connection.h"
+#include "support/info.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { INFO_SIZE = 280 };
+
+struct fixture {
+  struct group_settings settings;
+  struct name_lookup *names;
+  struct group *group;
+  struct listeners listeners;
+  struct connections *connections;
+};
+
+static void start(struct fixture *f, enum dimension by) {
+  memset(f, 0, sizeof(*f));
+  f->settings = (struct group_settings){.name = (char *)"g",
+                                        .selector = selector_new(SELECTOR_AND),
+                                        .by = {by},
+                                        .by_count = 1,
+                                        .max_members = 10,
+                                        .member_timeout = 10};
+  const enum metric_id id[] = {METRIC_CONNECTIONS, METRIC_OPENED};
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(metric_list_add(&f->settings.metrics, id[i], NULL), 0);
+  f->names = name_lookup_new();
+  f->group = group_new(&f->settings, f->names);
+  assert_non_null(f->group);
+  const struct connections_options options = {
+      .group = &f->group,
+      .group_count = 1,
+      .states = TCP_STATES_TRAFFIC,
+      .attributes = group_attrs(f->group),
+      .info = true,
+      .interval_ms = 1000,
+      .listeners = &f->listeners,
+  };
+  f->connections = connections_new(&options);
+  assert_non_null(f->connections);
+  connections_receive_events(f->connections, true);
+}
+
+static void stop(struct fixture *f) {
+  connections_free(f->connections);
+  group_free(f->group);
+  name_lookup_free(f->names);
+  selector_free(f->settings.selector);
+  metric_list_clear(&f->settings.metrics);
+}
+
+/* One dump with at most one socket. */
+static void dump(struct fixture *f, uint64_t now_ms, const struct sample *s) {
+  group_begin(f->group);
+  connections_begin(f->connections, now_ms);
+  if (s != NULL)
+    assert_int_equal(connections_socket(f->connections, s), 0);
+  connections_complete(f->connections, now_ms + 1);
+}
+
+/* Where the connection was counted, be it as open or as opened. */
+struct counted {
+  bool total, other, member;
+};
+
+static void on_value(const struct accumulator_value *v, void *data) {
+  *(bool *)data |= v->derive ? v->counter > 0 : v->gauge > 0;
+}
+
+static void on_series(const char *member, struct accumulator *accumulator,
+                      bool chosen, void *data) {
+  struct counted *c = data;
+  bool *counted = member == NULL                 ? &c->total
+                  : strcmp(member, "other") == 0 ? &c->other
+                                                 : &c->member;
+  accumulator_emit(accumulator, INFO_SIZE,
+                   chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL, on_value,
+                   counted);
+}
+
+/* A connection that no dump has shown before, told by one such message. */
+static struct counted told_by(enum dimension by, enum attrs_source source) {
+  struct fixture f;
+  uint8_t info[INFO_SIZE] = {0};
+  info_put(info, FIELD_LAST_ACK_RECV, 10);
+  info_put(info, FIELD_SEGS_IN, 10);
+  info_put(info, FIELD_BYTES_ACKED, 10);
+  info_put(info, FIELD_SND_WND, 10);
+  struct sample s = {
+      .cookie = 7,
+      .state = TCP_STATE_ESTABLISHED,
+      .full = source != ATTRS_OF_MINI,
+      .held = source == ATTRS_OF_FULL,
+      .attrs = {.local = {{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}},
+                .remote = {{[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2}},
+                .local_port = 443,
+                .remote_port = source == ATTRS_OF_DISCONNECT ? 0 : 50000}};
+  if (source == ATTRS_OF_MINI)
+    s.state = TCP_STATE_FIN_WAIT2;
+  else
+    s.block[BLOCK_INFO] = (struct block){info, sizeof(info)};
+  bool closes = source == ATTRS_OF_CLOSE || source == ATTRS_OF_DISCONNECT;
+  start(&f, by);
+  dump(&f, 1000, NULL);
+  if (closes)
+    connections_destroyed(f.connections, &s, 5000);
+  dump(&f, 6000, closes ? NULL : &s);
+  struct counted counted = {0};
+  group_settle(f.group);
+  group_each(f.group, on_series, &counted);
+  group_commit(f.group);
+  stop(&f);
+  return counted;
+}
+
+static void what_a_message_does_not_tell_is_counted_in_other(void **state) {
+  (void)state;
+  size_t in_other = 0;
+  for (int d = 0; d < DIMENSION_COUNT; d++)
+    for (int source = 0; source < ATTRS_SOURCE_COUNT; source++) {
+      const struct dimension_row *row = &dimension_table[d];
+      bool told = (socket_attr_table[row->attr].told & 1u << source) != 0;
+      struct counted c = told_by((enum dimension)d, (enum attrs_source)source);
+      if (!c.total || c.member != told || c.other != !told)
+        fail_msg("by %s, source %d: total %d, other %d, a member %d", row->name,
+                 source, c.total, c.other, c.member);
+      in_other += !told;
+    }
+  assert_true(in_other >= 12); /* uid: 4; cgroup, congestion: 3; two ends: 1 */
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_a_message_does_not_tell_is_counted_in_other),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
