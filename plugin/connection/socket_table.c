@@ -7,8 +7,7 @@
 
 enum {
   RECORDS_MIN = 64,
-  TRIES = 4,     /* records of the last walk that are tried before the hash */
-  PREFETCH = 12, /* steps ahead at which a record is prefetched */
+  TRIES = 4, /* records of the last walk that are tried before the hash */
 };
 
 /* A slot of the hash (open addressing, linear probing). The cookie's hash
@@ -232,7 +231,6 @@ struct socket_record *socket_table_next(struct socket_table *t,
     if (record->cookie != cookie || record->mark == 0)
       continue;
     t->next = i + 1;
-    __builtin_prefetch(socket_table_ahead(t, PREFETCH), 1);
     return walk_add(t, number);
   }
   uint32_t number = number_find(t, cookie);

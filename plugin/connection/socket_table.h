@@ -2,9 +2,9 @@
  *
  * The kernel dumps its sockets in nearly the same order each time. Therefore
  * the table remembers the order of the last walk and tries the record that
- * came next in that walk before it looks in the hash. A record can thus be
- * prefetched before it is needed, and a socket that is new in between costs a
- * look in the hash for itself only.
+ * came next in that walk before it looks in the hash. Records are thus read in
+ * order, and a socket that is new in between costs a look in the hash for
+ * itself only.
  *
  * The table knows nothing about connections or counters. */
 #ifndef TCPINFO_CONNECTION_SOCKET_TABLE_H

@@ -6,10 +6,9 @@
 struct accumulator *accumulator_new(struct plan *plan) {
   size_t head = head_size(plan);
   struct accumulator *a =
-      aligned_alloc(LINE, head + plan->distribution_count * LINE);
+      calloc(1, head + plan->distribution_count * sizeof(*a->distribution));
   if (a == NULL)
     return NULL;
-  memset(a, 0, head);
   a->plan = plan;
   a->distribution = (struct distribution *)((uint8_t *)a + head);
   size_t numbers = plan->counter_count + plan->bucket_count + plan->code_count;
@@ -56,18 +55,20 @@ void accumulator_shrink(struct accumulator *a) {
   }
 }
 
-/* Distributions; more lines than this cannot be under way at once. */
+/* Distributions: the processor cannot fetch more cache lines at once. */
 enum { PREFETCH_MAX = 6 };
 
 /* Distributions of active connections are left out: most connections are idle.
- */
+ * The address of the others is computed, because a->distribution itself is not
+ * in the cache yet. */
 void accumulator_prefetch(const struct accumulator *a,
                           const struct plan *plan) {
-  const uint8_t *line = (const uint8_t *)a + head_size(plan);
+  const struct distribution *d =
+      (const void *)((const uint8_t *)a + head_size(plan));
   size_t count = plan->population_end[METRIC_OF_CONNECTIONS];
   __builtin_prefetch(a, 1);
   for (size_t i = 0; i < count && i < PREFETCH_MAX; i++)
-    __builtin_prefetch(line + i * LINE, 1);
+    __builtin_prefetch(&d[i], 1);
 }
 
 /* --- Adding a socket ------------------------------------------------------ */

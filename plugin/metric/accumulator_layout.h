@@ -24,9 +24,9 @@ struct accumulator_cold {
   uint64_t number[];
 };
 
-/* Members' accumulators are touched in any order, so what is touched for each
- * socket takes few cache lines: this struct, and behind it the distributions in
- * the order of plan.distribution, each in a line of its own. */
+/* Members' accumulators are touched in any order, so all that is touched for
+ * each socket stands together: this struct, and behind its numbers the
+ * distributions, in the order of plan.distribution. */
 struct accumulator {
   struct plan *plan;
   struct accumulator_cold *cold;
@@ -37,9 +37,6 @@ struct accumulator {
    * totals, in the order of plan.counter. */
   uint64_t number[];
 };
-
-enum { LINE = 64 };
-_Static_assert(sizeof(struct distribution) == LINE, "one line each");
 
 static inline uint64_t *condition_of(const struct accumulator *a) {
   return (uint64_t *)a->number;
@@ -64,8 +61,7 @@ static inline uint64_t *code_of(const struct accumulator *a) {
 /* Bytes in front of the distributions. */
 static inline size_t head_size(const struct plan *plan) {
   size_t numbers = plan->condition_count + plan->counter_count;
-  size_t size = sizeof(struct accumulator) + numbers * sizeof(uint64_t);
-  return (size + LINE - 1) / LINE * LINE;
+  return sizeof(struct accumulator) + numbers * sizeof(uint64_t);
 }
 
 #endif
