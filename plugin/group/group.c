@@ -143,7 +143,7 @@ void group_retain(struct group *g, uint32_t place) {
 /* The accumulator that the place belongs to. */
 static struct accumulator *place_cell(const struct group *g, uint32_t place) {
   if (place >= MEMBERSHIP_MEMBER)
-    return members_cell(g->members, place - MEMBERSHIP_MEMBER);
+    return members_accumulator(g->members, place - MEMBERSHIP_MEMBER);
   return place == MEMBERSHIP_OTHER ? members_other(g->members) : g->total;
 }
 
@@ -169,7 +169,7 @@ void group_add(struct group *g, uint32_t place, const struct observation *r) {
   if (r->changed)
     membership_bytes(g, place, r->delta);
   if (place >= MEMBERSHIP_MEMBER)
-    members_judge(g->members, place - MEMBERSHIP_MEMBER, r);
+    members_observe(g->members, place - MEMBERSHIP_MEMBER, r);
 }
 
 void group_fetch(const struct group *g, uint32_t place) {
@@ -181,7 +181,7 @@ void group_add_rest(struct group *g, uint32_t place, const uint64_t *delta) {
   accumulator_add_growth(place_cell(g, place), delta);
   membership_bytes(g, place, delta);
   if (place >= MEMBERSHIP_MEMBER)
-    members_judge_rest(g->members, place - MEMBERSHIP_MEMBER, delta);
+    members_observe_close(g->members, place - MEMBERSHIP_MEMBER, delta);
 }
 
 /* A listener has no remote end that could make it a member. */
@@ -216,10 +216,10 @@ void group_add_other(struct group *g, const struct sample *s,
   if (joins && has_listeners(g))
     member = members_join(g->members, t);
   if (member == KEY_TABLE_NONE) {
-    accumulator_add_without_traffic(members_cell_of(g->members, t), s);
+    accumulator_add_without_traffic(members_accumulator_of(g->members, t), s);
     return;
   }
-  accumulator_add_without_traffic(members_cell(g->members, member), s);
+  accumulator_add_without_traffic(members_accumulator(g->members, member), s);
   members_leave(g->members, member, false);
 }
 
@@ -258,7 +258,7 @@ bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
   *out = (struct group_alarm){.value = there ? worst.value : 0};
   if (!there) /* nobody was judged: that is no news */
     return false;
-  if (!worst_alarm_judge(&g->alarm[measure], now_ms, there ? worst.name : NULL,
+  if (!worst_alarm_enter(&g->alarm[measure], now_ms, there ? worst.name : NULL,
                          out->value, limit->warning, limit->failure))
     return false;
   out->severity = g->alarm[measure].severity;

@@ -96,7 +96,7 @@ static void move(struct fixture *f, uint32_t member, uint64_t bytes) {
   static const uint64_t delta[FIELD_COUNT];
   struct sample sample = {.state = TCP_STATE_ESTABLISHED};
   struct observation r = {.sample = &sample, .delta = delta, .changed = true};
-  accumulator_add(members_cell(f->members, member), &r);
+  accumulator_add(members_accumulator(f->members, member), &r);
   members_add_bytes(f->members, member, bytes);
 }
 
@@ -110,7 +110,7 @@ static void test_chosen(void **state) {
   members_begin(f.members);
   uint32_t a = members_join(f.members, &t);
   uint32_t b = members_join(f.members, &u);
-  accumulator_count(members_cell(f.members, b), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, b), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   move(&f, b, 1000);
   struct shown s = settle(&f); /* b takes the place of a, for the next read */
@@ -121,7 +121,7 @@ static void test_chosen(void **state) {
   assert_int_equal(s.opened[i], 0);
   assert_int_equal(s.other, 1);
   members_begin(f.members);
-  accumulator_count(members_cell(f.members, b), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, b), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   move(&f, b, 1000);
   s = settle(&f);
@@ -140,7 +140,7 @@ static void test_new_series(void **state) {
   struct socket_attrs t = port(80);
   members_begin(f.members);
   uint32_t a = members_join(f.members, &t);
-  accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   struct shown s = settle(&f);
   assert_int_equal(s.count, 1);
@@ -152,7 +152,7 @@ static void test_new_series(void **state) {
   assert_int_equal(members_in_other(f.members), 0);
 
   members_begin(f.members);
-  accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   s = settle(&f);
   assert_false(s.chosen[0]);
@@ -177,7 +177,7 @@ static void test_timeout_and_return(void **state) {
     assert_int_equal(s.opened[0], 5 * round);
     members_begin(f.members);
     for (int i = 0; i < 5; i++)
-      accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+      accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
     move(&f, a, 0);
     s = settle(&f);
     assert_int_equal(s.opened[0], 5 * round + 5);
@@ -217,7 +217,7 @@ static void test_forgotten(void **state) {
       }
       members_begin(f.members);
       for (int k = 0; k < (n == 1 ? 100 : 1); k++)
-        accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+        accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
       move(&f, a, 0);
       s = settle(&f);
       if (n == 1) {
@@ -423,7 +423,7 @@ static void test_long_and_equal_names(void **state) {
 static void one(struct fixture *f, const struct socket_attrs *t, int opened) {
   uint32_t i = members_join(f->members, t);
   for (int k = 0; k < opened; k++)
-    accumulator_count(members_cell(f->members, i), ACCUMULATOR_OPENED);
+    accumulator_count(members_accumulator(f->members, i), ACCUMULATOR_OPENED);
   move(f, i, 0);
 }
 
@@ -447,7 +447,7 @@ static void test_equal_names(void **state) {
     start(&f, 10, 2, DIMENSION_CONGESTION);
     members_begin(f.members);
     uint32_t old = members_join(f.members, &a);
-    accumulator_count(members_cell(f.members, old), ACCUMULATOR_OPENED);
+    accumulator_count(members_accumulator(f.members, old), ACCUMULATOR_OPENED);
     move(&f, old, 0);
     settle(&f);
     members_leave(f.members, old, false);
@@ -527,7 +527,7 @@ static void test_short_lived(void **state) {
       struct socket_attrs t = port(n == 300 ? 5000 : n + 300 * read);
       uint32_t member = members_join(f.members, &t);
       assert_true(member < 700); /* of two reads */
-      accumulator_count(members_cell(f.members, member), ACCUMULATOR_OPENED);
+      accumulator_count(members_accumulator(f.members, member), ACCUMULATOR_OPENED);
       members_add_bytes(f.members, member, n == 300 ? 1000000 : 1);
       members_leave(f.members, member, false);
     }
@@ -562,7 +562,7 @@ static void judge_rest(struct fixture *f, uint32_t member, uint64_t segments,
                        uint64_t retrans) {
   uint64_t delta[FIELD_COUNT] = {
       [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
-  members_judge_rest(f->members, member, delta);
+  members_observe_close(f->members, member, delta);
 }
 
 static void worst_is(const struct fixture *f, size_t rank, const char *name,

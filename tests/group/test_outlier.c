@@ -35,7 +35,7 @@ static void rest(struct outliers *o, uint32_t member, uint64_t segments,
                  uint64_t retrans) {
   uint64_t delta[FIELD_COUNT] = {
       [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
-  outliers_add_rest(o, member, delta);
+  outliers_add_close(o, member, delta);
 }
 
 /* The worst but `rank`; fails the test where it is another one. */

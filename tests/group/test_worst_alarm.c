@@ -27,8 +27,8 @@ static void run(const struct step *step, size_t count) {
     const struct step *s = &step[i];
     now += s->ms;
     /* In two reads: one alone says nothing of another member. */
-    bool says = worst_alarm_judge(&a, now, s->name, s->value, WARNING, FAILURE);
-    says |= worst_alarm_judge(&a, now, s->name, s->value, WARNING, FAILURE);
+    bool says = worst_alarm_enter(&a, now, s->name, s->value, WARNING, FAILURE);
+    says |= worst_alarm_enter(&a, now, s->name, s->value, WARNING, FAILURE);
     if (says != s->says)
       fail_msg("step %zu: %s", i, says ? "says it" : "says nothing");
     if (!says)
@@ -110,10 +110,10 @@ static void test_long_name(void **state) {
   struct worst_alarm a = {.name = ""};
   memset(name, 'n', sizeof(name) - 1);
   name[sizeof(name) - 1] = '\0';
-  assert_false(worst_alarm_judge(&a, 0, name, 2, WARNING, FAILURE));
-  assert_true(worst_alarm_judge(&a, 0, name, 2, WARNING, FAILURE));
+  assert_false(worst_alarm_enter(&a, 0, name, 2, WARNING, FAILURE));
+  assert_true(worst_alarm_enter(&a, 0, name, 2, WARNING, FAILURE));
   assert_string_equal(a.name, name);
-  assert_false(worst_alarm_judge(&a, LATER, name, 2, WARNING, FAILURE));
+  assert_false(worst_alarm_enter(&a, LATER, name, 2, WARNING, FAILURE));
 }
 
 /* Another one in each read, as visitors are: nobody is told. */
@@ -123,7 +123,7 @@ static void test_visitors(void **state) {
   for (unsigned i = 0; i < 1000; i++) {
     char name[16];
     snprintf(name, sizeof(name), "v%u", i);
-    assert_false(worst_alarm_judge(&a, i * 10000, name, 9, WARNING, FAILURE));
+    assert_false(worst_alarm_enter(&a, i * 10000, name, 9, WARNING, FAILURE));
   }
 }
 
@@ -133,11 +133,11 @@ static void test_around(void **state) {
   struct worst_alarm a = {.name = ""};
   unsigned told = 0;
   for (unsigned i = 0; i < 1000; i++)
-    told += worst_alarm_judge(&a, i * 10000, "a", i % 3 ? 1.1 : 0.9, WARNING,
+    told += worst_alarm_enter(&a, i * 10000, "a", i % 3 ? 1.1 : 0.9, WARNING,
                               FAILURE);
   assert_int_equal(told, 1);
   for (unsigned i = 1000; i < 1100; i++)
-    told += worst_alarm_judge(&a, i * 10000, "a", 0.9, WARNING, FAILURE);
+    told += worst_alarm_enter(&a, i * 10000, "a", 0.9, WARNING, FAILURE);
   assert_int_equal(told, 2);
 }
 
