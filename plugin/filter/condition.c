@@ -3,6 +3,8 @@
  * IPv6 without brackets, and signs where nothing should be. */
 #include "filter/condition.h"
 
+#include "util/text.h"
+
 #include <limits.h>
 #include <mntent.h>
 #include <net/if.h>
@@ -28,23 +30,6 @@ static struct selector *refuse(struct condition_problem *problem, size_t at,
 /* Takes `s` over. */
 static struct selector *related(enum relation relation, struct selector *s) {
   return relation == RELATION_NE ? selector_wrap(SELECTOR_NOT, s) : s;
-}
-
-/* Decimal without leading zeros, or hexadecimal with "0x". */
-static bool number_parse(const char *text, unsigned long max,
-                         unsigned long *out) {
-  bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-  text += hex ? 2 : 0;
-  size_t digits = strspn(text, hex ? "0123456789abcdefABCDEF" : "0123456789");
-  if (digits == 0 || digits > 10 || text[digits] != '\0')
-    return false;
-  if (!hex && text[0] == '0' && digits > 1)
-    return false;
-  unsigned long long value = strtoull(text, NULL, hex ? 16 : 10);
-  if (value > max)
-    return false;
-  *out = (unsigned long)value;
-  return true;
 }
 
 /* --- hosts and ports ------------------------------------------------------ */
@@ -74,11 +59,11 @@ static size_t family_parse(const char *text, enum family *out) {
 }
 
 static bool port_parse(const char *text, struct host *out) {
-  unsigned long number = 0;
+  uint64_t number = 0;
   struct port_range service;
   if (strcmp(text, "*") == 0)
     return true;
-  if (!number_parse(text, UINT16_MAX, &number)) {
+  if (!text_parse_number(text, UINT16_MAX, &number)) {
     if (text[strspn(text, "0123456789-")] == '\0' ||
         !port_range_parse(text, &service))
       return false;
@@ -315,9 +300,9 @@ static struct selector *value_leaf(enum selector_op op, enum relation relation,
 struct selector *condition_device(enum selector_op op, enum relation relation,
                                   const char *text,
                                   struct condition_problem *problem) {
-  unsigned long index = if_nametoindex(text);
+  uint64_t index = if_nametoindex(text);
   *problem = (struct condition_problem){.expected = NULL};
-  if (index == 0 && !number_parse(text, UINT32_MAX, &index))
+  if (index == 0 && !text_parse_number(text, UINT32_MAX, &index))
     return refuse(problem, 0,
                   "a network device of this host, or the index of one");
   return value_leaf(op, relation, index, UINT64_MAX);
@@ -327,14 +312,14 @@ struct selector *condition_mark(enum selector_op op, enum relation relation,
                                 const char *text,
                                 struct condition_problem *problem) {
   char value[TEXT_MAX];
-  unsigned long mark = 0, mask = UINT32_MAX;
+  uint64_t mark = 0, mask = UINT32_MAX;
   const char *slash = strchr(text, '/');
   size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
   *problem = (struct condition_problem){.expected = NULL};
   snprintf(value, sizeof(value), "%.*s", (int)(length % INT_MAX), text);
-  if (length >= sizeof(value) || !number_parse(value, UINT32_MAX, &mark))
+  if (length >= sizeof(value) || !text_parse_number(value, UINT32_MAX, &mark))
     return refuse(problem, 0, "a mark, such as 0x10 or 0x1/0xff");
-  if (slash != NULL && !number_parse(slash + 1, UINT32_MAX, &mask))
+  if (slash != NULL && !text_parse_number(slash + 1, UINT32_MAX, &mask))
     return refuse(problem, length + 1, "a mask of 32 bits, such as 0xff");
   return value_leaf(op, relation, mark, mask);
 }

@@ -1,6 +1,8 @@
 /* See selector.h. */
 #include "filter/selector.h"
 
+#include "util/array.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,13 +29,10 @@ void selector_free(struct selector *s) {
 int selector_add_child(struct selector *s, struct selector *child) {
   if (child == NULL)
     return -1;
-  struct selector **grown =
-      realloc(s->child, (s->count + 1) * sizeof(*s->child));
-  if (grown == NULL) {
+  if (!ARRAY_RESIZE(s->child, s->count + 1)) {
     selector_free(child);
     return -1;
   }
-  s->child = grown;
   s->child[s->count++] = child;
   return 0;
 }
@@ -58,11 +57,8 @@ int selector_add_port(struct selector *s, struct port_range port) {
     last++;
 
   if (first == last) {
-    struct port_range *grown =
-        realloc(s->port, (s->count + 1) * sizeof(*s->port));
-    if (grown == NULL)
+    if (!ARRAY_RESIZE(s->port, s->count + 1))
       return -1;
-    s->port = grown;
   } else {
     if (s->port[first].low < port.low)
       port.low = s->port[first].low;
@@ -125,13 +121,8 @@ int selector_add_prefix(struct selector *s, struct prefix prefix) {
   while (last < s->count && prefix_covers(&prefix, &s->prefix[last]))
     last++;
 
-  if (first == last) {
-    struct prefix *grown =
-        realloc(s->prefix, (s->count + 1) * sizeof(*s->prefix));
-    if (grown == NULL)
-      return -1;
-    s->prefix = grown;
-  }
+  if (first == last && !ARRAY_RESIZE(s->prefix, s->count + 1))
+    return -1;
   memmove(s->prefix + first + 1, s->prefix + last,
           (s->count - last) * sizeof(*s->prefix));
   s->prefix[first] = prefix;
@@ -140,11 +131,8 @@ int selector_add_prefix(struct selector *s, struct prefix prefix) {
 }
 
 int selector_add_value(struct selector *s, struct selector_value value) {
-  struct selector_value *grown =
-      realloc(s->value, (s->count + 1) * sizeof(*s->value));
-  if (grown == NULL)
+  if (!ARRAY_RESIZE(s->value, s->count + 1))
     return -1;
-  s->value = grown;
   s->value[s->count++] = value;
   return 0;
 }

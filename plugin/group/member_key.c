@@ -175,7 +175,7 @@ void member_key_format(const struct group_settings *g, const uint8_t *key,
   }
   size_t kept = at + TAIL <= room ? at : room - TAIL;
   snprintf(name, MEMBER_KEY_NAME_MAX, "%.*s_%08x", (int)kept, whole,
-           (unsigned)hash_bytes(key, key_size(g), 0));
+           (unsigned)hash_fixed(key, key_size(g), 0));
 }
 
 bool member_key_name_is_taken(const struct group_settings *g,

@@ -14,23 +14,23 @@ static uint32_t load_32(const void *at) {
   return value;
 }
 
-/* One that is shorter than the value that it should hold is malformed, a longer
- * one is from a newer kernel. */
+/* An attribute shorter than its value is malformed; a longer one comes from a
+ * newer kernel. */
 static bool part_set(struct layout_part *out, struct layout_part part,
                      size_t least) {
   *out = part;
   return part.size >= least;
 }
 
-static bool block_set(struct layout *l, enum field_block block,
+static bool block_set(struct message_layout *l, enum field_block block,
                       struct layout_part part) {
   l->block[block] = part;
   l->blocks |= 1u << block;
   return true;
 }
 
-static bool attribute(struct layout *l, unsigned type,
-                      struct layout_part part) {
+static bool attribute_note(struct message_layout *l, unsigned type,
+                           struct layout_part part) {
   switch (type) {
   case INET_DIAG_SHUTDOWN: /* linux: inet_diag_msg_attrs_fill() */
     l->full = true;
@@ -55,12 +55,13 @@ static bool attribute(struct layout *l, unsigned type,
   }
 }
 
-/* Walks through the attributes, in place: libmnl's accessors, as calls, cost
- * more than all else here. False where one is malformed; `l` is then empty. */
-static bool layout_make(struct layout *l, const struct nlmsghdr *nlh) {
+/* Parses the attributes. False if one is malformed; `l` then fits no message.
+ * Does not use libmnl's accessors: as calls they cost more than everything else
+ * here. */
+static bool layout_make(struct message_layout *l, const struct nlmsghdr *nlh) {
   const uint8_t *bytes = (const uint8_t *)nlh;
   uint32_t end = nlh->nlmsg_len;
-  *l = (struct layout){0};
+  *l = (struct message_layout){0};
   uint32_t count = 0;
   for (uint32_t at = HEAD; at < end; count++) {
     struct nlattr attr;
@@ -69,9 +70,10 @@ static bool layout_make(struct layout *l, const struct nlmsghdr *nlh) {
     memcpy(&attr, bytes + at, sizeof(attr));
     uint32_t size = attr.nla_len;
     if (size < sizeof(attr) || size > end - at ||
-        !attribute(l, attr.nla_type & NLA_TYPE_MASK,
-                   (struct layout_part){.at = at + (uint32_t)sizeof(attr),
-                                        .size = size - (uint32_t)sizeof(attr)}))
+        !attribute_note(
+            l, attr.nla_type & NLA_TYPE_MASK,
+            (struct layout_part){.at = at + (uint32_t)sizeof(attr),
+                                 .size = size - (uint32_t)sizeof(attr)}))
       return false;
     if (count < LAYOUT_ATTRIBUTES)
       l->attribute[count] =
@@ -86,8 +88,9 @@ static bool layout_make(struct layout *l, const struct nlmsghdr *nlh) {
   return true;
 }
 
-/* Whether a walk through the message would end with this layout. */
-static bool layout_fits(const struct layout *l, const struct nlmsghdr *nlh) {
+/* True if parsing the message would give this layout. */
+static bool layout_fits(const struct message_layout *l,
+                        const struct nlmsghdr *nlh) {
   if (l->length != nlh->nlmsg_len)
     return false;
   uint32_t differ = 0;
@@ -97,7 +100,7 @@ static bool layout_fits(const struct layout *l, const struct nlmsghdr *nlh) {
   return differ == 0;
 }
 
-static bool congestion_take(struct socket_attrs *t, const uint8_t *name,
+static bool congestion_copy(struct socket_attrs *t, const uint8_t *name,
                             size_t size) {
   if (name[size - 1] != '\0')
     return false;
@@ -106,8 +109,8 @@ static bool congestion_take(struct socket_attrs *t, const uint8_t *name,
   return true;
 }
 
-static bool attributes_take(const struct layout *l, const uint8_t *bytes,
-                            struct sample *out) {
+static bool attributes_copy(const struct message_layout *l,
+                            const uint8_t *bytes, struct sample *out) {
   out->full = l->full;
   memset(out->block, 0, sizeof(out->block));
   for (unsigned left = l->blocks; left != 0; left &= left - 1) {
@@ -123,11 +126,13 @@ static bool attributes_take(const struct layout *l, const uint8_t *bytes,
     memcpy(&t->cgroup, bytes + l->cgroup.at, sizeof(t->cgroup));
   t->congestion[0] = '\0';
   return l->congestion.at == 0 ||
-         congestion_take(t, bytes + l->congestion.at, l->congestion.size);
+         congestion_copy(t, bytes + l->congestion.at, l->congestion.size);
 }
 
-/*   nlmsghdr | inet_diag_msg | nlattr payload | nlattr payload | ...
- *        16         72           4      n                              */
+/* The message:
+ *
+ *   nlmsghdr | inet_diag_msg | nlattr payload | nlattr payload | ...
+ *      16         72           4      n                                */
 int decode(struct decoder *d, const struct nlmsghdr *nlh, struct sample *out) {
   if (nlh->nlmsg_len < HEAD)
     return -1;
@@ -154,8 +159,9 @@ int decode(struct decoder *d, const struct nlmsghdr *nlh, struct sample *out) {
   out->attrs.inbound = false;
   out->attrs.unknown = 0;
 
-  struct layout *l = &d->layout[nlh->nlmsg_len / NLMSG_ALIGNTO % LAYOUTS];
+  struct message_layout *l =
+      &d->layout[nlh->nlmsg_len / NLMSG_ALIGNTO % LAYOUTS];
   if (!layout_fits(l, nlh) && !layout_make(l, nlh))
     return -1;
-  return attributes_take(l, (const uint8_t *)nlh, out) ? 0 : -1;
+  return attributes_copy(l, (const uint8_t *)nlh, out) ? 0 : -1;
 }

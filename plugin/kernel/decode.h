@@ -1,5 +1,6 @@
-/* One message of a dump -> struct sample. Pure: no memory but the caller's, no
- * I/O. */
+/* Decodes one message of a dump or one close event into a struct sample. Pure:
+ * no memory but the caller's, no I/O. It does not know what the values are used
+ * for. */
 #ifndef TCPINFO_KERNEL_DECODE_H
 #define TCPINFO_KERNEL_DECODE_H
 
@@ -8,35 +9,36 @@
 struct nlmsghdr;
 
 enum {
-  LAYOUTS = 4,
-  LAYOUT_ATTRIBUTES = 8, /* one with more is walked through each time */
+  LAYOUTS = 4,           /* remembered */
+  LAYOUT_ATTRIBUTES = 8, /* a message with more is parsed anew each time */
 };
 
-/* Where the attributes of a message stand. Offsets are bytes from its begin; 0:
- * there is none. */
-struct layout {
-  uint32_t length; /* bytes of such a message; 0: not to be used again */
+/* Positions of the attributes of a message. Offsets are in bytes from the start
+ * of the message; 0: the message has no such attribute. */
+struct message_layout {
+  uint32_t length; /* bytes of the message; 0: not to be used again */
   uint32_t count;
   struct layout_attribute {
-    uint32_t at, header; /* its struct nlattr as a word */
+    uint32_t at, header; /* offset; its struct nlattr as one word */
   } attribute[LAYOUT_ATTRIBUTES];
   struct layout_part {
     uint32_t at, size; /* of the payload */
   } block[BLOCK_COUNT], mark, cgroup, congestion;
-  unsigned blocks; /* a set of enum field_block: those that there are */
-  bool full;
+  unsigned blocks; /* bits: 1 << enum field_block, of those present */
+  bool full;       /* a full socket, not a mini socket: see struct sample */
 };
 
-/* Nearly all messages are laid out as one of the last few, and that can be seen
- * without walking through their attributes one after the other. Zeroed: none
- * yet. */
+/* Remembers the layouts of recent messages: nearly every message has one of
+ * them, which can be checked faster than its attributes can be parsed. Zeroed:
+ * nothing remembered. */
 struct decoder {
-  struct layout layout[LAYOUTS];
+  struct message_layout layout[LAYOUTS];
 };
 
-/* 0, or -1 where the message is shorter than its own lengths say, is not of
- * IPv4 or IPv6, or has an unknown state; `out` is then undefined. What `d`
- * remembers of earlier messages changes no result. */
+/* Returns 0; or -1 if the message is shorter than the lengths in it, is not of
+ * IPv4 or IPv6, or has an unknown state: `out` is then undefined. `nlh` must be
+ * complete; the blocks in `out` point into it. What `d` remembers never changes
+ * a result. */
 int decode(struct decoder *d, const struct nlmsghdr *nlh, struct sample *out);
 
 #endif

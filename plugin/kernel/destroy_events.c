@@ -1,9 +1,9 @@
-/* The kernel's destroy events: a subscription, a thread that receives them, and
- * the queue between it and whoever takes them. It knows the frame of the
- * messages, not what they say. */
+/* A subscription, a thread that receives the events, and the queue between the
+ * thread and destroy_events_take(). */
 #include "kernel/destroy_events.h"
 
 #include "util/buffer.h"
+#include "util/clock.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -15,66 +15,61 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-  /* Asked of the kernel, which doubles it for its own overhead, after it has
-   * cut it to net.core.rmem_max where it was not forced
-   * (linux: net/core/sock.c, sk_setsockopt()). */
+  /* Requested size of the kernel's receive buffer. The kernel doubles it for
+   * its own overhead and, without privileges, first limits it to
+   * net.core.rmem_max (linux: net/core/sock.c, sk_setsockopt()). */
   SOCKET_BYTES = 32 << 20,
-  /* An event has some 400 bytes. */
-  DATAGRAM_MAX = 4096,
+  DATAGRAM_MAX = 4096, /* an event has some 400 bytes */
   QUEUE_FIRST = 64 << 10,
   QUEUE_MAX = 16 << 20,
-  PRESSURE = 1 << 20,        /* what is much */
-  QUEUE_KEPT = 2 * PRESSURE, /* larger ones are given back */
-  BATCH = 64 << 10, /* received by the thread under one hold of the lock */
-  /* One take receives so often so much: what the socket can hold, and one more
-   * for a queue that was full. A datagram counts there with more bytes than
-   * here (its skb->truesize). */
+  BACKLOG = 1 << 20,        /* more than this is reported */
+  QUEUE_KEPT = 2 * BACKLOG, /* the memory of larger queues is given back */
+  BATCH = 64 << 10, /* received by the thread while it holds the lock once */
+  /* destroy_events_take() receives at most ROUNDS times ROUND bytes: the
+   * content of the socket, and one round more for a queue that was full. The
+   * socket's buffer counts more bytes for a datagram than the queue does (its
+   * skb->truesize). */
   ROUND = 1 << 20,
   ROUNDS = 2 * SOCKET_BYTES / ROUND + 1,
-  DISCARD_MAX = 2 * SOCKET_BYTES / 512,
-  RETRY_MS = 10, /* while the queue is full */
-  NAP_MS = 1,    /* so that one wake-up serves more than one event */
+  DISCARD_MAX = 2 * SOCKET_BYTES / 512, /* datagrams */
+  RETRY_MS = 10,                        /* wait while the queue is full */
+  NAP_MS = 1, /* wait after a wake-up, so that it serves several events */
 };
 
-/* Before each datagram in a queue, at a multiple of 8. */
-struct entry {
+/* Stands before each datagram in a queue, at a multiple of 8. */
+struct datagram_header {
   uint64_t after_ms;
   uint64_t size; /* bytes of the datagram */
 };
 
-struct queue {
+struct datagram_queue {
   struct buffer bytes;
-  size_t used;
+  size_t used; /* bytes */
 };
 
 struct destroy_events {
   sock_diag_open_fn *open;
   void *open_data;
-  destroy_events_pressure_fn *pressure;
-  void *pressure_data;
+  destroy_events_backlog_fn *backlog;
+  void *backlog_data;
   pthread_t thread;
-  int stop;             /* eventfd; -1: no thread to be joined */
-  pthread_mutex_t lock; /* of what follows, up to `totals` */
+  int stop; /* eventfd; -1: no thread to be joined */
+
+  pthread_mutex_t lock; /* of the next six */
   int fd;               /* -1: not subscribed */
-  bool alive;           /* the thread */
-  struct queue queue;
-  uint64_t empty_ms; /* the socket was empty then, or later */
-  uint32_t drops;    /* of this socket, that `totals` has */
+  bool alive;           /* the thread receives */
+  struct datagram_queue queue;
+  uint64_t empty_ms; /* the socket was empty at this time, or later */
+  uint32_t drops;    /* the part of the socket's drops that `totals` has */
   struct destroy_events_totals totals;
-  struct queue taken; /* belongs to destroy_events_take() */
+
+  struct datagram_queue handed_over; /* used by destroy_events_take() only */
 };
 
-static uint64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* Also for readers: none of them was made const. */
+/* `d` is const for functions that only read; no object of this type is. */
 static void lock(const struct destroy_events *d) {
   pthread_mutex_lock((pthread_mutex_t *)&d->lock);
 }
@@ -83,85 +78,87 @@ static void unlock(const struct destroy_events *d) {
   pthread_mutex_unlock((pthread_mutex_t *)&d->lock);
 }
 
-static void queue_free(struct queue *q) {
+static void queue_free(struct datagram_queue *q) {
   buffer_resize(&q->bytes, 0);
   q->used = 0;
 }
 
-static bool queue_grow(struct queue *q) {
+static bool queue_grow(struct datagram_queue *q) {
   return buffer_resize(&q->bytes,
                        q->bytes.size > 0 ? 2 * q->bytes.size : QUEUE_FIRST);
 }
 
-/* Room for one more entry. False: there is none, or no memory. */
-static bool queue_room(struct queue *q) {
-  size_t needed = q->used + sizeof(struct entry) + DATAGRAM_MAX;
+/* Makes room for one more datagram. False: the queue is full, or out of memory.
+ */
+static bool queue_room(struct datagram_queue *q) {
+  size_t needed = q->used + sizeof(struct datagram_header) + DATAGRAM_MAX;
   return needed <= q->bytes.size || (needed <= QUEUE_MAX && queue_grow(q));
 }
 
-/* What was hardly needed goes back, too. */
-static void queue_empty(struct queue *q) {
+/* Gives memory back if the queue is large or was hardly used. */
+static void queue_empty(struct datagram_queue *q) {
   bool needed = q->bytes.size <= QUEUE_FIRST || q->used >= q->bytes.size / 4;
   if (q->bytes.size > QUEUE_KEPT || !needed)
     queue_free(q);
   q->used = 0;
 }
 
-enum outcome {
-  RECEIVED, /* and there may be more */
-  EMPTY,    /* nothing is left */
-  FULL,     /* the queue */
-  BROKEN,   /* the socket */
+enum receive_result {
+  RECEIVE_MORE,       /* there may be more */
+  RECEIVE_EMPTY,      /* nothing is left */
+  RECEIVE_QUEUE_FULL, /* the queue has no room */
+  RECEIVE_BROKEN,     /* the socket gives an error that stays */
 };
 
-/* ENOBUFS says that events were dropped, which the kernel counts as well. */
-static enum outcome outcome_of_errno(void) {
+/* ENOBUFS reports dropped events, which the kernel counts as well. */
+static enum receive_result receive_error(void) {
   if (errno == EAGAIN)
-    return EMPTY;
-  return errno == EINTR || errno == ENOBUFS ? RECEIVED : BROKEN;
+    return RECEIVE_EMPTY;
+  return errno == EINTR || errno == ENOBUFS ? RECEIVE_MORE : RECEIVE_BROKEN;
 }
 
-/* One datagram into the queue, or past it: one that is longer than an event can
- * be, or that another program sent to the group. `got` grows by what it had. */
-static enum outcome receive_one(struct destroy_events *d, size_t *got) {
-  struct queue *q = &d->queue;
+/* Receives one datagram into the queue. Skips it if it is longer than an event
+ * can be, or if another program sent it to the group. `got` grows by the bytes
+ * received. */
+static enum receive_result receive_one(struct destroy_events *d, size_t *got) {
+  struct datagram_queue *q = &d->queue;
   if (!queue_room(q))
-    return FULL;
-  struct entry *e = (void *)((uint8_t *)q->bytes.at + q->used);
+    return RECEIVE_QUEUE_FULL;
+  struct datagram_header *h = (void *)((uint8_t *)q->bytes.at + q->used);
   struct sockaddr_nl from = {.nl_family = AF_UNSPEC};
   socklen_t from_size = sizeof(from);
-  ssize_t n = recvfrom(d->fd, e + 1, DATAGRAM_MAX, MSG_DONTWAIT | MSG_TRUNC,
+  ssize_t n = recvfrom(d->fd, h + 1, DATAGRAM_MAX, MSG_DONTWAIT | MSG_TRUNC,
                        (struct sockaddr *)&from, &from_size);
-  *got += sizeof(*e);
+  *got += sizeof(*h);
   if (n < 0)
-    return outcome_of_errno();
+    return receive_error();
   if (n == 0 && from_size == 0)
-    return BROKEN; /* a stand-in for the kernel has closed its end */
+    return RECEIVE_BROKEN; /* a stand-in for the kernel has closed its end */
   *got += n < DATAGRAM_MAX ? (size_t)n : DATAGRAM_MAX;
-  bool foreign = from.nl_family == AF_NETLINK && from.nl_pid != 0;
-  if (n > DATAGRAM_MAX || foreign)
-    return RECEIVED;
-  *e = (struct entry){.after_ms = d->empty_ms, .size = (size_t)n};
-  q->used += sizeof(*e) + (((size_t)n + 7) & ~(size_t)7);
-  return RECEIVED;
+  bool from_program = from.nl_family == AF_NETLINK && from.nl_pid != 0;
+  if (n > DATAGRAM_MAX || from_program)
+    return RECEIVE_MORE;
+  *h = (struct datagram_header){.after_ms = d->empty_ms, .size = (size_t)n};
+  q->used += sizeof(*h) + (((size_t)n + 7) & ~(size_t)7);
+  return RECEIVE_MORE;
 }
 
-/* Receives until there is nothing left, or `bound` bytes. With the lock held.
- * The time is read before: an event may come right after EAGAIN. */
-static enum outcome receive(struct destroy_events *d, size_t bound) {
+/* Receives until nothing is left, or `limit` bytes. Needs the lock. Reads the
+ * time before: an event may come right after EAGAIN. */
+static enum receive_result receive(struct destroy_events *d, size_t limit) {
   if (d->fd < 0)
-    return EMPTY;
-  uint64_t began_ms = now_ms();
-  enum outcome o = RECEIVED;
-  for (size_t got = 0; o == RECEIVED && got < bound;)
-    o = receive_one(d, &got);
-  if (o == EMPTY)
+    return RECEIVE_EMPTY;
+  uint64_t began_ms = clock_monotonic_ms();
+  enum receive_result result = RECEIVE_MORE;
+  for (size_t got = 0; result == RECEIVE_MORE && got < limit;)
+    result = receive_one(d, &got);
+  if (result == RECEIVE_EMPTY)
     d->empty_ms = began_ms;
-  return o;
+  return result;
 }
 
-/* Adds what the kernel has dropped since it was last asked (SO_MEMINFO since
- * Linux 4.12). With the lock held. */
+/* Adds the drops that the kernel has counted since the last call (SO_MEMINFO,
+ * since Linux 4.12). Needs the lock. */
 static void drops_add(struct destroy_events *d) {
   uint32_t info[SK_MEMINFO_VARS];
   socklen_t size = sizeof(info);
@@ -172,8 +169,8 @@ static void drops_add(struct destroy_events *d) {
   d->drops = info[SK_MEMINFO_DROPS];
 }
 
-/* Waits until something may have come or, while the queue is full, for a
- * moment. False: the thread is to end. */
+/* Waits until something may have come or, if the queue is full, for a moment.
+ * False: the thread has to end. */
 static bool wait_more(const struct destroy_events *d, bool full) {
   struct pollfd p[] = {{.fd = d->stop, .events = POLLIN},
                        {.fd = d->fd, .events = POLLIN}};
@@ -186,27 +183,29 @@ static bool wait_more(const struct destroy_events *d, bool full) {
   return p[0].revents == 0;
 }
 
-/* One batch; `much`: whether more is queued than should be. */
-static enum outcome receive_batch(struct destroy_events *d, bool *much) {
+/* Receives one batch. `backlog`: more is queued than should be. */
+static enum receive_result receive_batch(struct destroy_events *d,
+                                         bool *backlog) {
   lock(d);
-  enum outcome o = receive(d, BATCH);
-  *much = d->queue.used > PRESSURE;
+  enum receive_result result = receive(d, BATCH);
+  *backlog = d->queue.used > BACKLOG;
   unlock(d);
-  return o;
+  return result;
 }
 
-static void *run(void *data) {
+static void *thread_run(void *data) {
   struct destroy_events *d = data;
   pthread_setname_np(pthread_self(), "tcpinfo-close");
-  enum outcome o = RECEIVED;
-  while (o != BROKEN && wait_more(d, o == FULL)) {
-    bool much;
-    o = receive_batch(d, &much);
-    if (!much || d->pressure == NULL)
+  enum receive_result result = RECEIVE_MORE;
+  while (result != RECEIVE_BROKEN &&
+         wait_more(d, result == RECEIVE_QUEUE_FULL)) {
+    bool backlog;
+    result = receive_batch(d, &backlog);
+    if (!backlog || d->backlog == NULL)
       continue;
-    d->pressure(d->pressure_data);
-    if (o != BROKEN)
-      o = receive_batch(d, &much); /* it may be no longer full */
+    d->backlog(d->backlog_data);
+    if (result != RECEIVE_BROKEN)
+      result = receive_batch(d, &backlog); /* the queue may have room again */
   }
   lock(d);
   d->alive = false;
@@ -214,7 +213,7 @@ static void *run(void *data) {
   return NULL;
 }
 
-/* The daemon's signals are not for this thread. */
+/* Blocks all signals in the thread: the daemon's own threads handle them. */
 static int thread_start(struct destroy_events *d, struct error *error) {
   d->stop = eventfd(0, EFD_CLOEXEC);
   if (d->stop < 0)
@@ -223,14 +222,14 @@ static int thread_start(struct destroy_events *d, struct error *error) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   d->alive = true;
-  int code = pthread_create(&d->thread, NULL, run, d);
+  int code = pthread_create(&d->thread, NULL, thread_run, d);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (code == 0)
     return 0;
   d->alive = false;
   close(d->stop);
   d->stop = -1;
-  return error_set(error, "cannot start a thread for destroy events: %s",
+  return error_set(error, "cannot start a thread for close events: %s",
                    strerror(code));
 }
 
@@ -252,11 +251,12 @@ static int groups_set(int fd, int option) {
   return result;
 }
 
-/* Without NETLINK_NO_ENOBUFS the kernel would drop all that comes after an
- * overflow until the socket is empty; it may even stay so for ever where the
- * reader is just done then (linux: net/netlink/af_netlink.c, netlink_overrun(),
- * netlink_rcv_wake()). Drops are counted with it, too. An unbound socket has
- * the port of the kernel, and do_one_broadcast() leaves the sender out. */
+/* NETLINK_NO_ENOBUFS: without it the kernel drops all that comes after an
+ * overflow until the socket is empty, and even for ever if the reader empties
+ * the socket at that moment (linux: net/netlink/af_netlink.c,
+ * netlink_overrun(), netlink_rcv_wake()); with it drops are counted, too.
+ * bind(2): an unbound socket has port 0, that of the kernel, and
+ * do_one_broadcast() does not send to the sender. */
 static int kernel_set_up(int fd) {
   const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
   const int size = SOCKET_BYTES, on = 1;
@@ -281,15 +281,15 @@ static int kernel_open(void *data) {
 
 struct destroy_events *destroy_events_new(sock_diag_open_fn *open,
                                           void *open_data,
-                                          destroy_events_pressure_fn *pressure,
+                                          destroy_events_backlog_fn *backlog,
                                           void *data) {
   struct destroy_events *d = calloc(1, sizeof(*d));
   if (d == NULL)
     return NULL;
   d->open = open != NULL ? open : kernel_open;
   d->open_data = open_data;
-  d->pressure = pressure;
-  d->pressure_data = data;
+  d->backlog = backlog;
+  d->backlog_data = data;
   d->fd = d->stop = -1;
   pthread_mutex_init(&d->lock, NULL);
   return d;
@@ -301,7 +301,7 @@ void destroy_events_free(struct destroy_events *d) {
   destroy_events_stop(d);
   pthread_mutex_destroy(&d->lock);
   queue_free(&d->queue);
-  queue_free(&d->taken);
+  queue_free(&d->handed_over);
   free(d);
 }
 
@@ -315,13 +315,12 @@ bool destroy_events_runs(const struct destroy_events *d) {
 int destroy_events_start(struct destroy_events *d, struct error *error) {
   if (destroy_events_runs(d))
     return 0;
-  destroy_events_stop(d); /* a thread that has ended by itself */
-  d->empty_ms = now_ms();
+  destroy_events_stop(d); /* in case the thread has ended by itself */
+  d->empty_ms = clock_monotonic_ms();
   d->drops = 0;
   d->fd = d->open(d->open_data);
   if (d->fd < 0)
-    return error_set(error,
-                     "cannot subscribe to the kernel's destroy events: %s",
+    return error_set(error, "cannot subscribe to the kernel's close events: %s",
                      strerror(errno));
   if (thread_start(d, error) == 0)
     return 0;
@@ -330,13 +329,13 @@ int destroy_events_start(struct destroy_events *d, struct error *error) {
   return -1;
 }
 
-/* Counts what the queue has no room for. */
+/* Receives and counts the events that the queue has no room for. */
 static uint64_t discard(int fd) {
   uint64_t count = 0;
   for (int i = 0; i < DISCARD_MAX; i++) {
     char none;
     ssize_t n = recv(fd, &none, 0, MSG_DONTWAIT | MSG_TRUNC);
-    if (n == 0 || (n < 0 && outcome_of_errno() != RECEIVED))
+    if (n == 0 || (n < 0 && receive_error() != RECEIVE_MORE))
       break;
     count += n > 0;
   }
@@ -348,8 +347,8 @@ void destroy_events_stop(struct destroy_events *d) {
     thread_stop(d);
   lock(d);
   if (d->fd >= 0) {
-    groups_set(d->fd, NETLINK_DROP_MEMBERSHIP); /* nothing comes any more */
-    if (receive(d, (size_t)ROUND * ROUNDS) == FULL)
+    groups_set(d->fd, NETLINK_DROP_MEMBERSHIP); /* nothing more comes */
+    if (receive(d, (size_t)ROUND * ROUNDS) == RECEIVE_QUEUE_FULL)
       d->totals.lost += discard(d->fd);
     drops_add(d);
     close(d->fd);
@@ -358,44 +357,50 @@ void destroy_events_stop(struct destroy_events *d) {
   unlock(d);
 }
 
-/* The messages of one datagram: how many were handed over. */
-static uint64_t walk(const struct entry *e, destroy_events_cb *cb, void *data) {
+/* Hands over the events of one datagram and returns their number. */
+static uint64_t datagram_hand_over(const struct datagram_header *h,
+                                   destroy_events_cb *cb, void *data) {
   uint64_t count = 0;
-  struct netlink_cursor c = netlink_cursor_over(e + 1, e->size);
+  struct netlink_cursor c = netlink_cursor_over(h + 1, h->size);
   const struct nlmsghdr *nlh;
   while ((nlh = netlink_cursor_next(&c)) != NULL) {
     if (nlh->nlmsg_type < NLMSG_MIN_TYPE)
       continue;
-    cb(nlh, e->after_ms, data);
+    cb(nlh, h->after_ms, data);
     count++;
   }
   return count;
 }
 
-static uint64_t queue_walk(const struct queue *q, destroy_events_cb *cb,
-                           void *data) {
+static uint64_t queue_hand_over(const struct datagram_queue *q,
+                                destroy_events_cb *cb, void *data) {
   uint64_t count = 0;
   for (size_t at = 0; at < q->used;) {
-    const struct entry *e = (const void *)((uint8_t *)q->bytes.at + at);
-    count += walk(e, cb, data);
-    at += sizeof(*e) + ((e->size + 7) & ~(uint64_t)7);
+    const struct datagram_header *h =
+        (const void *)((uint8_t *)q->bytes.at + at);
+    count += datagram_hand_over(h, cb, data);
+    at += sizeof(*h) + ((h->size + 7) & ~(uint64_t)7);
   }
   return count;
 }
 
-/* Once nothing was left, all that had come before the call is in the queue. */
+/* Exchanges the two queues in each round, so that `cb` runs without the lock
+ * and the thread can receive meanwhile. Once receive() found nothing, all that
+ * had come before the call has been handed over. */
 void destroy_events_take(struct destroy_events *d, destroy_events_cb *cb,
                          void *data) {
-  enum outcome o = RECEIVED;
-  for (int i = 0; (o == RECEIVED || o == FULL) && i < ROUNDS; i++) {
+  enum receive_result result = RECEIVE_MORE;
+  for (int i = 0;
+       (result == RECEIVE_MORE || result == RECEIVE_QUEUE_FULL) && i < ROUNDS;
+       i++) {
     lock(d);
-    o = receive(d, ROUND);
-    struct queue filled = d->queue;
-    d->queue = d->taken;
-    d->taken = filled;
+    result = receive(d, ROUND);
+    struct datagram_queue filled = d->queue;
+    d->queue = d->handed_over;
+    d->handed_over = filled;
     unlock(d);
-    uint64_t count = queue_walk(&d->taken, cb, data);
-    queue_empty(&d->taken);
+    uint64_t count = queue_hand_over(&d->handed_over, cb, data);
+    queue_empty(&d->handed_over);
     lock(d);
     d->totals.received += count;
     unlock(d);

@@ -1,5 +1,6 @@
 #include "kernel/name_lookup.h"
 
+#include "util/array.h"
 #include "util/text.h"
 
 #include <fts.h>
@@ -12,15 +13,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct cgroup {
+struct cgroup_name {
   uint64_t id;
   char *name;
 };
 
 struct name_lookup {
-  struct cgroup *cgroup; /* by id */
+  struct cgroup_name *cgroup; /* in the order of their ids */
   size_t count, capacity;
-  bool walked; /* in this read */
+  bool walked; /* since name_lookup_renew() */
 };
 
 struct name_lookup *name_lookup_new(void) {
@@ -66,6 +67,7 @@ void name_lookup_interface(struct name_lookup *n, uint32_t index, char *text) {
 
 /* --- cgroups -------------------------------------------------------------- */
 
+/* Finds the folder that a cgroup v2 is mounted on. */
 static bool cgroup_mount(char *path, size_t size) {
   bool found = false;
   FILE *mounts = setmntent("/proc/self/mounts", "r");
@@ -83,25 +85,26 @@ bool name_lookup_has_cgroups(void) {
   return cgroup_mount(path, sizeof(path));
 }
 
+/* Without memory the cgroup keeps its number for a name. */
 static void cgroup_add(struct name_lookup *n, uint64_t id, const char *name) {
   if (n->count == n->capacity) {
     size_t capacity = n->capacity < 64 ? 64 : 2 * n->capacity;
-    struct cgroup *grown = realloc(n->cgroup, capacity * sizeof(*grown));
-    if (grown == NULL)
+    if (!ARRAY_RESIZE(n->cgroup, capacity))
       return;
-    n->cgroup = grown;
     n->capacity = capacity;
   }
   char *copy = strdup(name);
   if (copy != NULL)
-    n->cgroup[n->count++] = (struct cgroup){id, copy};
+    n->cgroup[n->count++] = (struct cgroup_name){id, copy};
 }
 
 static int by_id(const void *a, const void *b) {
-  uint64_t x = ((const struct cgroup *)a)->id, y = ((struct cgroup *)b)->id;
+  uint64_t x = ((const struct cgroup_name *)a)->id,
+           y = ((struct cgroup_name *)b)->id;
   return x < y ? -1 : x > y;
 }
 
+/* Replaces the remembered names by those of all cgroups that there are now. */
 static void cgroups_walk(struct name_lookup *n) {
   char top[4096];
   if (!cgroup_mount(top, sizeof(top)))
@@ -120,9 +123,9 @@ static void cgroups_walk(struct name_lookup *n) {
     qsort(n->cgroup, n->count, sizeof(*n->cgroup), by_id);
 }
 
-static const struct cgroup *cgroup_find(const struct name_lookup *n,
-                                        uint64_t id) {
-  const struct cgroup wanted = {.id = id};
+static const struct cgroup_name *cgroup_find(const struct name_lookup *n,
+                                             uint64_t id) {
+  const struct cgroup_name wanted = {.id = id};
   if (n->count == 0)
     return NULL;
   return bsearch(&wanted, n->cgroup, n->count, sizeof(*n->cgroup), by_id);
@@ -133,7 +136,7 @@ void name_lookup_cgroup(struct name_lookup *n, uint64_t id, char *text) {
     snprintf(text, TEXT_CLEAN_MAX, "none");
     return;
   }
-  const struct cgroup *c = cgroup_find(n, id);
+  const struct cgroup_name *c = cgroup_find(n, id);
   if (c == NULL && !n->walked) {
     n->walked = true;
     cgroups_walk(n);

@@ -1,5 +1,6 @@
-/* Names for numbers that come from outside: users, devices, cgroups. Looked up
- * when a series begins, never within a dump: it may open files. */
+/* Names of users, network devices and cgroups, looked up by the numbers that
+ * the kernel reports. A look-up may open files and ask other services, so it is
+ * made when a series begins, never within a dump. */
 #ifndef TCPINFO_KERNEL_NAME_LOOKUP_H
 #define TCPINFO_KERNEL_NAME_LOOKUP_H
 
@@ -9,28 +10,32 @@
 
 struct name_lookup;
 
-/* NULL where memory ran out. */
+/* NULL: out of memory. */
 struct name_lookup *name_lookup_new(void);
-void name_lookup_free(struct name_lookup *n);
+void name_lookup_free(struct name_lookup *n); /* NULL is legal */
 
-/* A read begins: what was not found may be looked for again. */
+/* To be called once a read: cgroups that were not found may be searched for
+ * again. */
 void name_lookup_renew(struct name_lookup *n);
 
-/* Each writes the name, or the number where there is none, to `text`, as
- * text_clean() does. */
+/* Each of the next three writes a name, cleaned by text_clean(), to `text`; the
+ * number in decimal if there is no name. `text` has room for TEXT_CLEAN_MAX
+ * bytes. */
 
-/* As getpwuid(3) has it. */
+/* The user's name as getpwuid_r(3) returns it. */
 void name_lookup_user(struct name_lookup *n, uint32_t uid, char *text);
 
-/* In the caller's network namespace; of 0, "unbound". */
+/* The device's name in the caller's network namespace; for 0 "unbound". */
 void name_lookup_interface(struct name_lookup *n, uint32_t index, char *text);
 
-/* Whether a cgroup v2 is mounted here, so that names can be had. */
-bool name_lookup_has_cgroups(void);
-
-/* The last part of the path of the cgroup v2 with that id (its inode number,
- * linux: cgroup_ino()); of the topmost one "root", of 0 "none". All of them are
- * looked for at once, at most once a read. */
+/* The last part of the path of the cgroup v2 with that id, which is the inode
+ * number of its folder (linux: include/linux/cgroup.h, cgroup_ino()). "root"
+ * for the topmost one, "none" for 0. If the id is unknown, reads the whole
+ * tree, at most once between two calls of name_lookup_renew(). */
 void name_lookup_cgroup(struct name_lookup *n, uint64_t id, char *text);
+
+/* True if a cgroup v2 is mounted here, so that name_lookup_cgroup() can find
+ * names. */
+bool name_lookup_has_cgroups(void);
 
 #endif

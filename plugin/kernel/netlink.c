@@ -1,11 +1,10 @@
-/* What netlink's own messages mean for a dump. */
 #include "kernel/netlink.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <string.h>
 
-/* What an operator can do about it. */
+/* Tells an operator what can be done about an error. */
 static const struct {
   int code;
   const char *hint;
@@ -29,7 +28,7 @@ static enum netlink_meaning kernel_error(int code, struct error *error) {
   return NETLINK_MEANING_ERROR;
 }
 
-/* Both begin with an int: 0 or a negative errno
+/* The payloads of both begin with an int: 0 or a negative errno
  * (linux: net/netlink/af_netlink.c, netlink_dump_done(), netlink_ack()). */
 int netlink_error_code(const struct nlmsghdr *nlh) {
   if (nlh->nlmsg_type != NLMSG_DONE && nlh->nlmsg_type != NLMSG_ERROR)

@@ -1,4 +1,5 @@
-/* What the kernel counts for a whole network namespace. */
+/* TCP counters that the kernel keeps for a whole network namespace, from
+ * /proc/net/snmp. */
 #ifndef TCPINFO_KERNEL_PROC_SNMP_H
 #define TCPINFO_KERNEL_PROC_SNMP_H
 
@@ -6,25 +7,26 @@
 
 #include <stdint.h>
 
-/* Of /proc/net/snmp, the lines Tcp (linux: net/ipv4/proc.c, RFC 4022). The
- * counters only grow (64 bits on 64-bit hosts). */
+/* Columns of the lines "Tcp:" (linux: net/ipv4/proc.c, snmp_seq_show();
+ * RFC 4022). The counters only grow; they have 64 bits on 64-bit hosts, 32 on
+ * others. */
 struct proc_snmp {
   uint64_t active_opens;  /* connects begun */
   uint64_t passive_opens; /* connections accepted */
-  uint64_t curr_estab;    /* now in ESTABLISHED or CLOSE_WAIT */
-  uint64_t retrans_segs;  /* segments sent again, SYNs among them */
+  uint64_t curr_estab;   /* connections in ESTABLISHED or CLOSE_WAIT, a gauge */
+  uint64_t retrans_segs; /* retransmitted segments, SYNs among them */
 };
 
-/* `path` NULL: of the calling thread's namespace. -1 with the reason where the
- * file cannot be read, has not all four, or has another value than a count of
- * 64 bits; `out` is then undefined. Memory is allocated for two lines and
- * freed. */
+/* Reads the file `path`, or if that is NULL the file of the calling thread's
+ * namespace. Returns 0, or -1 with the reason if the file cannot be read, lacks
+ * one of the four columns, or has there another value than a count of 64 bits;
+ * `out` is then undefined. `error` may be NULL. */
 int proc_snmp_read(const char *path, struct proc_snmp *out,
                    struct error *error);
 
-/* The same of a file that stays open between two calls, because opening it is
- * most of the cost: `fd`, at first -1, is the caller's to close; -1 after an
- * error. It tells of the namespace of the thread that called first. */
+/* The same for a caller that reads often: `fd`, at first -1, stays open between
+ * calls, reports the namespace of the thread that made the first call, and is
+ * the caller's to close. After an error it is closed and -1 again. */
 int proc_snmp_read_again(int *fd, const char *path, struct proc_snmp *out,
                          struct error *error);
 

@@ -1,6 +1,6 @@
-/* The kernel's answers to one dump request over netlink. It knows the frame of
- * the messages, not what they say about a socket. */
 #include "kernel/sock_diag.h"
+
+#include "util/clock.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -12,15 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-  /* The kernel fills up to 32,448 bytes at once where the reader's buffer has
-   * room for them (linux: net/netlink/af_netlink.c, netlink_recvmsg(): no more
-   * than SKB_WITH_OVERHEAD(32768)). */
+  /* The kernel fills up to 32,448 bytes at once if the buffer of the last
+   * recv(2) had room for them (linux: net/netlink/af_netlink.c,
+   * netlink_recvmsg(): no more than SKB_WITH_OVERHEAD(32768)). */
   RECEIVE_SIZE = 32768,
-  /* An attribute's length has 16 bits, and mnl_attr_put() would wrap it. */
+  /* The length of an attribute has 16 bits; mnl_attr_put() would cut a larger
+   * one off. */
   CODE_SIZE_MAX = 65528,
 };
 
@@ -32,14 +32,14 @@ struct sock_diag {
   void *buffer;              /* RECEIVE_SIZE bytes */
 };
 
-/* One dump under way. */
-struct dump {
+/* A dump that is running. */
+struct running_dump {
   const struct sock_diag_request *request;
   netlink_message_cb *cb;
   void *data;
   struct error *error;
   bool answered; /* `cb` was called */
-  bool refused;  /* it has ended, and by the filter */
+  bool refused;  /* it has failed, and the filter may be the cause */
 };
 
 struct sock_diag *sock_diag_new(sock_diag_open_fn *open, void *data) {
@@ -114,11 +114,11 @@ static int socket_open(struct sock_diag *d, struct error *error) {
           : "");
 }
 
-/* The request in memory of its own:
+/* Allocates the request:
  *
  *     | nlmsghdr 16 | inet_diag_req 60 | nlattr 4, bytecode |
  *
- * NULL where memory ran out. */
+ * NULL: out of memory. */
 static struct nlmsghdr *request_new(const struct sock_diag_request *r,
                                     uint32_t sequence) {
   void *buffer = malloc(mnl_nlmsg_size(sizeof(struct inet_diag_req)) +
@@ -156,20 +156,14 @@ static int request_send(struct sock_diag *d, const struct sock_diag_request *r,
   return 0;
 }
 
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* The next datagram into d->buffer: its length, or -1. Reads before it waits,
- * because the kernel nearly always has the next part ready. */
-static ssize_t receive(struct sock_diag *d, int64_t deadline,
-                       unsigned timeout_ms, struct error *error) {
+/* Receives the next datagram into d->buffer. Returns its length, or -1. Reads
+ * before it waits, because the kernel nearly always has the next part ready. */
+static ssize_t answer_receive(struct sock_diag *d, uint64_t deadline_ms,
+                              unsigned timeout_ms, struct error *error) {
   int fd = mnl_socket_get_fd(d->socket);
   for (;;) {
-    int64_t left = deadline - now_ms();
-    if (left <= 0)
+    uint64_t now_ms = clock_monotonic_ms();
+    if (now_ms >= deadline_ms)
       return error_set(error, "the dump was not complete after %u ms",
                        timeout_ms);
     ssize_t n = recv(fd, d->buffer, RECEIVE_SIZE, MSG_DONTWAIT | MSG_TRUNC);
@@ -184,6 +178,7 @@ static ssize_t receive(struct sock_diag *d, int64_t deadline,
       return error_set(error, "the kernel's answer is empty");
     if (errno == EAGAIN) {
       struct pollfd p = {.fd = fd, .events = POLLIN};
+      uint64_t left = deadline_ms - now_ms;
       if (poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX) >= 0)
         continue;
     }
@@ -193,8 +188,9 @@ static ssize_t receive(struct sock_diag *d, int64_t deadline,
   }
 }
 
-/* An error instead of the first answer: whether it may be the filter's. */
-static void refusal_see(struct dump *u, int code) {
+/* Notes an error that came instead of the first answer if the filter may be the
+ * cause. */
+static void refusal_note(struct running_dump *u, int code) {
   if (u->answered || u->request->code_size == 0 ||
       (code != EINVAL && code != EPERM && code != EACCES))
     return;
@@ -205,10 +201,11 @@ static void refusal_see(struct dump *u, int code) {
                            : ": not all of it is for every user");
 }
 
-/* Hands the answers among the messages of one datagram to the callback.
- * Messages of another port or sequence number are not of this dump. */
-static enum netlink_meaning walk(const struct sock_diag *d, size_t size,
-                                 struct dump *u) {
+/* Hands the answers of one datagram to the callback. Messages with another port
+ * or sequence number do not belong to this dump. */
+static enum netlink_meaning answers_hand_over(const struct sock_diag *d,
+                                              size_t size,
+                                              struct running_dump *u) {
   unsigned port = mnl_socket_get_portid(d->socket);
   struct netlink_cursor c = netlink_cursor_over(d->buffer, size);
   const struct nlmsghdr *nlh;
@@ -222,7 +219,7 @@ static enum netlink_meaning walk(const struct sock_diag *d, size_t size,
     }
     enum netlink_meaning m = netlink_meaning(nlh, u->error);
     if (m == NETLINK_MEANING_ERROR)
-      refusal_see(u, netlink_error_code(nlh));
+      refusal_note(u, netlink_error_code(nlh));
     if (m != NETLINK_MEANING_NOTHING)
       return m;
   }
@@ -235,19 +232,20 @@ static enum netlink_meaning walk(const struct sock_diag *d, size_t size,
   return NETLINK_MEANING_NOTHING;
 }
 
-static enum netlink_meaning run(struct sock_diag *d, struct dump *u) {
+static enum netlink_meaning dump_run(struct sock_diag *d,
+                                     struct running_dump *u) {
   unsigned timeout_ms = u->request->timeout_ms;
-  int64_t deadline = now_ms() + timeout_ms;
+  uint64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
   if (socket_open(d, u->error) < 0)
     return NETLINK_MEANING_ERROR;
   d->sequence++;
   if (request_send(d, u->request, u->error) < 0)
     return NETLINK_MEANING_ERROR;
   for (;;) {
-    ssize_t n = receive(d, deadline, timeout_ms, u->error);
+    ssize_t n = answer_receive(d, deadline_ms, timeout_ms, u->error);
     if (n < 0)
       return NETLINK_MEANING_ERROR;
-    enum netlink_meaning m = walk(d, (size_t)n, u);
+    enum netlink_meaning m = answers_hand_over(d, (size_t)n, u);
     if (m != NETLINK_MEANING_NOTHING)
       return m;
   }
@@ -264,8 +262,9 @@ enum dump_result sock_diag_dump(struct sock_diag *d,
               r->code_size, CODE_SIZE_MAX);
     return DUMP_FAILED;
   }
-  struct dump u = {.request = r, .cb = cb, .data = data, .error = error};
-  if (run(d, &u) == NETLINK_MEANING_DONE)
+  struct running_dump u = {
+      .request = r, .cb = cb, .data = data, .error = error};
+  if (dump_run(d, &u) == NETLINK_MEANING_DONE)
     return DUMP_COMPLETE;
   socket_close(d);
   return u.refused ? DUMP_REFUSED : DUMP_FAILED;

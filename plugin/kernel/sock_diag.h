@@ -1,8 +1,10 @@
-/* One dump of the kernel's TCP sockets over netlink (sock_diag).
+/* One dump of the kernel's TCP sockets over netlink (sock_diag). It knows the
+ * frame of the messages, not what they say about a socket.
  *
- * The request is the legacy TCPDIAG_GETSOCK: the kernel then walks its table
- * once for IPv4 and IPv6 (linux: net/ipv4/inet_diag.c, inet_diag_rcv_msg_compat
- * and inet_diag_dump_compat: sdiag_family is AF_UNSPEC). */
+ * The request is the legacy TCPDIAG_GETSOCK: the kernel then walks over its
+ * table once for both IPv4 and IPv6 (linux: net/ipv4/inet_diag.c,
+ * inet_diag_rcv_msg_compat() and inet_diag_dump_compat(), where sdiag_family is
+ * AF_UNSPEC). */
 #ifndef TCPINFO_KERNEL_SOCK_DIAG_H
 #define TCPINFO_KERNEL_SOCK_DIAG_H
 
@@ -10,34 +12,39 @@
 
 struct sock_diag;
 
-/* Gives a datagram socket, bound and connected to the kernel (or, in tests, to
- * what plays it), or -1 with errno. diag closes it. Called again after each
- * failed dump, because replies of the failed one may still be queued on the old
- * socket. */
+/* Returns a datagram socket that is bound and connected to the kernel (in
+ * tests: to a stand-in for the kernel), or -1 with errno. sock_diag closes it.
+ * Called by the first dump and again after each failed one, because replies of
+ * the failed dump may still be queued on its socket. */
 typedef int sock_diag_open_fn(void *data);
 
-/* `open` NULL: a NETLINK_SOCK_DIAG socket in the caller's network namespace.
- * NULL where memory ran out. The socket itself is opened by the first dump. */
+/* `open` NULL: a NETLINK_SOCK_DIAG socket in the network namespace of the
+ * thread that runs the dump. NULL: out of memory. The socket itself is opened
+ * by the first dump. */
 struct sock_diag *sock_diag_new(sock_diag_open_fn *open, void *data);
-void sock_diag_free(struct sock_diag *d);
+void sock_diag_free(struct sock_diag *d); /* NULL is legal */
 
-/* Runs one dump and calls `cb` for each answer. On DUMP_FAILED and
- * DUMP_REFUSED `error` says why; the next dump starts on a new socket. An
- * interrupted system call is taken up again. Errors of the kernel come as
- * NLMSG_ERROR or as a negative errno in the payload of NLMSG_DONE
- * (netlink_dump_done()); both count.
+/* Runs one dump and calls `cb` for each answer. Waits for the kernel, at most
+ * r->timeout_ms; an interrupted system call is repeated. On DUMP_FAILED and
+ * DUMP_REFUSED `error` gives the reason, and the next dump starts on a new
+ * socket. Errors of the kernel are an NLMSG_ERROR or a negative errno in the
+ * payload of NLMSG_DONE (linux: net/netlink/af_netlink.c,
+ * netlink_dump_done()).
  *
- * DUMP_REFUSED: the request had a filter, and instead of a first answer came
- * EINVAL, EPERM or EACCES, as from inet_diag_bc_audit(). `cb` was not called.
- * Whether it was the filter's fault, only a request without one shows. */
+ * DUMP_REFUSED: the request had a filter, and EINVAL, EPERM or EACCES came
+ * instead of the first answer, as from the check of the filter (linux:
+ * net/ipv4/inet_diag.c, inet_diag_bc_audit()); `cb` was not called. The same
+ * errors can have other causes: only a request without a filter shows whether
+ * the filter is the cause. */
 enum dump_result sock_diag_dump(struct sock_diag *d,
                                 const struct sock_diag_request *r,
                                 netlink_message_cb *cb, void *data,
                                 struct error *error);
 
-/* Bytes of struct tcp_info that the running kernel sends, from getsockopt on a
- * socket of our own (linux: net/ipv4/tcp.c, do_tcp_getsockopt(), TCP_INFO:
- * it cuts to its own size). 0: not known. */
+/* Returns the bytes of struct tcp_info that the running kernel sends, found by
+ * getsockopt(2) on a new TCP socket (linux: net/ipv4/tcp.c,
+ * do_tcp_getsockopt(), TCP_INFO, cuts to the kernel's own size). 0: not known,
+ * because no socket can be opened. */
 size_t sock_diag_tcp_info_size(void);
 
 #endif

@@ -1,6 +1,8 @@
 /* Statistics as text, and lists of metrics with their statistics. */
 #include "metric/metric.h"
 
+#include "util/array.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +66,8 @@ static int choice_add_statistic(struct metric_choice *c, struct statistic s) {
     if (c->statistic[i].kind == s.kind &&
         c->statistic[i].permille == s.permille)
       return 0;
-  struct statistic *grown =
-      realloc(c->statistic, (c->statistic_count + 1) * sizeof(*c->statistic));
-  if (grown == NULL)
+  if (!ARRAY_RESIZE(c->statistic, c->statistic_count + 1))
     return -1;
-  c->statistic = grown;
   c->statistic[c->statistic_count++] = s;
   return 0;
 }
@@ -79,11 +78,8 @@ int metric_list_add(struct metric_list *list, enum metric_id id,
   while (i < list->count && list->choice[i].id != id)
     i++;
   if (i == list->count) {
-    struct metric_choice *grown =
-        realloc(list->choice, (list->count + 1) * sizeof(*list->choice));
-    if (grown == NULL)
+    if (!ARRAY_RESIZE(list->choice, list->count + 1))
       return -1;
-    list->choice = grown;
     list->choice[list->count++] = (struct metric_choice){.id = id};
   }
   if (statistic == NULL)

@@ -41,7 +41,7 @@ struct close_policy {
 
 struct close_policy *close_policy_new(const struct settings *settings,
                                       sock_diag_open_fn *open, void *open_data,
-                                      destroy_events_pressure_fn *pressure,
+                                      destroy_events_backlog_fn *backlog,
                                       void *data) {
   struct close_policy *c = calloc(1, sizeof(*c));
   if (c == NULL)
@@ -50,7 +50,7 @@ struct close_policy *close_policy_new(const struct settings *settings,
   c->next_wait = WAIT_READS;
   if (settings->count_closed == COUNT_CLOSED_NEVER)
     return c;
-  c->destroy = destroy_events_new(open, open_data, pressure, data);
+  c->destroy = destroy_events_new(open, open_data, backlog, data);
   if (c->destroy == NULL) {
     free(c);
     return NULL;

@@ -33,7 +33,7 @@ struct close_policy_health {
  * outlives the policy. Returns NULL if memory runs out. */
 struct close_policy *close_policy_new(const struct settings *settings,
                                       sock_diag_open_fn *open, void *open_data,
-                                      destroy_events_pressure_fn *pressure,
+                                      destroy_events_backlog_fn *backlog,
                                       void *data);
 
 /* Ends the subscription and its thread; NULL is legal. */
@@ -47,7 +47,7 @@ void close_policy_read(struct close_policy *c, uint64_t now_ms,
                        const struct proc_snmp *host, destroy_events_cb *cb,
                        void *data);
 
-/* Hands over the events that came; for the pressure function, between reads. */
+/* Hands over the events that came; for the backlog function, between reads. */
 void close_policy_take(struct close_policy *c, destroy_events_cb *cb,
                        void *data);
 

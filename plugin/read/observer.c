@@ -3,9 +3,9 @@
 #include "connection/connection.h"
 #include "kernel/decode.h"
 #include "replay/replay.h"
+#include "util/clock.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 struct observer {
@@ -39,12 +39,6 @@ struct observer {
   bool no_memory;
 };
 
-static uint64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 void read_gate_close(struct read_gate *gate) {
   pthread_mutex_lock(&gate->lock);
   gate->reading = true;
@@ -57,7 +51,7 @@ void read_gate_open(struct read_gate *gate) {
   pthread_mutex_unlock(&gate->lock);
 }
 
-static destroy_events_pressure_fn on_pressure;
+static destroy_events_backlog_fn on_backlog;
 
 static int source_make(struct observer *o, struct error *error) {
   const struct observer_options *options = &o->options;
@@ -68,7 +62,7 @@ static int source_make(struct observer *o, struct error *error) {
   }
   o->diag = sock_diag_new(world->open, world->data);
   o->close_policy = close_policy_new(options->settings, world->open_destroy,
-                                     world->data, on_pressure, o);
+                                     world->data, on_backlog, o);
   if (o->diag == NULL || o->close_policy == NULL)
     return error_set(error, "out of memory");
   o->health.info_size = sock_diag_tcp_info_size();
@@ -133,7 +127,7 @@ static void on_destroyed(const struct nlmsghdr *nlh, uint64_t after_ms,
 }
 
 /* In the thread that receives the events. */
-static void on_pressure(void *data) {
+static void on_backlog(void *data) {
   struct observer *o = data;
   struct read_gate *gate = o->options.gate;
   if (pthread_mutex_trylock(&gate->lock) != 0)
@@ -146,8 +140,8 @@ static void on_pressure(void *data) {
 static void events_enter(struct observer *o) {
   o->host_known = proc_snmp_read_again(&o->snmp, o->options.world.snmp,
                                        &o->host, NULL) == 0;
-  close_policy_read(o->close_policy, now_ms(), o->host_known ? &o->host : NULL,
-                    on_destroyed, o);
+  close_policy_read(o->close_policy, clock_monotonic_ms(),
+                    o->host_known ? &o->host : NULL, on_destroyed, o);
   o->health.malformed += o->malformed_events;
   o->malformed_events = 0;
   o->health.close_policy = *close_policy_health(o->close_policy);
@@ -242,7 +236,7 @@ static enum dump_result source_dump(struct observer *o, struct error *error) {
   o->begun = false;
   if (o->replay != NULL)
     return recorded_dump(o, error);
-  dump_begin(o, now_ms());
+  dump_begin(o, clock_monotonic_ms());
   if (o->listeners_result != DUMP_COMPLETE) {
     *error = o->listeners_error;
     return DUMP_FAILED;
@@ -268,16 +262,17 @@ static void coverage_update(struct observer *o) {
 }
 
 static void dump_completed(struct observer *o) {
-  connections_complete(o->connections,
-                       o->replay != NULL ? o->recorded_ms : now_ms());
+  connections_complete(o->connections, o->replay != NULL
+                                           ? o->recorded_ms
+                                           : clock_monotonic_ms());
   if (o->info_size > 0)
     o->health.info_size = o->info_size;
   if (o->close_policy != NULL) /* of connections that closed meanwhile */
     close_policy_take(o->close_policy, on_destroyed, o);
   coverage_update(o);
   if (o->diag != NULL)
-    proc_limits_read_again(&o->limits, o->options.world.proc, now_ms(),
-                           &o->health.limits);
+    proc_limits_read_again(&o->limits, o->options.world.proc,
+                           clock_monotonic_ms(), &o->health.limits);
 }
 
 static void health_update(struct observer *o) {

@@ -1,8 +1,9 @@
 #include "read/reader.h"
 
+#include "util/clock.h"
+
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct reader {
   struct observer *observer;
@@ -13,12 +14,6 @@ struct reader {
   size_t group_count;
   struct reader_health health;
 };
-
-static uint64_t clock_us(clockid_t id) {
-  struct timespec t;
-  clock_gettime(id, &t);
-  return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static int groups_make(struct reader *r, const struct settings *settings) {
   r->group = calloc(settings->group_count + 1, sizeof(*r->group));
@@ -113,13 +108,13 @@ static enum dump_result read_once(struct reader *r, struct error *error) {
 }
 
 enum dump_result reader_read(struct reader *r, struct error *error) {
-  uint64_t began = clock_us(CLOCK_MONOTONIC);
-  uint64_t cpu = clock_us(CLOCK_THREAD_CPUTIME_ID);
+  uint64_t began = clock_monotonic_us();
+  uint64_t cpu = clock_thread_cpu_us();
   read_gate_close(&r->gate);
   enum dump_result result = read_once(r, error);
   r->health.observer = *observer_health(r->observer);
-  r->health.dump_time = (double)(clock_us(CLOCK_MONOTONIC) - began) * 1e-6;
-  r->health.cpu_time = (double)(clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu) * 1e-6;
+  r->health.dump_time = (double)(clock_monotonic_us() - began) * 1e-6;
+  r->health.cpu_time = (double)(clock_thread_cpu_us() - cpu) * 1e-6;
   if (result != DUMP_COMPLETE)
     read_gate_open(&r->gate);
   return result;

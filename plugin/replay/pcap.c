@@ -1,12 +1,14 @@
-/* pcap files as draft-ietf-opsawg-pcap describes them, read without libpcap:
+/* The format, read without libpcap (draft-ietf-opsawg-pcap):
  *
  *     | magic 4 | version 2+2 | - 8 | snaplen 4 | link type 4 |   the file
  *     | seconds 4 | fraction 4 | captured 4 | original 4 |        each packet
  *     | - 14 | netlink family 2 (network order) | messages |      link type 253
  *
  * The messages are in the byte order of the machine that recorded them, so only
- * files of this machine's order are of use. */
+ * files of this machine's order can be read. */
 #include "replay/pcap.h"
+
+#include "util/array.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,10 +44,10 @@ struct pcap {
   char *name;
   FILE *stream;
   uint32_t fraction_per_ms;
-  uint8_t *packet; /* of just the packet's size */
+  uint8_t *packet; /* allocated at exactly its size */
 };
 
-/* NULL: it is a file for us. */
+/* Returns NULL, or the reason why the file cannot be read. */
 static const char *header_problem(const struct file_header *h) {
   switch (h->magic) {
   case MAGIC_MICROSECONDS:
@@ -62,7 +64,7 @@ static const char *header_problem(const struct file_header *h) {
   }
   if (h->version_major != 2)
     return "is of an unknown version of pcap; 2.4 is known";
-  /* The upper four bits tell of frame check sequences. */
+  /* The upper four bits are about frame check sequences. */
   if ((h->link_type & 0x0fffffff) != LINK_TYPE_NETLINK)
     return "is not of link type 253 (netlink); record it on a device of nlmon";
   return NULL;
@@ -124,7 +126,7 @@ static enum pcap_result broken(const struct pcap *c, struct error *error) {
   return PCAP_BROKEN;
 }
 
-/* The next packet of any family into c->packet. */
+/* Reads the next packet of any family into c->packet. */
 static enum pcap_result packet_read(struct pcap *c, struct packet_header *h,
                                     struct error *error) {
   size_t n = fread(h, 1, sizeof(*h), c->stream);
@@ -137,13 +139,11 @@ static enum pcap_result packet_read(struct pcap *c, struct packet_header *h,
               h->captured, COOKED_SIZE, PACKET_SIZE_MAX);
     return PCAP_BROKEN;
   }
-  uint8_t *packet = realloc(c->packet, h->captured);
-  if (packet == NULL) {
+  if (!ARRAY_RESIZE(c->packet, h->captured)) {
     error_set(error, "%s: out of memory", c->name);
     return PCAP_BROKEN;
   }
-  c->packet = packet;
-  if (fread(packet, h->captured, 1, c->stream) != 1)
+  if (fread(c->packet, h->captured, 1, c->stream) != 1)
     return broken(c, error);
   return PCAP_PACKET;
 }

@@ -1,5 +1,3 @@
-/* Finds the dumps of TCP sockets in recorded netlink traffic. It knows requests
- * and the frame of the answers, not what they say about a socket. */
 #include "replay/replay.h"
 #include "replay/pcap.h"
 
@@ -11,13 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* What a dump is asked for; bits of `families`. */
-enum { FAMILY_IPV4 = 1, FAMILY_IPV6 = 2 };
+/* The families that a dump was requested for; bits. */
+enum { DUMPED_IPV4 = 1, DUMPED_IPV6 = 2 };
 
 /* A request and its answers. */
 struct exchange {
   bool open;        /* its end has not come yet */
-  uint8_t families; /* 0: not of TCP, to be passed over */
+  uint8_t families; /* 0: not about TCP, to be skipped */
   uint32_t sequence;
   bool answered; /* `port` is known */
   uint32_t port;
@@ -28,13 +26,13 @@ struct replay {
   size_t count;
   size_t at;            /* the file that is open or next */
   struct pcap *capture; /* NULL: file[at] is not open yet */
-  bool has_requests;    /* of the file: only they begin an exchange */
+  bool has_requests;    /* of the open file: only requests begin an exchange */
   struct pcap_packet packet;
   struct netlink_cursor cursor;
-  const struct nlmsghdr *put_back; /* the first message of the next read */
+  const struct nlmsghdr *put_back; /* the first message of the next dump */
   struct exchange exchange;
-  /* One without an end when the next began: its answers, which may still come,
-   * are not those of the next. */
+  /* An exchange without an end when the next one began: its answers may still
+   * come and do not belong to the next one. */
   struct exchange stale;
 };
 
@@ -43,8 +41,8 @@ struct replay_pass {
   netlink_message_cb *cb;
   void *data;
   struct error *error;
-  uint8_t families;  /* that were asked for until now */
-  bool failed;       /* the rest of the dump is passed over */
+  uint8_t families;  /* requested until now */
+  bool failed;       /* the rest of the dump is skipped */
   uint64_t *time_ms; /* set where `families` is not 0; may be NULL */
 };
 
@@ -93,34 +91,34 @@ static bool is_dump_request(const struct nlmsghdr *nlh) {
           nlh->nlmsg_type == SOCK_DIAG_BY_FAMILY);
 }
 
-/* Events and answers about a single socket are no part of a dump; netlink's own
- * messages may be (NLMSG_ERROR is without the flag). */
+/* Close events and answers about a single socket do not belong to a dump;
+ * netlink's own messages may (NLMSG_ERROR lacks the flag). */
 static bool is_dump_answer(const struct nlmsghdr *nlh) {
   return !is_request(nlh) &&
          (nlh->nlmsg_type < NLMSG_MIN_TYPE || nlh->nlmsg_flags & NLM_F_MULTI);
 }
 
-/* The legacy type is of both families, the other one says it in the first byte
- * of requests and answers alike. */
+/* The legacy type is about both families; the other type names the family in
+ * the first byte of requests and answers alike. */
 static uint8_t families_of(const struct nlmsghdr *nlh) {
   if (nlh->nlmsg_type == TCPDIAG_GETSOCK)
-    return FAMILY_IPV4 | FAMILY_IPV6;
+    return DUMPED_IPV4 | DUMPED_IPV6;
   if (nlh->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
       mnl_nlmsg_get_payload_len(nlh) < 1)
     return 0;
   switch (*(const uint8_t *)mnl_nlmsg_get_payload(nlh)) {
   case AF_INET:
-    return FAMILY_IPV4;
+    return DUMPED_IPV4;
   case AF_INET6:
-    return FAMILY_IPV6;
+    return DUMPED_IPV6;
   default:
     return 0;
   }
 }
 
-/* sdiag_protocol has 8 bits; a number past that (MPTCP: 262) stands cut off
- * there and whole in an attribute. */
-static bool asks_for_tcp(const struct nlmsghdr *nlh) {
+/* sdiag_protocol has 8 bits: a larger number (MPTCP: 262) is cut off there and
+ * complete in an attribute. */
+static bool requests_tcp(const struct nlmsghdr *nlh) {
   if (nlh->nlmsg_type == TCPDIAG_GETSOCK)
     return true;
   const struct inet_diag_req_v2 *request = mnl_nlmsg_get_payload(nlh);
@@ -142,12 +140,12 @@ static bool exchange_has(const struct exchange *e, const struct nlmsghdr *nlh) {
          (!e->answered || nlh->nlmsg_pid == e->port);
 }
 
-/* Whether the message begins an exchange, and which. */
+/* True if the message begins an exchange, which is then stored in `out`. */
 static bool exchange_begins(const struct replay *r, const struct nlmsghdr *nlh,
                             struct exchange *out) {
   *out = (struct exchange){.open = true, .sequence = nlh->nlmsg_seq};
   if (is_dump_request(nlh)) {
-    if (families_of(nlh) != 0 && asks_for_tcp(nlh))
+    if (families_of(nlh) != 0 && requests_tcp(nlh))
       out->families = families_of(nlh);
     return true;
   }
@@ -158,8 +156,9 @@ static bool exchange_begins(const struct replay *r, const struct nlmsghdr *nlh,
   return true;
 }
 
-/* Where to write why the read fails: the first reason stays. */
-static struct error *reading_fail(struct replay_pass *g) {
+/* Marks the dump as failed. Returns the memory for the reason, NULL if the dump
+ * has a reason already: the first one stays. */
+static struct error *dump_fail(struct replay_pass *g) {
   struct error *error = g->failed ? NULL : g->error;
   g->failed = true;
   return error;
@@ -170,25 +169,25 @@ static void exchange_abandon(struct replay *r, struct replay_pass *g) {
   if (!e->open)
     return;
   if (e->families != 0)
-    error_set(reading_fail(g), "%s: a dump has no end", r->file[r->at]);
+    error_set(dump_fail(g), "%s: a dump has no end", r->file[r->at]);
   if (e->answered)
     r->stale = *e;
   e->open = false;
 }
 
-/* A message of the exchange, or, in a file without requests, one of netlink's
- * own that stands alone: there the dump may have failed before its first
- * answer. */
-static void answer_take(struct replay *r, struct replay_pass *g,
-                        const struct nlmsghdr *nlh) {
+/* Processes a message of the exchange or, in a file without requests, a single
+ * message of netlink's own: the dump may have failed before its first answer.
+ */
+static void answer_process(struct replay *r, struct replay_pass *g,
+                           const struct nlmsghdr *nlh) {
   struct exchange *e = &r->exchange;
   struct error reason;
   enum netlink_meaning m = netlink_meaning(nlh, &reason);
   if (e->open) {
     e->answered = true;
     e->port = nlh->nlmsg_pid;
-    /* After an error the rest of a dump may still come; a request says where
-     * the next one begins. */
+    /* After an error the rest of the dump may still come; if there are
+     * requests, they show the start of the next one. */
     e->open = nlh->nlmsg_type != NLMSG_DONE &&
               !(nlh->nlmsg_type == NLMSG_ERROR && m == NETLINK_MEANING_ERROR &&
                 r->has_requests);
@@ -196,17 +195,17 @@ static void answer_take(struct replay *r, struct replay_pass *g,
       m = NETLINK_MEANING_NOTHING;
   }
   if (m == NETLINK_MEANING_ERROR)
-    error_set(reading_fail(g), "%s: %s", r->file[r->at], reason.text);
+    error_set(dump_fail(g), "%s: %s", r->file[r->at], reason.text);
   else if (m == NETLINK_MEANING_ANSWER && !(families_of(nlh) & e->families))
-    error_set(reading_fail(g), "%s: an answer of a family not asked for",
+    error_set(dump_fail(g), "%s: an answer of a family not asked for",
               r->file[r->at]);
   else if (m == NETLINK_MEANING_ANSWER && !g->failed)
     g->cb(nlh, g->data);
 }
 
-/* False: the message begins a dump that belongs to the next read. */
-static bool message_take(struct replay *r, struct replay_pass *g,
-                         const struct nlmsghdr *nlh) {
+/* False: the message begins the next dump. */
+static bool message_process(struct replay *r, struct replay_pass *g,
+                            const struct nlmsghdr *nlh) {
   if (exchange_has(&r->stale, nlh)) {
     r->stale.open = nlh->nlmsg_type != NLMSG_DONE;
     return true;
@@ -224,14 +223,14 @@ static bool message_take(struct replay *r, struct replay_pass *g,
   bool alone = !r->has_requests && !r->exchange.open &&
                nlh->nlmsg_type < NLMSG_MIN_TYPE && !is_request(nlh);
   if (alone || exchange_has(&r->exchange, nlh))
-    answer_take(r, g, nlh);
+    answer_process(r, g, nlh);
   return true;
 }
 
 enum item {
   ITEM_MESSAGE,
-  ITEM_BROKEN_PACKET, /* the packet's rest is no message, or not recorded */
-  ITEM_END,           /* of the file */
+  ITEM_BROKEN_PACKET, /* the rest of the packet is no message or missing */
+  ITEM_END,           /* end of the file */
   ITEM_BROKEN_FILE,
 };
 
@@ -271,7 +270,7 @@ static void file_close(struct replay *r) {
   r->at++;
 }
 
-/* Opens file[at] and looks through it for a request. */
+/* Opens file[at] and searches it for a request. */
 static int file_open(struct replay *r, struct error *error) {
   r->capture = pcap_open(r->file[r->at], error);
   if (r->capture == NULL)
@@ -294,23 +293,23 @@ fail:
   return -1;
 }
 
-/* Reads until the next read begins or the file ends. */
-static void read_file(struct replay *r, struct replay_pass *g) {
+/* Reads until the next dump begins or the file ends. */
+static void dump_read(struct replay *r, struct replay_pass *g) {
   for (;;) {
     const struct nlmsghdr *nlh;
     struct error reason;
     switch (item_next(r, &nlh, &reason)) {
     case ITEM_MESSAGE:
-      if (message_take(r, g, nlh))
+      if (message_process(r, g, nlh))
         break;
       r->put_back = nlh;
       return;
     case ITEM_BROKEN_PACKET:
       if (!r->exchange.open || r->exchange.families != 0)
-        error_set(reading_fail(g), "%s", reason.text);
+        error_set(dump_fail(g), "%s", reason.text);
       break;
     case ITEM_BROKEN_FILE:
-      error_set(reading_fail(g), "%s", reason.text);
+      error_set(dump_fail(g), "%s", reason.text);
       file_close(r);
       return;
     case ITEM_END:
@@ -331,7 +330,7 @@ enum dump_result replay_dump(struct replay *r, netlink_message_cb *cb,
       return DUMP_ENDED;
     if (r->capture == NULL && file_open(r, error) < 0)
       return DUMP_FAILED;
-    read_file(r, &g);
+    dump_read(r, &g);
   }
   return g.failed ? DUMP_FAILED : DUMP_COMPLETE;
 }

@@ -1,11 +1,12 @@
-/* See address.h. Text goes through inet_pton(3) on the way in only: the way out
- * is our own, because inet_ntop(3) writes ::1:2 as ::0.1.0.2. */
+/* Addresses are parsed by inet_pton(3) but not formatted by inet_ntop(3), which
+ * writes ::1:2 as ::0.1.0.2. */
 #include "tcp/address.h"
+
+#include "util/text.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -66,20 +67,6 @@ char *address_format(const struct address *a, char *text) {
   return text;
 }
 
-/* "0" to `max`, without sign, spaces or leading zeros. */
-static bool number_parse(const char *text, unsigned max, unsigned *out) {
-  size_t digits = strspn(text, "0123456789");
-  if (digits == 0 || digits > 5 || text[digits] != '\0')
-    return false;
-  if (text[0] == '0' && digits > 1)
-    return false;
-  unsigned value = (unsigned)strtoul(text, NULL, 10);
-  if (value > max)
-    return false;
-  *out = value;
-  return true;
-}
-
 struct address address_network(const struct address *a, uint8_t bits) {
   struct address network = *a;
   for (unsigned i = bits; i < 128; i++)
@@ -97,7 +84,7 @@ bool prefix_parse(const char *text, struct prefix *out) {
   address[length] = '\0';
 
   uint32_t words[4];
-  unsigned first = 0; /* bits that the text's own length does not count */
+  unsigned first = 0; /* bits in front of an IPv4 address */
   struct prefix p;
   if (inet_pton(AF_INET, address, words) == 1) {
     p.address = address_from_inet(AF_INET, words);
@@ -108,8 +95,8 @@ bool prefix_parse(const char *text, struct prefix *out) {
     return false;
   }
 
-  unsigned bits = 128 - first;
-  if (slash != NULL && !number_parse(slash + 1, bits, &bits))
+  uint64_t bits = 128 - first;
+  if (slash != NULL && !text_parse_decimal(slash + 1, bits, &bits))
     return false;
   bits += first;
   p.bits = (uint8_t)bits;
@@ -129,8 +116,8 @@ bool prefix_match(const struct prefix *p, const struct address *a) {
 }
 
 static bool port_parse(const char *text, uint16_t *out) {
-  unsigned value;
-  if (!number_parse(text, UINT16_MAX, &value) || value == 0)
+  uint64_t value;
+  if (!text_parse_decimal(text, UINT16_MAX, &value) || value == 0)
     return false;
   *out = (uint16_t)value;
   return true;

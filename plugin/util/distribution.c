@@ -30,19 +30,20 @@ static size_t usual_count(const struct distribution *s) {
   return s->count - s->small_count - large_count(s);
 }
 
-/* `bytes`: what the last interval needed. */
+/* Frees a buffer that is far larger than the last interval needed, in bytes. */
 static void buffer_ease(struct buffer *p, size_t bytes) {
   if (p->size > 256 && bytes < p->size / 4)
     buffer_resize(p, 0);
 }
 
-/* The value that most of some of them have, if there is one. */
-static uint32_t most_have(const uint32_t *value, size_t count) {
-  enum { SOME = 16 };
+/* Returns the majority of a sample of the values; any of them if there is no
+ * majority. */
+static uint32_t majority_of(const uint32_t *value, size_t count) {
+  enum { SAMPLE = 16 };
   uint32_t most = value[0];
   size_t votes = 0;
-  for (size_t i = 0; i < SOME; i++) {
-    uint32_t v = value[i * count / SOME];
+  for (size_t i = 0; i < SAMPLE; i++) {
+    uint32_t v = value[i * count / SAMPLE];
     if (votes == 0)
       most = v;
     votes = v == most ? votes + 1 : votes - 1;
@@ -52,7 +53,7 @@ static uint32_t most_have(const uint32_t *value, size_t count) {
 
 void distribution_reset(struct distribution *s) {
   if (s->small_count > s->count / 2)
-    s->usual = most_have(s->small.at, s->small_count);
+    s->usual = majority_of(s->small.at, s->small_count);
   buffer_ease(&s->small, s->small_count * sizeof(uint32_t));
   if (s->large != NULL) {
     buffer_ease(&s->large->values, s->large->count * sizeof(uint64_t));
@@ -95,7 +96,7 @@ void distribution_keep_other(struct distribution *s, uint64_t value) {
                                   : !keep_large(s, value);
 }
 
-/* Room for `more` values behind the `count` that are there. */
+/* Makes room for `more` values behind `count` values. */
 static bool room(struct buffer *p, size_t count, size_t more, size_t width) {
   return (count + more) * width <= p->size ||
          buffer_resize(p, (count + more + (count + more) / 2) * width);
@@ -140,7 +141,7 @@ void distribution_merge(struct distribution *s,
   s->count += part->count;
 }
 
-/* From 0. */
+/* Counts from 0. */
 static size_t rank_of(size_t count, unsigned permille) {
   size_t rank = (count * permille + 999) / 1000;
   return rank > 0 ? rank - 1 : 0;
@@ -160,8 +161,8 @@ static size_t count_below(const uint32_t *value, size_t count, uint32_t limit) {
   return below;
 }
 
-/* The rank among those that are kept of one among all; false: it is the usual
- * value's. */
+/* Turns a rank among all values into one among the kept values; false if the
+ * usual value has this rank. */
 static bool rank_kept(const struct distribution *s, size_t *rank) {
   size_t usual = usual_count(s);
   if (usual == 0)

@@ -1,4 +1,4 @@
-/* One distribution: values of one interval, and exact statistics of them.
+/* The values of one interval, and exact statistics of them.
  *
  * Values are whole numbers in the kernel's unit, so that sums are exact. */
 #ifndef TCPINFO_UTIL_DISTRIBUTION_H
@@ -13,36 +13,42 @@
 
 struct distribution_large; /* values above UINT32_MAX, which are few */
 
-/* All of it in one line of the cache. */
+/* Fits in one cache line. */
 struct distribution {
-  _Alignas(64) uint64_t sum; /* wraps never in practice: 2^64 bytes/s */
-  uint64_t min, max;         /* undefined where count is 0 */
-  struct buffer small; /* uint32_t: the values that were kept, in any order */
+  _Alignas(64) uint64_t sum; /* 2^64 is never reached in practice */
+  uint64_t min, max;         /* undefined if count is 0 */
+  struct buffer small;       /* uint32_t: the kept values, in any order */
   struct distribution_large *large; /* NULL: none */
   uint32_t small_count;
-  uint32_t count; /* of all: a host has not so many sockets that it wraps */
-  /* A value of the last interval, the one that most had, if one was: it is not
-   * kept, but counted, by what count exceeds those that are kept. */
+  uint32_t count; /* of all values; no host has 2^32 sockets */
+  /* The most common value of the last interval, if there was one; else any. It
+   * is not kept but counted: it came as often as `count` exceeds the number of
+   * kept values. */
   uint32_t usual;
-  bool keep;   /* keep each value: what percentiles need */
+  bool keep;   /* keep each value, for percentiles */
   bool failed; /* memory ran out: no percentile of this interval */
 };
 
+/* `keep`: percentiles are wanted. Allocates nothing. */
 void distribution_init(struct distribution *s, bool keep);
-void distribution_free(
-    struct distribution *s); /* what `s` owns; zeroed is legal */
 
-/* Forgets the values; memory that the last interval did not nearly need is
- * given back. */
+/* Frees the memory that `s` owns; a zeroed `s` is legal. */
+void distribution_free(struct distribution *s);
+
+/* Forgets the values, and gives memory back that was far larger than the last
+ * interval needed. */
 void distribution_reset(struct distribution *s);
 
-/* Adds all values of another one, which keeps them where this does. */
+/* Adds all values of `part`, which must keep its values if `s` does. */
 void distribution_merge(struct distribution *s,
                         const struct distribution *part);
 
-/* For distribution_add(): what does not fit where it nearly always does. */
+/* For distribution_add() only: keeps a value for which there is no room yet, or
+ * that is above UINT32_MAX. */
 void distribution_keep_other(struct distribution *s, uint64_t value);
 
+/* Adds one value. If memory runs out, the interval has no percentiles; all
+ * other statistics stay exact. */
 static inline void distribution_add(struct distribution *s, uint64_t value) {
   if (s->keep && value != s->usual) {
     if (value <= UINT32_MAX && s->small_count < s->small.size / 4)
@@ -56,14 +62,14 @@ static inline void distribution_add(struct distribution *s, uint64_t value) {
   s->count++;
 }
 
-/* The nearest-rank percentile: the smallest value such that at least
- * permille/1000 of the values are not above it. permille: 1 to 1000. False
- * where there is no value, or the values were not kept. Changes their order.
- * `index`: one for all percentiles of these values, see rank.h. */
+/* Stores the nearest-rank percentile: the smallest value such that at least
+ * permille/1000 of the values are not above it. permille: 1 to 1000. False if
+ * there is no value, or the values were not kept. Changes their order. `index`:
+ * the same for all percentiles of these values, see util/quantile.h. */
 bool distribution_percentile(struct distribution *s, unsigned permille,
                              struct quantile_index *index, uint64_t *out);
 
-/* The same of an array, whose order it changes; count > 0. */
+/* Returns the same of an array, whose order it changes; count > 0. */
 uint32_t distribution_select(uint32_t *value, size_t count, unsigned permille);
 
 #endif

@@ -1,10 +1,10 @@
-/* Many values are counted by their leading bits first; those that share the
- * bits of the wanted one move to the front, and are counted by their next bits,
- * until they are few. Those are searched by quickselect. Each step is a walk
- * through memory in order, and what was counted serves the next rank.
+/* A long array is counted into buckets by the leading bits of its values. The
+ * values in the bucket of the wanted rank move to the front and are counted by
+ * their next bits, until few are left; quickselect searches those. Each step
+ * reads memory in order, and the first count serves later ranks.
  *
- * Written once, for values of both widths: `width` is a constant wherever these
- * functions are inlined. */
+ * The functions serve values of both widths: `width` is a constant wherever
+ * they are inlined. */
 #include "util/quantile.h"
 
 #include <stdbool.h>
@@ -36,8 +36,8 @@ static uint64_t median_of_3(uint64_t a, uint64_t b, uint64_t c) {
   return a < c ? a : (b < c ? c : b);
 }
 
-/* Quickselect with three-way partition: many sockets share one value (cwnd 10),
- * which must not make it quadratic. */
+/* Quickselect with three-way partition, because it must not become quadratic if
+ * many sockets share one value (cwnd 10). */
 static inline uint64_t select_few(void *v, size_t n, size_t rank,
                                   unsigned width) {
   size_t low = 0, high = n; /* rank is in [low, high) */
@@ -65,7 +65,7 @@ static inline uint64_t select_few(void *v, size_t n, size_t rank,
   return get(v, low, width);
 }
 
-/* So that the range falls into the buckets. */
+/* Returns the shift that makes the range fit into the buckets. */
 static unsigned shift_for(uint64_t range) {
   unsigned shift = 0;
   while (range >> shift >= QUANTILE_BUCKETS)
@@ -83,7 +83,7 @@ static inline void index_make(struct quantile_index *x, const void *values,
     x->bucket[(get(values, i, width) - min) >> x->shift]++;
 }
 
-/* Those of a bucket move to the front. */
+/* Moves the values of a bucket to the front and returns their number. */
 static inline size_t gather(void *values, size_t count, uint64_t min,
                             uint64_t bucket, unsigned shift, unsigned width) {
   size_t found = 0;

@@ -1,4 +1,4 @@
-/* The value of a rank among many, without sorting them. */
+/* Selects the value of a rank in an array without sorting the array. */
 #ifndef TCPINFO_UTIL_QUANTILE_H
 #define TCPINFO_UTIL_QUANTILE_H
 
@@ -7,17 +7,17 @@
 
 enum { QUANTILE_BUCKETS = 2048 };
 
-/* How the values of an array are spread: made by the first rank that is asked
- * for, and of use to the next ones of the same array. */
+/* A histogram of an array: made by the first call, and used again by further
+ * calls for the same array with the same bounds. */
 struct quantile_index {
-  const void *values; /* of which array; NULL: not made yet */
+  const void *values; /* the array; NULL: not made yet */
   unsigned shift;
   uint32_t bucket[QUANTILE_BUCKETS];
 };
 
-/* The value that would stand at `rank` (from 0, below `count`) if they were
- * sorted. All are from `min` to `max`. Changes their order; `count` is at most
- * UINT32_MAX. */
+/* Return the value that would be at `rank` (from 0, below `count`) if the array
+ * were sorted. All values are from `min` to `max`; `count` is at most
+ * UINT32_MAX. Change the order of the values. */
 uint32_t quantile_select_32(uint32_t *values, size_t count, size_t rank,
                             uint32_t min, uint32_t max,
                             struct quantile_index *index);

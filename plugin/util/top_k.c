@@ -1,6 +1,6 @@
-/* Twice as many as are kept have room; when it is used up, they are sorted and
- * the lower half is dropped. From then on who is not above the last one kept is
- * passed over, so most cost one comparison. */
+/* The array has room for twice the limit. When it is full, it is sorted and the
+ * lower half dropped. From then on an entry that does not rank above the last
+ * one kept is dropped at once, so that most entries cost one comparison. */
 #include "util/top_k.h"
 
 #include <stdlib.h>
@@ -43,10 +43,10 @@ static void cut(struct top_k *b) {
     b->count = b->limit;
 }
 
-void top_k_offer(struct top_k *b, struct top_k_entry who) {
-  if (b->full && !top_k_less(b->entry[b->limit - 1], who))
+void top_k_offer(struct top_k *b, struct top_k_entry entry) {
+  if (b->full && !top_k_less(b->entry[b->limit - 1], entry))
     return;
-  b->entry[b->count++] = who;
+  b->entry[b->count++] = entry;
   if (b->count == 2 * b->limit)
     cut(b);
 }

@@ -1,4 +1,4 @@
-/* The busiest few of many members, found in one pass over all of them. */
+/* Finds the few busiest of many members in one pass over all of them. */
 #ifndef TCPINFO_UTIL_TOP_K_H
 #define TCPINFO_UTIL_TOP_K_H
 
@@ -11,25 +11,25 @@ struct top_k_entry {
   double busy;
 };
 
-/* Who comes after whom: the less busy one, and of equals the one with the
- * higher number. */
+/* True if `a` ranks below `b`: if it is less busy or, if both are equally busy,
+ * has the higher number. */
 bool top_k_less(struct top_k_entry a, struct top_k_entry b);
 
 struct top_k;
 
-/* `limit`: how many are kept, at least 1. NULL: out of memory. */
+/* `limit`: the number of entries to find, at least 1. NULL: out of memory. */
 struct top_k *top_k_new(size_t limit);
-void top_k_free(struct top_k *b);
+void top_k_free(struct top_k *b); /* NULL is legal */
 
-/* Forgets them all. */
+/* Forgets all entries. */
 void top_k_clear(struct top_k *b);
 
-/* One of the many. */
-void top_k_offer(struct top_k *b, struct top_k_entry who);
+/* Adds one of the many entries. */
+void top_k_offer(struct top_k *b, struct top_k_entry entry);
 
-/* The `limit` busiest of all that were offered since the last clearing, or
- * fewer where fewer were offered, the busiest first. Borrowed, until the next
- * call. */
+/* Returns the `limit` busiest entries that were offered since the last
+ * top_k_clear(), or fewer if fewer were offered, the busiest first. Borrowed
+ * until the next call. */
 const struct top_k_entry *top_k_get(struct top_k *b, size_t *count);
 
 #endif

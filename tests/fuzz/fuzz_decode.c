@@ -1,4 +1,4 @@
-/* Any bytes as the messages of dumps, through decode, track and a accumulator
+/* Any bytes as the messages of dumps, through decode, track and an accumulator
  * with every metric and histogram: nothing is read out of bounds, and every
  * value is a number. Built with -fsanitize=fuzzer. */
 #include "connection/track.h"

@@ -1,5 +1,5 @@
-/* decode: what each part of a message becomes, and messages cut at every
- * length. Copies stand in memory of just their size, so that a sanitizer sees
+/* decode: every part of a message, and messages cut at every length. Copies
+ * have memory of exactly their size, so that a sanitizer sees
  * every byte read beyond. */
 #include "kernel/decode.h"
 #include "support/messages.h"
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* Of all tests: what it remembers must not matter. */
+/* Shared by all tests: what it remembers must not matter. */
 static struct decoder decoder;
 
 static int decode_copy(const void *bytes, size_t size, struct sample *out) {
@@ -26,7 +26,7 @@ static int decode_copy(const void *bytes, size_t size, struct sample *out) {
   return status;
 }
 
-static void test_message(void **state) {
+static void every_part_of_a_message_is_decoded(void **state) {
   (void)state;
   struct messages m;
   struct sample s;
@@ -77,7 +77,7 @@ static void test_message(void **state) {
   assert_string_equal(address_format(&s.attrs.remote, text), "2001:db8::2");
 }
 
-static void test_refused(void **state) {
+static void unknown_family_or_state_is_refused(void **state) {
   (void)state;
   struct messages m;
   struct sample s;
@@ -93,7 +93,7 @@ static void test_refused(void **state) {
 }
 
 /* Each block is what came, of whatever length, and borrowed. */
-static void test_blocks(void **state) {
+static void blocks_have_their_length_and_are_borrowed(void **state) {
   (void)state;
   static const struct {
     uint16_t type;
@@ -129,8 +129,8 @@ static void test_blocks(void **state) {
   }
 }
 
-/* What comes without a block has none, whatever the sample held before. */
-static void test_no_blocks(void **state) {
+/* Also if the sample had blocks before. */
+static void missing_attribute_leaves_no_block(void **state) {
   (void)state;
   struct messages m;
   struct sample s;
@@ -151,7 +151,7 @@ static void test_no_blocks(void **state) {
 
 /* Fields are found in their blocks: socket memory as linux:
  * include/uapi/linux/sock_diag.h numbers it. */
-static void test_fields_of_blocks(void **state) {
+static void fields_are_found_in_their_blocks(void **state) {
   (void)state;
   struct messages m;
   struct sample s;
@@ -181,7 +181,7 @@ static void test_fields_of_blocks(void **state) {
 }
 
 /* Every length but those where an attribute ends is refused. */
-static void test_cut(void **state) {
+static void message_cut_within_an_attribute_is_refused(void **state) {
   (void)state;
   struct messages m;
   struct sample s;
@@ -205,7 +205,7 @@ static void test_cut(void **state) {
 }
 
 /* An attribute that claims to be longer, or shorter than its own header. */
-static void test_lying_lengths(void **state) {
+static void attribute_with_a_wrong_length_is_refused(void **state) {
   (void)state;
   struct messages m;
   struct sample s;
@@ -247,7 +247,7 @@ static void message_throw(struct messages *m) {
 }
 
 /* The same with and without earlier messages. */
-static void test_remembered(void **state) {
+static void remembered_layouts_change_no_result(void **state) {
   (void)state;
   static struct messages m;
   size_t good = 0, known = 0;
@@ -272,14 +272,14 @@ static void test_remembered(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_message),
-      cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_blocks),
-      cmocka_unit_test(test_no_blocks),
-      cmocka_unit_test(test_fields_of_blocks),
-      cmocka_unit_test(test_cut),
-      cmocka_unit_test(test_lying_lengths),
-      cmocka_unit_test(test_remembered),
+      cmocka_unit_test(every_part_of_a_message_is_decoded),
+      cmocka_unit_test(unknown_family_or_state_is_refused),
+      cmocka_unit_test(blocks_have_their_length_and_are_borrowed),
+      cmocka_unit_test(missing_attribute_leaves_no_block),
+      cmocka_unit_test(fields_are_found_in_their_blocks),
+      cmocka_unit_test(message_cut_within_an_attribute_is_refused),
+      cmocka_unit_test(attribute_with_a_wrong_length_is_refused),
+      cmocka_unit_test(remembered_layouts_change_no_result),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

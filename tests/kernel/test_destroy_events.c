@@ -1,5 +1,5 @@
-/* destroy with a pair of sockets in the kernel's place: what it makes of a
- * datagram, when, and how it starts and ends. */
+/* destroy_events with a pair of sockets in the place of the kernel: events of a
+ * datagram, their times, start and end. */
 #include "support/event_peer.h"
 
 #include <dirent.h>
@@ -28,7 +28,7 @@ static void note_time(const struct nlmsghdr *nlh, uint64_t after_ms,
 }
 
 /* An event is not before the socket was last seen empty, nor long before. */
-static void test_times(void **state) {
+static void event_is_not_dated_after_it_was_sent(void **state) {
   (void)state;
   peer_begin(NULL);
   uint64_t subscribed = now_ms();
@@ -50,14 +50,14 @@ static void test_times(void **state) {
   peer_end();
 }
 
-/* What comes during a take is for the next one. */
+/* Sends two events for each one that is handed over. */
 static void echo(const struct nlmsghdr *nlh, uint64_t after_ms, void *data) {
   peer_count(nlh, after_ms, data);
   peer_send(1, 1, MSG_DONTWAIT);
   peer_send(1, 2, MSG_DONTWAIT);
 }
 
-static void test_take_ends(void **state) {
+static void events_that_come_during_a_take_wait_for_the_next(void **state) {
   (void)state;
   peer_begin(NULL);
   peer_start();
@@ -80,8 +80,7 @@ static size_t entries(const char *path) {
   return n;
 }
 
-/* What was sent before a stop is still there after it, and after a start. */
-static void test_restart(void **state) {
+static void events_survive_a_stop_and_a_start(void **state) {
   (void)state;
   peer_begin(NULL);
   assert_int_equal(peer_take(), 0);
@@ -106,7 +105,7 @@ static void test_restart(void **state) {
   peer_end();
 }
 
-static void test_open_fails(void **state) {
+static void start_fails_without_a_socket(void **state) {
   (void)state;
   peer_begin(NULL);
   struct error error;
@@ -124,7 +123,7 @@ static void test_open_fails(void **state) {
 }
 
 /* A socket that cannot be received from any more. */
-static void test_socket_breaks(void **state) {
+static void thread_ends_when_its_socket_breaks(void **state) {
   (void)state;
   peer_begin(NULL);
   peer_start();
@@ -147,7 +146,8 @@ static void send_bytes(const void *bytes, size_t size) {
   assert_int_equal(send(peer.fd, bytes, size, MSG_NOSIGNAL), size);
 }
 
-/* What is handed over of a datagram: the header, then `size` - 16 bytes. */
+/* Returns the number of messages that are handed over of a datagram: a header,
+ * then `size` - 16 bytes. */
 static size_t handed(uint32_t length, uint16_t type, size_t size) {
   static uint8_t bytes[8192];
   memset(bytes, 0xff, sizeof(bytes));
@@ -157,7 +157,7 @@ static size_t handed(uint32_t length, uint16_t type, size_t size) {
   return peer_take();
 }
 
-static void test_malformed(void **state) {
+static void malformed_datagrams_are_skipped(void **state) {
   (void)state;
   static const struct {
     uint32_t length;
@@ -202,7 +202,7 @@ static void test_malformed(void **state) {
 }
 
 /* Several messages in one datagram, of which netlink's own are left out. */
-static void test_several(void **state) {
+static void all_messages_of_a_datagram_are_handed_over(void **state) {
   (void)state;
   static const struct nlmsghdr several[] = {
       {.nlmsg_len = 16, .nlmsg_type = PEER_TYPE},
@@ -254,7 +254,7 @@ static bool thread_find(const char *name, uint64_t *signals) {
 
 /* It has a name, and leaves the signals to others; the caller's stay as they
  * were. */
-static void test_thread(void **state) {
+static void thread_has_a_name_and_blocks_signals(void **state) {
   (void)state;
   static const int signals[] = {SIGTERM, SIGINT,  SIGHUP,
                                 SIGUSR1, SIGCHLD, SIGALRM};
@@ -275,7 +275,7 @@ static void test_thread(void **state) {
   peer_end();
 }
 
-static void test_free_nothing(void **state) {
+static void nothing_can_be_freed(void **state) {
   (void)state;
   destroy_events_free(NULL);
   destroy_events_free(destroy_events_new(NULL, NULL, NULL, NULL));
@@ -283,11 +283,15 @@ static void test_free_nothing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_times),         cmocka_unit_test(test_take_ends),
-      cmocka_unit_test(test_restart),       cmocka_unit_test(test_open_fails),
-      cmocka_unit_test(test_socket_breaks), cmocka_unit_test(test_malformed),
-      cmocka_unit_test(test_several),       cmocka_unit_test(test_thread),
-      cmocka_unit_test(test_free_nothing),
+      cmocka_unit_test(event_is_not_dated_after_it_was_sent),
+      cmocka_unit_test(events_that_come_during_a_take_wait_for_the_next),
+      cmocka_unit_test(events_survive_a_stop_and_a_start),
+      cmocka_unit_test(start_fails_without_a_socket),
+      cmocka_unit_test(thread_ends_when_its_socket_breaks),
+      cmocka_unit_test(malformed_datagrams_are_skipped),
+      cmocka_unit_test(all_messages_of_a_datagram_are_handed_over),
+      cmocka_unit_test(thread_has_a_name_and_blocks_signals),
+      cmocka_unit_test(nothing_can_be_freed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

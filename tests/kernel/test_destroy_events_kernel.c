@@ -1,5 +1,6 @@
-/* destroy against the running kernel, in a network namespace of its own: each
- * TCP socket that is freed there has its event, once, or is counted as lost. */
+/* destroy_events against the running kernel, in a network namespace of its own:
+ * each TCP socket that is freed there has its event, once, or is counted as
+ * lost. */
 #include "kernel/destroy_events.h"
 
 #include <errno.h>
@@ -38,7 +39,7 @@ union address {
   struct sockaddr_in6 v6;
 };
 
-/* What the kernel should say of one socket of ours. */
+/* The expected event of one socket of the test. */
 struct end {
   uint64_t cookie;
   union address local, remote; /* remote: zeros of a listener */
@@ -162,11 +163,10 @@ static void count(const struct nlmsghdr *nlh, uint64_t after_ms, void *data) {
 }
 
 static struct destroy_events *started(sock_diag_open_fn *open, void *open_data,
-                                      destroy_events_pressure_fn *pressure) {
+                                      destroy_events_backlog_fn *backlog) {
   struct error error;
   alarm(GUARD_S);
-  struct destroy_events *d =
-      destroy_events_new(open, open_data, pressure, NULL);
+  struct destroy_events *d = destroy_events_new(open, open_data, backlog, NULL);
   assert_non_null(d);
   if (destroy_events_start(d, &error) < 0)
     fail_msg("%s", error.text);
@@ -189,7 +189,7 @@ static void assert_net(const struct net *n) {
     assert_int_equal(n->end[i].events, 1);
 }
 
-static void test_each_once(void **state) {
+static void each_closed_socket_gives_one_event(void **state) {
   (void)state;
   struct destroy_events *d = started(NULL, NULL, NULL);
   open_v4();
@@ -264,14 +264,15 @@ static int open_subscription(void *data) {
 
 static atomic_bool held, holds;
 
-static void pressure_hold(void *data) {
+static void backlog_hold(void *data) {
   (void)data;
   holds = true;
   while (held)
     pause_ms(1);
 }
 
-/* How many events were sent: the witness, with a large buffer, has them. */
+/* Returns the number of events sent: a second subscriber with a large buffer
+ * has all of them. */
 static size_t connect_many(struct destroy_events *witness, size_t connections) {
   for (size_t i = 0; i < connections; i++) {
     net4.count = 1;
@@ -295,7 +296,7 @@ static void assert_sum(const struct destroy_events *d, size_t sent, size_t got,
 static void overflow(struct subscription *s) {
   size_t sent = 0, got = 0;
   struct destroy_events *witness = started(NULL, NULL, NULL);
-  struct destroy_events *d = started(open_subscription, s, pressure_hold);
+  struct destroy_events *d = started(open_subscription, s, backlog_hold);
   for (size_t i = 0; i < 2; i++) {
     const int small = SMALL;
     uint64_t lost = destroy_events_totals(d).lost;
@@ -323,7 +324,7 @@ static void overflow(struct subscription *s) {
   destroy_events_free(witness);
 }
 
-static void test_overflow(void **state) {
+static void overflow_is_counted_exactly(void **state) {
   (void)state;
   open_v4();
   overflow(&(struct subscription){.no_enobufs = 1});
@@ -332,8 +333,8 @@ static void test_overflow(void **state) {
   close_v4();
 }
 
-/* What is open when the subscription ends: its events are not ours. */
-static void test_stopped(void **state) {
+/* Closes sockets after the end of the subscription. */
+static void sockets_closed_after_a_stop_give_no_event(void **state) {
   (void)state;
   struct destroy_events *witness = started(NULL, NULL, NULL);
   struct destroy_events *d = started(NULL, NULL, NULL);
@@ -350,7 +351,7 @@ static void test_stopped(void **state) {
 }
 
 /* A message that another program sends to the group. */
-static void test_forged(void **state) {
+static void messages_of_other_programs_are_skipped(void **state) {
   (void)state;
   struct subscription watch = {.no_enobufs = 1};
   open_subscription(&watch);
@@ -398,10 +399,10 @@ static bool ipv6_is_there(void) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_each_once),
-      cmocka_unit_test(test_overflow),
-      cmocka_unit_test(test_stopped),
-      cmocka_unit_test(test_forged),
+      cmocka_unit_test(each_closed_socket_gives_one_event),
+      cmocka_unit_test(overflow_is_counted_exactly),
+      cmocka_unit_test(sockets_closed_after_a_stop_give_no_event),
+      cmocka_unit_test(messages_of_other_programs_are_skipped),
   };
   if (!namespace_enter()) {
     printf("A network namespace cannot be made here: %s\n", strerror(errno));

@@ -1,6 +1,6 @@
-/* destroy under load, with a pair of sockets in the kernel's place: nothing is
- * lost, comes twice or out of order; the queue is bounded; the thread ends when
- * told. */
+/* destroy_events under load, with a pair of sockets in the kernel's place:
+ * nothing is lost, comes twice or out of order; the queue is bounded; the
+ * thread ends when told. */
 #include "support/event_peer.h"
 
 #include <errno.h>
@@ -17,15 +17,14 @@
 enum {
   SENDERS = 8,
   EACH = 25000, /* events of one sender */
-  STEP =
-      1250, /* that of all of them make pressure, and do not fill the queue */
+  STEP = 1250,  /* of all senders: make a backlog, do not fill the queue */
   MANY = 60000, /* more than the queue holds */
   MIB = 1 << 20,
 };
 
-/* What a scan holds. */
+/* Held by a scan. */
 static pthread_mutex_t scan = PTHREAD_MUTEX_INITIALIZER;
-static atomic_uint refused, taken; /* calls of pressure_take() */
+static atomic_uint refused, taken; /* calls of backlog_take() */
 
 struct got {
   uint32_t next[SENDERS]; /* the number that has to come */
@@ -62,9 +61,9 @@ static void *send_all(void *data) {
 }
 
 /* As a plugin would: if no scan is under way, and without waiting for it. */
-static void pressure_take(void *data) {
+static void backlog_take(void *data) {
   (void)data;
-  peer.pressure++;
+  peer.backlog++;
   if (pthread_mutex_trylock(&scan) != 0) {
     refused++;
     return;
@@ -74,7 +73,7 @@ static void pressure_take(void *data) {
   taken++;
 }
 
-/* A scan that goes on until there is pressure, and then takes; then pressure
+/* A scan that goes on until there is a backlog, and then takes; then a backlog
  * alone. */
 static void cycle(void) {
   unsigned before = refused;
@@ -90,10 +89,10 @@ static void cycle(void) {
     pause_ms(1);
 }
 
-static void test_many_senders(void **state) {
+static void no_event_is_lost_under_load(void **state) {
   (void)state;
   pthread_t thread[SENDERS];
-  peer_begin(pressure_take);
+  peer_begin(backlog_take);
   peer_start();
   for (uintptr_t i = 0; i < SENDERS; i++)
     assert_int_equal(pthread_create(&thread[i], NULL, send_all, (void *)i), 0);
@@ -113,7 +112,8 @@ static void test_many_senders(void **state) {
   struct destroy_events_totals totals = destroy_events_totals(peer.destroy);
   assert_int_equal(totals.received, SENDERS * EACH);
   assert_int_equal(totals.lost, 0);
-  print_message("%u refused, %u takes by pressure\n", refused, taken);
+  print_message("%u refused, %u takes by the backlog function\n", refused,
+                taken);
   peer_end();
 }
 
@@ -121,9 +121,9 @@ static void test_many_senders(void **state) {
 
 static atomic_bool held;
 
-static void pressure_hold(void *data) {
+static void backlog_hold(void *data) {
   (void)data;
-  peer.pressure++;
+  peer.backlog++;
   while (held)
     pause_ms(1);
 }
@@ -136,20 +136,20 @@ static void *send_many(void *data) {
   return NULL;
 }
 
-static void test_thread_held_up(void **state) {
+static void events_arrive_while_the_backlog_function_waits(void **state) {
   (void)state;
   pthread_t sender;
   held = true;
-  peer_begin(pressure_hold);
+  peer_begin(backlog_hold);
   peer_start();
   assert_int_equal(pthread_create(&sender, NULL, send_many, NULL), 0);
-  while (peer.pressure == 0)
+  while (peer.backlog == 0)
     pause_ms(1);
   size_t n = 0;
   while (n < MANY)
     n += peer_take();
   pthread_join(sender, NULL);
-  assert_int_equal(peer.pressure, 1);
+  assert_int_equal(peer.backlog, 1);
   held = false;
   destroy_events_stop(peer.destroy);
   assert_int_equal(n + peer_take(), MANY);
@@ -158,19 +158,19 @@ static void test_thread_held_up(void **state) {
 
 /* The queue full, and never taken. */
 
-static void pressure_refuse(void *data) {
+static void backlog_refuse(void *data) {
   (void)data;
-  peer.pressure++;
+  peer.backlog++;
 }
 
 /* Sends until nothing is taken any more while the thread has tried 20 times. */
 static size_t fill(uint32_t *number) {
   size_t bytes = 0;
   for (;;) {
-    unsigned tries = peer.pressure;
+    unsigned tries = peer.backlog;
     while (!peer_send(0, *number, MSG_DONTWAIT)) {
       assert_int_equal(errno, EAGAIN);
-      if (peer.pressure - tries > 20)
+      if (peer.backlog - tries > 20)
         return bytes;
       pause_ms(1);
     }
@@ -178,17 +178,17 @@ static size_t fill(uint32_t *number) {
   }
 }
 
-static void test_full(void **state) {
+static void loss_from_a_full_queue_is_counted_exactly(void **state) {
   (void)state;
-  peer_begin(pressure_refuse);
+  peer_begin(backlog_refuse);
   peer_start();
   uint32_t sent = 0;
   size_t bytes = fill(&sent);
   assert_in_range(bytes, 14 * MIB, 17 * MIB);
   uint64_t since = now_ms();
-  unsigned tries = peer.pressure;
+  unsigned tries = peer.backlog;
   pause_ms(300);
-  tries = peer.pressure - tries; /* the thread does not spin */
+  tries = peer.backlog - tries; /* the thread does not spin */
   assert_in_range(tries, 0, (now_ms() - since) / 5 + 5);
   assert_true(destroy_events_runs(peer.destroy));
   destroy_events_stop(peer.destroy);
@@ -213,9 +213,9 @@ static long memory(void) {
 
 /* The taker takes what the queue and the socket hold, and all goes on; the
  * memory is given back, each time. */
-static void test_full_then_taken(void **state) {
+static void memory_is_given_back_after_a_full_queue(void **state) {
   (void)state;
-  peer_begin(pressure_refuse);
+  peer_begin(backlog_refuse);
   peer_start();
   long before = memory();
   for (int i = 0; i < 3; i++) {
@@ -239,11 +239,11 @@ static void *send_on(void *data) {
 }
 
 /* The one who stops holds the lock of the scan, and the senders go on. */
-static void test_stop_under_pressure(void **state) {
+static void stop_ends_under_load(void **state) {
   (void)state;
   pthread_t sender[2];
   refused = taken = 0;
-  peer_begin(pressure_take);
+  peer_begin(backlog_take);
   peer_start();
   pthread_mutex_lock(&scan);
   for (size_t i = 0; i < 2; i++)
@@ -261,11 +261,11 @@ static void test_stop_under_pressure(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_many_senders),
-      cmocka_unit_test(test_thread_held_up),
-      cmocka_unit_test(test_full),
-      cmocka_unit_test(test_full_then_taken),
-      cmocka_unit_test(test_stop_under_pressure),
+      cmocka_unit_test(no_event_is_lost_under_load),
+      cmocka_unit_test(events_arrive_while_the_backlog_function_waits),
+      cmocka_unit_test(loss_from_a_full_queue_is_counted_exactly),
+      cmocka_unit_test(memory_is_given_back_after_a_full_queue),
+      cmocka_unit_test(stop_ends_under_load),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

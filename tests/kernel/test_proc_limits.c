@@ -1,4 +1,4 @@
-/* host_limits: files that the test writes, and the real ones. */
+/* proc_limits: files that the test writes, and the real ones. */
 #include "kernel/proc_limits.h"
 
 #include <arpa/inet.h>
@@ -92,9 +92,8 @@ static double pages(double n) { return n * (double)sysconf(_SC_PAGESIZE); }
 
 /* --- Tests ---------------------------------------------------------------- */
 
-/* What is in use is read each time, the limits once a minute; as long as they
- * are not known, each time. */
-static void test_again(void **state) {
+/* The use is read each time, and so are limits that are not known. */
+static void limits_are_read_once_a_minute(void **state) {
   (void)state;
   struct proc_limits_files files = {.sockstat = -1};
   struct proc_limits l;
@@ -120,7 +119,7 @@ static void test_again(void **state) {
 }
 
 /* As Linux 6.18 writes them. */
-static void test_values(void **state) {
+static void values_are_found_by_name(void **state) {
   (void)state;
   files_write("sockets: used 16\n"
               "TCP: inuse 1 orphan 2 tw 72 alloc 3 mem 19\n" UDP,
@@ -141,7 +140,7 @@ static void test_values(void **state) {
 }
 
 /* In other namespaces than the first one there is no limit but TIME_WAIT's. */
-static void test_missing(void **state) {
+static void missing_files_leave_values_unknown(void **state) {
   (void)state;
   struct proc_limits l = read_folder(); /* empty */
   assert_true(isnan(l.orphans) && isnan(l.orphans_limit));
@@ -162,7 +161,7 @@ static void test_missing(void **state) {
 }
 
 /* Before Linux 3.17 there is no thread-self. */
-static void test_self(void **state) {
+static void kernels_without_thread_self_are_read(void **state) {
   (void)state;
   folder_make("self");
   folder_make("self/net");
@@ -170,7 +169,7 @@ static void test_self(void **state) {
   assert_true(read_folder().orphans == 2);
 }
 
-static void test_wrong_texts(void **state) {
+static void values_that_are_no_counts_are_unknown(void **state) {
   (void)state;
   static const char *const none[] = {"",
                                      "TCP:",
@@ -206,7 +205,7 @@ static void test_wrong_texts(void **state) {
 }
 
 /* Longer than any kernel writes it: read up to some length, never beyond. */
-static void test_long_text(void **state) {
+static void long_texts_are_harmless(void **state) {
   (void)state;
   static char text[20000];
   memset(text, 'x', sizeof(text) - 1);
@@ -218,7 +217,7 @@ static void test_long_text(void **state) {
   assert_true(isnan(read_folder().orphans_limit));
 }
 
-static void test_percent(void **state) {
+static void percent_is_limited_and_may_be_unknown(void **state) {
   (void)state;
   assert_true(proc_limits_percent(0, 8) == 0);
   assert_true(proc_limits_percent(1, 8) == 12.5);
@@ -247,7 +246,7 @@ static bool same(double a, double b) {
   return a == b || (isnan(a) && isnan(b));
 }
 
-static void test_real(void **state) {
+static void real_files_are_read(void **state) {
   (void)state;
   struct proc_limits l;
   proc_limits_read(NULL, &l);
@@ -294,7 +293,7 @@ struct elsewhere {
 
 static void *read_elsewhere(void *data) {
   struct elsewhere *e = data;
-  /* Of this thread only; `lo` is down in it. */
+  /* For this thread only; `lo` is down in the new namespace. */
   e->possible = unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0;
   if (!e->possible)
     return NULL;
@@ -306,7 +305,7 @@ static void *read_elsewhere(void *data) {
 
 /* A thread in a namespace of its own: its own TIME_WAIT sockets, and no limits
  * of what is common to all. */
-static void test_namespace(void **state) {
+static void files_are_of_the_calling_threads_namespace(void **state) {
   (void)state;
   struct elsewhere e = {.possible = false};
   pthread_t thread;
@@ -327,15 +326,16 @@ static void test_namespace(void **state) {
 int main(void) {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_again, setup, teardown),
-      IN_FOLDER(test_values),
-      IN_FOLDER(test_missing),
-      IN_FOLDER(test_self),
-      IN_FOLDER(test_wrong_texts),
-      IN_FOLDER(test_long_text),
-      cmocka_unit_test(test_percent),
-      cmocka_unit_test(test_real),
-      cmocka_unit_test(test_namespace),
+      cmocka_unit_test_setup_teardown(limits_are_read_once_a_minute, setup,
+                                      teardown),
+      IN_FOLDER(values_are_found_by_name),
+      IN_FOLDER(missing_files_leave_values_unknown),
+      IN_FOLDER(kernels_without_thread_self_are_read),
+      IN_FOLDER(values_that_are_no_counts_are_unknown),
+      IN_FOLDER(long_texts_are_harmless),
+      cmocka_unit_test(percent_is_limited_and_may_be_unknown),
+      cmocka_unit_test(real_files_are_read),
+      cmocka_unit_test(files_are_of_the_calling_threads_namespace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

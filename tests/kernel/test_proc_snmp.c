@@ -38,7 +38,7 @@ static int read_text(const char *text, struct proc_snmp *out,
 }
 
 /* A file that stays open is read anew each time. */
-static void test_again(void **state) {
+static void open_file_is_read_anew_each_time(void **state) {
   (void)state;
   char path[] = "/tmp/tcpinfo-test-host-XXXXXX";
   int kept = -1;
@@ -90,7 +90,7 @@ static void assert_refused(const char *text, const char *expected) {
 #define IP "Ip: Forwarding DefaultTTL\nIp: 1 64\n"
 #define UDP "Udp: InDatagrams NoPorts\nUdp: 5 6\n"
 
-static void test_columns(void **state) {
+static void columns_are_found_by_name(void **state) {
   (void)state;
   /* As Linux 6.18 writes it. */
   assert_values(
@@ -112,7 +112,7 @@ static void test_columns(void **state) {
                 0, UINT64_MAX, UINT64_C(1) << 32, 0);
 }
 
-static void test_wide(void **state) {
+static void long_lines_are_read(void **state) {
   (void)state;
   enum { COLUMNS = 3000 };
   static char text[1 << 17];
@@ -127,7 +127,7 @@ static void test_wide(void **state) {
   assert_values(text, 1, 2, 3, 4);
 }
 
-static void test_wrong_texts(void **state) {
+static void missing_lines_and_columns_are_refused(void **state) {
   (void)state;
   static const char ends[] = ": ends before the TCP values";
   static const char none[] = ": no values below the TCP names";
@@ -155,7 +155,7 @@ static void test_wrong_texts(void **state) {
                  ": no value of RetransSegs");
 }
 
-static void test_wrong_values(void **state) {
+static void values_that_are_no_counts_are_refused(void **state) {
   (void)state;
   static const struct {
     const char *value, *shown;
@@ -181,7 +181,7 @@ static void test_wrong_values(void **state) {
   }
 }
 
-static void test_no_file(void **state) {
+static void unreadable_file_is_reported(void **state) {
   (void)state;
   struct proc_snmp h;
   struct error error;
@@ -223,7 +223,7 @@ static struct proc_snmp read_usual(void) {
 }
 
 /* Others may connect meanwhile. */
-static void test_real(void **state) {
+static void counters_follow_real_connections(void **state) {
   (void)state;
   int client[CONNECTIONS], server[CONNECTIONS];
   struct proc_snmp before = read_usual();
@@ -260,7 +260,7 @@ static void *read_elsewhere(void *data) {
 }
 
 /* A thread in a namespace of its own, in which nothing has happened. */
-static void test_thread(void **state) {
+static void file_is_of_the_calling_threads_namespace(void **state) {
   (void)state;
   int client[CONNECTIONS], server[CONNECTIONS];
   connect_some(client, server);
@@ -287,10 +287,14 @@ static void test_thread(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_again),        cmocka_unit_test(test_columns),
-      cmocka_unit_test(test_wide),         cmocka_unit_test(test_wrong_texts),
-      cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_no_file),
-      cmocka_unit_test(test_real),         cmocka_unit_test(test_thread),
+      cmocka_unit_test(open_file_is_read_anew_each_time),
+      cmocka_unit_test(columns_are_found_by_name),
+      cmocka_unit_test(long_lines_are_read),
+      cmocka_unit_test(missing_lines_and_columns_are_refused),
+      cmocka_unit_test(values_that_are_no_counts_are_refused),
+      cmocka_unit_test(unreadable_file_is_reported),
+      cmocka_unit_test(counters_follow_real_connections),
+      cmocka_unit_test(file_is_of_the_calling_threads_namespace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

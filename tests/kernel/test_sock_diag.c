@@ -1,4 +1,5 @@
-/* diag against a fake kernel: what ends a dump, and what comes after it. */
+/* sock_diag against a fake kernel: what ends a dump, and what comes after it.
+ */
 #include "kernel/sock_diag.h"
 #include "support/fake_kernel.h"
 
@@ -103,7 +104,7 @@ static void answer_well(struct fake_socket *s, uint32_t sequence) {
   fake_socket_send(s, &m);
 }
 
-static void test_complete(void **state) {
+static void complete_dump_hands_over_each_answer(void **state) {
   (void)state;
   BEGIN(answer_well, answer_well, answer_well);
   assert_dump_complete(500);
@@ -127,7 +128,7 @@ static void answer_noting(struct fake_socket *s, uint32_t sequence) {
   answer_empty(s, sequence);
 }
 
-static void test_sequence_numbers(void **state) {
+static void answers_to_other_requests_are_skipped(void **state) {
   (void)state;
   BEGIN(answer_noting, answer_noting, answer_noting);
   sequence_count = 0;
@@ -140,7 +141,7 @@ static void test_sequence_numbers(void **state) {
   assert_int_not_equal(sequences[0], sequences[2]);
 }
 
-static void test_empty(void **state) {
+static void dump_may_have_no_answer(void **state) {
   (void)state;
   BEGIN(answer_empty, answer_well);
   assert_dump_complete(0);
@@ -156,7 +157,7 @@ static void answer_done_enoent(struct fake_socket *s, uint32_t sequence) {
   fake_socket_send(s, &m);
 }
 
-static void test_error_in_done(void **state) {
+static void error_in_the_last_message_fails_the_dump(void **state) {
   (void)state;
   BEGIN(answer_done_enoent, answer_well);
   assert_dump_fails(LONG_MS, "tcp_diag");
@@ -174,7 +175,7 @@ static void answer_ebusy_amid(struct fake_socket *s, uint32_t sequence) {
   answer_empty(s, sequence);
 }
 
-static void test_error_amid_data(void **state) {
+static void error_amid_answers_fails_the_dump(void **state) {
   (void)state;
   BEGIN(answer_ebusy_amid, answer_well);
   assert_dump_fails(LONG_MS, strerror(EBUSY));
@@ -197,7 +198,7 @@ static void answer_eperm(struct fake_socket *s, uint32_t sequence) {
   fake_socket_send(s, &m);
 }
 
-static void test_refusals(void **state) {
+static void errors_of_the_kernel_have_hints(void **state) {
   (void)state;
   BEGIN(answer_eopnotsupp, answer_eperm, answer_well);
   assert_dump_fails(LONG_MS, "inet_diag");
@@ -248,7 +249,7 @@ static enum dump_result dump_filtered(void) {
 }
 
 /* Only what comes instead of a first answer to a request with a filter. */
-static void test_refused_filter(void **state) {
+static void only_a_filter_can_be_refused(void **state) {
   (void)state;
   static const struct {
     fake_answer_fn *answer;
@@ -297,7 +298,7 @@ static void answer_dripping(struct fake_socket *s, uint32_t sequence) {
   answer_empty(s, sequence);
 }
 
-static void test_timeout(void **state) {
+static void dump_ends_at_its_timeout(void **state) {
   (void)state;
   BEGIN(answer_too_late, answer_dripping, answer_well);
   assert_dump_fails(SHORT_MS, "40 ms");
@@ -342,7 +343,7 @@ static void answer_after_signals(struct fake_socket *s, uint32_t sequence) {
   answer_empty(s, sequence);
 }
 
-static void test_signals(void **state) {
+static void signals_do_not_fail_a_dump(void **state) {
   (void)state;
   BEGIN(answer_after_signals, answer_too_late, answer_well);
   signals_start();
@@ -387,7 +388,7 @@ static void answer_nothing_at_all(struct fake_socket *s, uint32_t sequence) {
   answer_empty(s, sequence);
 }
 
-static void test_malformed(void **state) {
+static void malformed_answer_fails_the_dump(void **state) {
   (void)state;
   BEGIN(answer_too_long, answer_left_over, answer_huge_length,
         answer_nothing_at_all, answer_well);
@@ -409,7 +410,7 @@ static void answer_interrupted(struct fake_socket *s, uint32_t sequence) {
   fake_socket_send(s, &m);
 }
 
-static void test_interrupted_dump(void **state) {
+static void inconsistent_dump_fails(void **state) {
   (void)state;
   BEGIN(answer_interrupted, answer_well);
   assert_dump_fails(LONG_MS, "changed");
@@ -438,7 +439,7 @@ static void answer_among_foreign(struct fake_socket *s, uint32_t sequence) {
   answer_empty(s, sequence);
 }
 
-static void test_foreign(void **state) {
+static void messages_to_other_ports_are_skipped(void **state) {
   (void)state;
   BEGIN(answer_among_foreign, answer_among_foreign);
   assert_dump_complete(3);
@@ -454,7 +455,7 @@ static void answer_closing(struct fake_socket *s, uint32_t sequence) {
   shutdown(s->fd, SHUT_RDWR);
 }
 
-static void test_closed_by_peer(void **state) {
+static void closed_socket_fails_the_dump(void **state) {
   (void)state;
   BEGIN(answer_closing, answer_well);
   assert_dump_fails(LONG_MS, "empty");
@@ -468,7 +469,7 @@ static int open_never(void *data) {
   return -1;
 }
 
-static void test_no_socket(void **state) {
+static void dump_fails_without_a_socket(void **state) {
   (void)state;
   int calls = 0;
   t.diag = sock_diag_new(open_never, &calls);
@@ -478,7 +479,7 @@ static void test_no_socket(void **state) {
   sock_diag_free(t.diag);
 }
 
-static void test_request(void **state) {
+static void request_has_its_bytes(void **state) {
   (void)state;
   static const uint8_t code[65532] = {1, 2, 3, [65527] = 9};
   struct sock_diag_request r = {.states = 0x402,
@@ -521,21 +522,21 @@ static void test_request(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_complete),
-      cmocka_unit_test(test_empty),
-      cmocka_unit_test(test_sequence_numbers),
-      cmocka_unit_test(test_error_in_done),
-      cmocka_unit_test(test_error_amid_data),
-      cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_refused_filter),
-      cmocka_unit_test(test_timeout),
-      cmocka_unit_test(test_signals),
-      cmocka_unit_test(test_malformed),
-      cmocka_unit_test(test_interrupted_dump),
-      cmocka_unit_test(test_foreign),
-      cmocka_unit_test(test_closed_by_peer),
-      cmocka_unit_test(test_no_socket),
-      cmocka_unit_test(test_request),
+      cmocka_unit_test(complete_dump_hands_over_each_answer),
+      cmocka_unit_test(dump_may_have_no_answer),
+      cmocka_unit_test(answers_to_other_requests_are_skipped),
+      cmocka_unit_test(error_in_the_last_message_fails_the_dump),
+      cmocka_unit_test(error_amid_answers_fails_the_dump),
+      cmocka_unit_test(errors_of_the_kernel_have_hints),
+      cmocka_unit_test(only_a_filter_can_be_refused),
+      cmocka_unit_test(dump_ends_at_its_timeout),
+      cmocka_unit_test(signals_do_not_fail_a_dump),
+      cmocka_unit_test(malformed_answer_fails_the_dump),
+      cmocka_unit_test(inconsistent_dump_fails),
+      cmocka_unit_test(messages_to_other_ports_are_skipped),
+      cmocka_unit_test(closed_socket_fails_the_dump),
+      cmocka_unit_test(dump_fails_without_a_socket),
+      cmocka_unit_test(request_has_its_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

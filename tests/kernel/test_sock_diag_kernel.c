@@ -1,5 +1,5 @@
-/* diag against the running kernel: loopback connections of our own have to be
- * found in its dumps by their cookies. */
+/* sock_diag against the running kernel: loopback connections of our own have to
+ * be found in its dumps by their cookies. */
 #include "kernel/sock_diag.h"
 
 #include <arpa/inet.h>
@@ -159,7 +159,7 @@ static void assert_found(const struct net *n, size_t ends, size_t listeners,
   }
 }
 
-static void test_info_size(void **state) {
+static void kernel_has_a_size_of_tcp_info(void **state) {
   (void)state;
   assert_true(sock_diag_tcp_info_size() >= 104);
 }
@@ -168,7 +168,7 @@ static const struct sock_diag_request all = {.states = 0xfff};
 static const struct sock_diag_request established = {.states =
                                                          1 << TCP_ESTABLISHED};
 
-static void test_states_and_extensions(void **state) {
+static void kernel_sends_the_states_and_extensions_asked_for(void **state) {
   (void)state;
   struct sock_diag *d = sock_diag_new(NULL, NULL);
   assert_non_null(d);
@@ -191,7 +191,7 @@ static void test_states_and_extensions(void **state) {
 }
 
 /* One end of each connection has the port as its local one. */
-static void test_filter(void **state) {
+static void kernel_applies_the_filter(void **state) {
   (void)state;
   const struct inet_diag_bc_op code[] = {
       {INET_DIAG_BC_S_GE, 8, 20},
@@ -210,7 +210,7 @@ static void test_filter(void **state) {
 }
 
 /* The longest filter that fits, of operations that do nothing. */
-static void test_longest_filter(void **state) {
+static void kernel_accepts_the_longest_filter(void **state) {
   (void)state;
   struct inet_diag_bc_op code[65528 / sizeof(struct inet_diag_bc_op)];
   for (size_t i = 0; i < sizeof(code) / sizeof(code[0]); i++)
@@ -240,7 +240,7 @@ static struct sock_diag_request filtered(const void *code, size_t size) {
                                     .timeout_ms = TIMEOUT_MS};
 }
 
-static void test_refused_filter(void **state) {
+static void kernel_refuses_an_unknown_filter(void **state) {
   (void)state;
   const struct sock_diag_request r =
       filtered(unknown_code, sizeof(unknown_code));
@@ -277,7 +277,7 @@ static int open_busy(void *data) {
   return fd;
 }
 
-static void test_busy_socket(void **state) {
+static void dump_after_a_failed_one_uses_a_new_socket(void **state) {
   (void)state;
   size_t opened = 0;
   struct error error = {""};
@@ -293,8 +293,7 @@ static void test_busy_socket(void **state) {
   sock_diag_free(d);
 }
 
-/* What `body` returns in a process of its own, which has given its rights away.
- */
+/* Returns the result of `body` in a child process without privileges. */
 static int as_nobody(int (*body)(void)) {
   pid_t child = fork();
   assert_return_code(child, errno);
@@ -324,7 +323,7 @@ static int dump_info(void) {
   return 0;
 }
 
-static void test_unprivileged(void **state) {
+static void dump_needs_no_privileges(void **state) {
   (void)state;
   assert_int_equal(as_nobody(dump_info), 0);
 }
@@ -346,7 +345,7 @@ static int dump_by_mark(void) {
   return answers > 0 ? 0 : 4;
 }
 
-static void test_mark_needs_rights(void **state) {
+static void filter_by_mark_needs_privileges(void **state) {
   (void)state;
   assert_int_equal(as_nobody(dump_by_mark), 0);
   if (geteuid() != 0 || prctl(PR_CAPBSET_READ, CAP_NET_ADMIN) != 1)
@@ -360,14 +359,14 @@ static void test_mark_needs_rights(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_info_size),
-      cmocka_unit_test(test_states_and_extensions),
-      cmocka_unit_test(test_filter),
-      cmocka_unit_test(test_longest_filter),
-      cmocka_unit_test(test_refused_filter),
-      cmocka_unit_test(test_busy_socket),
-      cmocka_unit_test(test_unprivileged),
-      cmocka_unit_test(test_mark_needs_rights),
+      cmocka_unit_test(kernel_has_a_size_of_tcp_info),
+      cmocka_unit_test(kernel_sends_the_states_and_extensions_asked_for),
+      cmocka_unit_test(kernel_applies_the_filter),
+      cmocka_unit_test(kernel_accepts_the_longest_filter),
+      cmocka_unit_test(kernel_refuses_an_unknown_filter),
+      cmocka_unit_test(dump_after_a_failed_one_uses_a_new_socket),
+      cmocka_unit_test(dump_needs_no_privileges),
+      cmocka_unit_test(filter_by_mark_needs_privileges),
   };
   return cmocka_run_group_tests(tests, group_begin, group_end);
 }

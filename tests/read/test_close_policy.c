@@ -38,7 +38,7 @@ static int on_open(void *data) {
   return fd[1];
 }
 
-static void on_pressure(void *data) { (void)data; }
+static void on_backlog(void *data) { (void)data; }
 
 static void on_event(const struct nlmsghdr *nlh, uint64_t after_ms,
                      void *data) {
@@ -52,7 +52,7 @@ static void start(struct world *w, enum count_closed count_closed) {
       .settings = {.count_closed = count_closed, .max_close_rate = RATE},
       .kernel = -1,
       .now_ms = 1000000};
-  w->close_policy = close_policy_new(&w->settings, on_open, w, on_pressure, w);
+  w->close_policy = close_policy_new(&w->settings, on_open, w, on_backlog, w);
   assert_non_null(w->close_policy);
 }
 

@@ -1,4 +1,4 @@
-/* capture: which files it takes, and where it finds packets in them. */
+/* pcap: files that it accepts, and the packets in them. */
 #include "replay/pcap.h"
 #include "support/pcap_writer.h"
 
@@ -67,17 +67,17 @@ static void check_round_trip(uint32_t magic) {
   pcap_writer_free(p);
 }
 
-static void test_microseconds(void **state) {
+static void times_in_microseconds_are_read(void **state) {
   (void)state;
   check_round_trip(0xa1b2c3d4);
 }
 
-static void test_nanoseconds(void **state) {
+static void times_in_nanoseconds_are_read(void **state) {
   (void)state;
   check_round_trip(0xa1b23c4d);
 }
 
-static void test_frame_check_bits(void **state) {
+static void bits_above_the_link_type_are_ignored(void **state) {
   (void)state;
   struct pcap_writer_header h = pcap_writer_header_good;
   h.link_type |= 0x40000000;
@@ -86,7 +86,7 @@ static void test_frame_check_bits(void **state) {
   pcap_writer_free(p);
 }
 
-static void test_cut_packet(void **state) {
+static void cut_packet_is_marked(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   messages_make();
@@ -107,7 +107,7 @@ static void assert_refused(const char *file, const char *why) {
     fail_msg("\"%s\" or the file's name is not in \"%s\"", why, error.text);
 }
 
-static void test_refused_files(void **state) {
+static void other_files_are_refused(void **state) {
   (void)state;
   static const struct {
     struct pcap_writer_header header;
@@ -133,7 +133,7 @@ static void test_refused_files(void **state) {
   assert_refused("/", strerror(EISDIR));
 }
 
-static void test_impossible_lengths(void **state) {
+static void impossible_lengths_break_the_file(void **state) {
   (void)state;
   const uint32_t lengths[] = {0, 15, 262145, 0x80000000, 0xffffffff};
   for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -155,7 +155,7 @@ static void test_impossible_lengths(void **state) {
 
 /* Cut at each length: the whole packets before, then an end between two
  * packets, and nowhere else. */
-static void test_truncated(void **state) {
+static void file_may_end_only_between_packets(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   messages_make();
@@ -179,13 +179,13 @@ static void test_truncated(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_microseconds),
-      cmocka_unit_test(test_nanoseconds),
-      cmocka_unit_test(test_frame_check_bits),
-      cmocka_unit_test(test_cut_packet),
-      cmocka_unit_test(test_refused_files),
-      cmocka_unit_test(test_impossible_lengths),
-      cmocka_unit_test(test_truncated),
+      cmocka_unit_test(times_in_microseconds_are_read),
+      cmocka_unit_test(times_in_nanoseconds_are_read),
+      cmocka_unit_test(bits_above_the_link_type_are_ignored),
+      cmocka_unit_test(cut_packet_is_marked),
+      cmocka_unit_test(other_files_are_refused),
+      cmocka_unit_test(impossible_lengths_break_the_file),
+      cmocka_unit_test(file_may_end_only_between_packets),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* replay: which messages of a recording are which read; recordings written here
- * and recorded ones of real kernels. */
+/* replay: the dumps that the messages of a recording form; recordings written
+ * here and recorded ones of real kernels. */
 #include "replay/replay.h"
 #include "support/pcap_writer.h"
 
@@ -18,7 +18,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* What the last read gave. */
+/* The result of the last dump. */
 static struct {
   size_t count;
   uint32_t first, last; /* cookies */
@@ -127,7 +127,7 @@ static void put_legacy(struct pcap *p, uint32_t sequence, bool request,
   pcap_writer_write(p, &m);
 }
 
-static void test_ss(void **state) {
+static void requests_of_ss_for_both_families_are_one_dump(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   put_dump(p, 1, AF_INET, 1, 3); /* 3 packets */
@@ -146,7 +146,7 @@ static void test_ss(void **state) {
   pcap_writer_free(p);
 }
 
-static void test_nanoseconds_and_legacy(void **state) {
+static void legacy_request_is_one_dump(void **state) {
   (void)state;
   struct pcap_writer_header h = pcap_writer_header_good;
   h.magic = 0xa1b23c4d;
@@ -178,7 +178,7 @@ static void put_other_protocol(struct pcap *p, uint8_t protocol,
   put_done(p, 1, 0);
 }
 
-static void test_passed_over(void **state) {
+static void other_traffic_is_skipped(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   put_dump(p, 1, AF_UNIX, 1000, 2);
@@ -217,7 +217,7 @@ static void test_passed_over(void **state) {
   pcap_writer_free(p);
 }
 
-static void test_without_requests(void **state) {
+static void answers_alone_are_dumps(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   put_answers(p, 1, AF_UNIX, 1000, 1);
@@ -244,7 +244,7 @@ static void test_without_requests(void **state) {
   pcap_writer_free(p);
 }
 
-static void test_failed_dumps(void **state) {
+static void failed_dump_does_not_affect_the_next(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   put_request(p, 1, AF_INET);
@@ -290,7 +290,7 @@ static void test_failed_dumps(void **state) {
 
 /* A second request while the first is answered: EBUSY, and then the rest of the
  * first, which must not pass for the second. */
-static void test_overlapping_dumps(void **state) {
+static void overlapping_dumps_fail(void **state) {
   (void)state;
   for (uint32_t second = 1; second <= 2; second++) {
     struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
@@ -311,7 +311,7 @@ static void test_overlapping_dumps(void **state) {
   }
 }
 
-static void test_broken_packets(void **state) {
+static void broken_packet_fails_its_dump_only(void **state) {
   (void)state;
   struct pcap *p = pcap_writer_new(&pcap_writer_header_good);
   put_request(p, 1, AF_INET);
@@ -347,7 +347,7 @@ static void test_broken_packets(void **state) {
 
 /* A file that breaks off fails after its whole reads, one that is no longer
  * there fails once; then the next one is read. */
-static void test_several_files(void **state) {
+static void files_are_read_one_after_the_other(void **state) {
   (void)state;
   struct pcap *broken = pcap_writer_new(&pcap_writer_header_good);
   put_dump(broken, 1, AF_INET, 1, 2);
@@ -374,7 +374,7 @@ static void test_several_files(void **state) {
   pcap_writer_free(good);
 }
 
-static void test_no_files(void **state) {
+static void no_files_end_at_once(void **state) {
   (void)state;
   struct replay *r = open_files(NULL, 0);
   assert_ended(r);
@@ -399,7 +399,7 @@ static const struct {
 
 enum { RECORDINGS = sizeof(recordings) / sizeof(recordings[0]) };
 
-static void test_recordings(void **state) {
+static void real_recordings_are_read(void **state) {
   (void)state;
   if (access(DUMPS, R_OK) != 0)
     skip();
@@ -431,7 +431,7 @@ static size_t read_all(char *file) {
 }
 
 /* Cut off earlier and earlier, a recording gives fewer and fewer reads. */
-static void test_truncated_recording(void **state) {
+static void truncated_recording_gives_fewer_dumps(void **state) {
   (void)state;
   if (access(DUMPS, R_OK) != 0)
     skip();
@@ -458,17 +458,17 @@ static void test_truncated_recording(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ss),
-      cmocka_unit_test(test_nanoseconds_and_legacy),
-      cmocka_unit_test(test_passed_over),
-      cmocka_unit_test(test_without_requests),
-      cmocka_unit_test(test_failed_dumps),
-      cmocka_unit_test(test_overlapping_dumps),
-      cmocka_unit_test(test_broken_packets),
-      cmocka_unit_test(test_several_files),
-      cmocka_unit_test(test_no_files),
-      cmocka_unit_test(test_recordings),
-      cmocka_unit_test(test_truncated_recording),
+      cmocka_unit_test(requests_of_ss_for_both_families_are_one_dump),
+      cmocka_unit_test(legacy_request_is_one_dump),
+      cmocka_unit_test(other_traffic_is_skipped),
+      cmocka_unit_test(answers_alone_are_dumps),
+      cmocka_unit_test(failed_dump_does_not_affect_the_next),
+      cmocka_unit_test(overlapping_dumps_fail),
+      cmocka_unit_test(broken_packet_fails_its_dump_only),
+      cmocka_unit_test(files_are_read_one_after_the_other),
+      cmocka_unit_test(no_files_end_at_once),
+      cmocka_unit_test(real_recordings_are_read),
+      cmocka_unit_test(truncated_recording_gives_fewer_dumps),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,10 +38,10 @@ static int peer_open(void *data) {
   return fd[0];
 }
 
-void peer_begin(destroy_events_pressure_fn *pressure) {
+void peer_begin(destroy_events_backlog_fn *backlog) {
   alarm(GUARD_S);
-  peer.pressure = 0;
-  peer.destroy = destroy_events_new(peer_open, NULL, pressure, NULL);
+  peer.backlog = 0;
+  peer.destroy = destroy_events_new(peer_open, NULL, backlog, NULL);
   assert_non_null(peer.destroy);
 }
 

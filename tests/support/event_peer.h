@@ -26,12 +26,12 @@ struct peer {
   int fd;     /* the other end of the socket last opened; -1: none */
   int refuse; /* errno for the next open; 0: none */
   struct destroy_events *destroy;
-  atomic_uint pressure; /* calls, where the pressure function counts */
+  atomic_uint backlog; /* calls, where the backlog function counts */
 };
 extern struct peer peer;
 
 /* A destroy on this socket, not started. What hangs is killed, and so fails. */
-void peer_begin(destroy_events_pressure_fn *pressure);
+void peer_begin(destroy_events_backlog_fn *backlog);
 void peer_start(void);
 void peer_close(void); /* the kernel's end; legal twice */
 void peer_end(void);

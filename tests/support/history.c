@@ -43,7 +43,7 @@ static struct tally value_tally(const struct history *h, size_t g, int v) {
   bool absent =
       v < LIFE_COUNTERS && !field_present(life_field[v], h->lives.info_size);
   for (int i = 0; i < h->lives.count && !absent; i++) {
-    const struct told *x = &h->told.life[i];
+    const struct model_life *x = &h->model.life[i];
     const struct tally *t =
         v < LIFE_COUNTERS ? &x->counter[v] : &x->end[v - LIFE_COUNTERS];
     if (!group_has(g, &h->lives.life[i]))
@@ -56,7 +56,8 @@ static struct tally value_tally(const struct history *h, size_t g, int v) {
 
 static void group_check(struct history *h, size_t g) {
   const char *name = groups_name(g);
-  for (int v = h->plan->info_size > 0 ? 0 : LIFE_COUNTERS; v < VALUES; v++) {
+  for (int v = h->scenario->info_size > 0 ? 0 : LIFE_COUNTERS; v < VALUES;
+       v++) {
     struct tally t = value_tally(h, g, v);
     /* It is of the socket, which may move between groups. */
     if (v == LIFE_BUSY && g == GROUP_PORT)
@@ -68,15 +69,15 @@ static void group_check(struct history *h, size_t g) {
 }
 
 static void cgroups_check(struct history *h) {
-  if (h->told.cgroup_open ||
+  if (h->model.cgroup_open ||
       !field_present(FIELD_BYTES_SENT, h->lives.info_size))
     return;
   for (unsigned c = 0; c < LIVES_CGROUPS; c++) {
     struct tally t = {0, 0};
     char name[24];
     for (int i = 0; i < h->lives.count; i++) {
-      t.low += h->told.life[i].sent_in[c].low;
-      t.high += h->told.life[i].sent_in[c].high;
+      t.low += h->model.life[i].sent_in[c].low;
+      t.high += h->model.life[i].sent_in[c].high;
     }
     snprintf(name, sizeof(name), "%llu", (unsigned long long)lives_cgroup(c));
     if (c == 0)
@@ -88,14 +89,14 @@ static void cgroups_check(struct history *h) {
 
 static void sums_check(struct history *h) {
   const struct connections_sums *s = connections_sums(h->connections);
-  uint64_t dumped = h->told.dumped + h->listens;
+  uint64_t dumped = h->model.dumped + h->listens;
   within(h, "-", "dumped", s->dumped, (struct tally){dumped, dumped});
-  within(h, "-", "matched", s->matched, h->told.connections);
-  if (h->plan->info_size > 0)
+  within(h, "-", "matched", s->matched, h->model.connections);
+  if (h->scenario->info_size > 0)
     within(h, "-", "sums' retrans", s->retrans,
            value_tally(h, GROUP_ALL, LIFE_RETRANS));
   within(h, "-", "unclear", s->unclear,
-         (struct tally){h->sums.unclear, h->told.doubtful});
+         (struct tally){h->sums.unclear, h->model.doubtful});
   if (s->retrans < h->sums.retrans)
     complain(&h->complaint, "sums' retrans fell");
   h->sums = *s;
@@ -106,8 +107,8 @@ static void history_check(struct history *h) {
   for (size_t g = 0; g < h->groups.count; g++)
     group_check(h, g);
   within(h, "all", "connections", h->groups.series[GROUP_ALL].connections,
-         h->told.connections);
-  if (h->plan->info_size > 0)
+         h->model.connections);
+  if (h->scenario->info_size > 0)
     cgroups_check(h);
   sums_check(h);
 }
@@ -120,8 +121,8 @@ static void end_check(struct history *h) {
     for (int i = 0; i < h->lives.count; i++) {
       if (!group_has(g, &h->lives.life[i]))
         continue;
-      closed.low += told_was_before(&h->told.life[i], true);
-      closed.high += told_was_before(&h->told.life[i], false);
+      closed.low += model_was_before(&h->model.life[i], true);
+      closed.high += model_was_before(&h->model.life[i], false);
     }
     within(h, groups_name(g), "members in the end",
            group_members(h->groups.group[g]), (struct tally){0, 0});
@@ -135,8 +136,8 @@ static void end_check(struct history *h) {
 
 static void on_event(const struct life_event *e, void *data) {
   struct history *h = data;
-  bool lost = h->plan->loses && dice_one_in(&h->luck, 6);
-  if (!h->told.followed || lost) {
+  bool lost = h->scenario->loses && dice_one_in(&h->luck, 6);
+  if (!h->model.followed || lost) {
     NOTE(h, "      the event of %d is not received\n", e->life);
     return;
   }
@@ -197,45 +198,45 @@ static void events_take(struct history *h) {
     }
     struct sample s = e->sample;
     s.info = e->info;
-    if (h->plan->real_bytes)
+    if (h->scenario->real_bytes)
       through_bytes(&s);
     NOTE(h, "      handed over: the event of %d\n", e->life);
     connections_destroyed(h->connections, &s, e->after_ms);
-    told_event(&h->told, e);
+    model_event(&h->model, e);
   }
   h->events = kept;
 }
 
-static void socket_tell(struct history *h, int number) {
+static void socket_enter(struct history *h, int number) {
   const struct life *l = &h->lives.life[number];
   _Alignas(8) uint8_t info[LIVES_INFO_MAX];
   struct sample s;
   if (!life_sample(&h->lives, l, &s, info) ||
-      (h->plan->states >> s.state & 1) == 0)
+      (h->scenario->states >> s.state & 1) == 0)
     return;
-  if (h->plan->info_size == 0) {
+  if (h->scenario->info_size == 0) {
     s.info = NULL;
     s.info_size = 0;
   }
   NOTE(h, "      shows %d: state %u%s\n", number, s.state,
        s.full ? "" : ", mini");
-  told_socket(&h->told, number, &s);
-  if (h->plan->real_bytes)
+  model_socket(&h->model, number, &s);
+  if (h->scenario->real_bytes)
     through_bytes(&s);
   if (connections_socket(h->connections, &s) != 0)
     complain(&h->complaint, "out of memory");
 }
 
 /* In a dump where these are asked for; `gone`: by its event. */
-static void listener_tell(struct history *h, bool gone) {
+static void listener_enter(struct history *h, bool gone) {
   static const uint8_t info[LIVES_INFO_MAX];
   struct sample s = {.cookie = LISTENER,
                      .attrs = {.local_port = LIVES_PORT},
                      .state = gone ? TCP_STATE_CLOSE : TCP_STATE_LISTEN,
                      .full = true,
                      .held = !gone,
-                     .info = h->plan->info_size > 0 ? info : NULL,
-                     .info_size = h->plan->info_size};
+                     .info = h->scenario->info_size > 0 ? info : NULL,
+                     .info_size = h->scenario->info_size};
   if (gone)
     connections_destroyed(h->connections, &s, h->lives.now_ms);
   else if (h->listens)
@@ -276,7 +277,7 @@ static void slot_step(struct history *h, enum step_kind kind, int slot,
 static void follow(struct history *h, bool follows) {
   NOTE(h, "    events are %sreceived from now on\n", follows ? "" : "not ");
   h->events = 0;
-  h->told.followed = follows;
+  h->model.followed = follows;
   connections_receive_events(h->connections, follows);
 }
 
@@ -293,12 +294,12 @@ static void walk(struct history *h, struct dice *d, uint32_t stop,
     for (int k = 0; i == closing && k < LIVES_SLOTS; k += 2)
       slot_step(h, STEP_CLOSE, k, d);
     if (number < 0 ||
-        (missing && dice_one_in(d, 4) && told_may_miss(&h->told, number)))
+        (missing && dice_one_in(d, 4) && model_may_miss(&h->model, number)))
       continue;
-    socket_tell(h, number);
+    socket_enter(h, number);
     if (repeating && dice_one_in(d, 3)) {
       life_traffic(&h->lives, slot, d);
-      socket_tell(h, number);
+      socket_enter(h, number);
     }
   }
 }
@@ -311,14 +312,14 @@ static void dump(struct history *h, struct dice *d, bool fails) {
   for (size_t g = 0; g < h->groups.count; g++)
     group_begin(h->groups.group[g]);
   connections_begin(h->connections, h->lives.now_ms);
-  told_begin(&h->told);
+  model_begin(&h->model);
   h->lives.late = true;
-  listener_tell(h, false);
+  listener_enter(h, false);
   walk(h, d, stop, closing);
   h->lives.late = false;
   for (size_t i = 0; i < h->events; i++)
     h->pending[i].late = false;
-  told_end(&h->told, !fails);
+  model_end(&h->model, !fails);
   if (fails) {
     connections_failed(h->connections);
     return;
@@ -337,7 +338,7 @@ static void dump_step(struct history *h, struct dice *d) {
   lives_expire(&h->lives);
   events_take(h);
   if (dice_one_in(d, 12))
-    follow(h, !h->told.followed);
+    follow(h, !h->model.followed);
   dump(h, d, dice_one_in(d, 6));
 }
 
@@ -450,7 +451,7 @@ static void drain(struct history *h) {
 static void history_end(struct history *h) {
   struct dice d = {1};
   if (h->listens)
-    listener_tell(h, true);
+    listener_enter(h, true);
   h->listens = false;
   drain(h);
   events_take(h);
@@ -471,7 +472,7 @@ static void history_end(struct history *h) {
 static void history_begin(struct history *h, const struct scenario *p) {
   bool info = p->info_size > 0;
   memset(h, 0, offsetof(struct history, pending)); /* the rest is large */
-  h->plan = p;
+  h->scenario = p;
   h->groups.complaint = &h->complaint;
   h->next_dump_ms = h->lives.now_ms = START_MS;
   h->lives.info_size = info ? p->info_size : LIVES_INFO_MAX;
@@ -480,8 +481,8 @@ static void history_begin(struct history *h, const struct scenario *p) {
   h->lives.data = h;
   for (int i = 0; i < LIVES_SLOTS; i++)
     h->lives.slot[i] = -1;
-  h->told.lives = &h->lives;
-  h->told.followed = p->followed;
+  h->model.lives = &h->lives;
+  h->model.followed = p->followed;
   h->listens = p->states >> TCP_STATE_LISTEN & 1;
   groups_new(&h->groups, info);
   const struct connection_hooks hooks = {on_begun, on_ended, h};

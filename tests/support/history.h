@@ -46,10 +46,10 @@ struct scenario {
 
 struct history {
   struct listeners listeners;
-  const struct scenario *plan;
+  const struct scenario *scenario;
   struct complaint complaint;
   struct lives lives;
-  struct lives_told told;
+  struct lives_model model;
   struct groups groups;
   struct connections *connections;
   struct connections_sums sums; /* at the last complete dump */

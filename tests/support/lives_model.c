@@ -8,7 +8,7 @@ static void tally_set(struct tally *t, bool sure) {
     t->low = 1;
 }
 
-void told_begin(struct lives_told *t) {
+void model_begin(struct lives_model *t) {
   t->dumped = 0;
   t->connections = (struct tally){0, 0};
   for (int i = 0; i < t->lives->count; i++)
@@ -17,10 +17,10 @@ void told_begin(struct lives_told *t) {
 
 /* The connection that had the same socket before, and is what its cookie is
  * known by; NULL: there is none. */
-static struct told *known_before(struct lives_told *t, int life) {
+static struct model_life *known_before(struct lives_model *t, int life) {
   for (int i = t->lives->life[life].before; i >= 0;
        i = t->lives->life[i].before) {
-    struct told *x = &t->life[i];
+    struct model_life *x = &t->life[i];
     if (!x->known && !x->awaited)
       continue;
     t->life[life].carried =
@@ -31,13 +31,13 @@ static struct told *known_before(struct lives_told *t, int life) {
 }
 
 /* A dump showed it in a state with traffic. */
-static bool is_placed(const struct told *x) {
+static bool is_placed(const struct model_life *x) {
   return x->open || x->mini || x->connecting;
 }
 
 /* A connection is gone, and that was told. One that was last seen in SYN_SENT
  * may have come further. */
-static void gone(struct lives_told *t, struct told *x) {
+static void gone(struct lives_model *t, struct model_life *x) {
   const struct life *l = &t->lives->life[x - t->life];
   x->known = x->awaited = false;
   if (x->open || x->mini)
@@ -57,7 +57,7 @@ static unsigned width_bits(int c) {
 static bool wide(int c) { return width_bits(c) == 64; }
 
 /* Where nobody ever told its cgroup it is counted in no certain one. */
-static void sent_in_cgroup(struct told *x, uint64_t sent, bool sure) {
+static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
   struct tally *in = &x->sent_in[x->cgroup];
   if (x->cgroup == 0)
     return;
@@ -67,7 +67,7 @@ static void sent_in_cgroup(struct told *x, uint64_t sent, bool sure) {
 }
 
 /* `sure`: what it did until now is new. */
-static void counters(struct lives_told *t, struct told *x, bool sure) {
+static void counters(struct lives_model *t, struct model_life *x, bool sure) {
   const struct life *l = &t->lives->life[x - t->life];
   bool shown_bare = x->known && !x->based;
   for (int c = 0; c < LIFE_COUNTERS && !x->based; c++) {
@@ -87,8 +87,8 @@ static void counters(struct lives_told *t, struct told *x, bool sure) {
   }
 }
 
-void told_socket(struct lives_told *t, int life, const struct sample *s) {
-  struct told *x = &t->life[life];
+void model_socket(struct lives_model *t, int life, const struct sample *s) {
+  struct model_life *x = &t->life[life];
   bool traffic = TCP_STATES_TRAFFIC >> s->state & 1;
   if (x->shown)
     return; /* a repeat */
@@ -100,7 +100,7 @@ void told_socket(struct lives_told *t, int life, const struct sample *s) {
   if (x->over)
     return;
 
-  struct told *before = known_before(t, life);
+  struct model_life *before = known_before(t, life);
   bool first = !x->known && !x->based;
   if (first && !t->complete && before == NULL)
     x->early = s->state != TCP_STATE_SYN_RECV;
@@ -126,16 +126,16 @@ void told_socket(struct lives_told *t, int life, const struct sample *s) {
     tally_set(&x->end[LIFE_CLOSED], false);
 }
 
-bool told_may_miss(const struct lives_told *t, int life) {
+bool model_may_miss(const struct lives_model *t, int life) {
   return t->life[life].absences == 0;
 }
 
-void told_end(struct lives_told *t, bool complete) {
+void model_end(struct lives_model *t, bool complete) {
   if (!complete)
     return;
   t->forgot = false;
   for (int i = 0; i < t->lives->count; i++) {
-    struct told *x = &t->life[i];
+    struct model_life *x = &t->life[i];
     const struct life *l = &t->lives->life[i];
     if (x->shown)
       continue;
@@ -159,7 +159,7 @@ void told_end(struct lives_told *t, bool complete) {
 }
 
 /* By its last ACK, no dump before that can have shown and two forgotten it. */
-static bool is_new(const struct lives_told *t, const struct told *x) {
+static bool is_new(const struct lives_model *t, const struct model_life *x) {
   const struct life *l = &t->lives->life[x - t->life];
   bool seen = x->open || x->mini || x->based || x->early || x->held;
   uint64_t since = t->end_ms[l->opened_ms < t->end_ms[0] && !t->forgot];
@@ -168,7 +168,8 @@ static bool is_new(const struct lives_told *t, const struct told *x) {
 }
 
 /* Opened and closed, or failed; where both may be, `sure` is false. */
-static void whole_life(struct told *x, bool opened, bool failed, bool sure) {
+static void whole_life(struct model_life *x, bool opened, bool failed,
+                       bool sure) {
   if (opened)
     tally_set(&x->end[LIFE_OPENED], sure);
   if (opened)
@@ -179,8 +180,8 @@ static void whole_life(struct told *x, bool opened, bool failed, bool sure) {
 
 /* Its counters say nothing. Before Linux 5.4 it does not even tell whether the
  * connection failed. */
-static void event_blank(struct lives_told *t, const struct life_event *e,
-                        struct told *x, const struct told *before) {
+static void event_blank(struct lives_model *t, const struct life_event *e,
+                        struct model_life *x, const struct model_life *before) {
   const struct life *l = &t->lives->life[e->life];
   bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
   bool opened = l->established || !tells, failed = !l->established || !tells;
@@ -202,8 +203,8 @@ static void event_blank(struct lives_told *t, const struct life_event *e,
     tally_set(&x->end[LIFE_FAILED], false);
 }
 
-static void event_whole(struct lives_told *t, const struct life_event *e,
-                        struct told *x, struct told *before) {
+static void event_whole(struct lives_model *t, const struct life_event *e,
+                        struct model_life *x, struct model_life *before) {
   const struct life *l = &t->lives->life[e->life];
   bool known = x->known || x->awaited || (t->complete && before != NULL);
   bool placed = is_placed(x) || before != NULL;
@@ -229,11 +230,11 @@ static void event_whole(struct lives_told *t, const struct life_event *e,
       x->counter[c].high += l->now[c];
 }
 
-void told_event(struct lives_told *t, const struct life_event *e) {
+void model_event(struct lives_model *t, const struct life_event *e) {
   if (e->kind == EVENT_OTHER)
     return;
-  struct told *x = &t->life[e->life];
-  struct told *before = known_before(t, e->life);
+  struct model_life *x = &t->life[e->life];
+  struct model_life *before = known_before(t, e->life);
   x->remembered = false;
   x->over = x->known || x->awaited || t->complete; /* else it is passed over */
   if (e->kind == EVENT_BLANK)
@@ -245,7 +246,7 @@ void told_event(struct lives_told *t, const struct life_event *e) {
   x->known = x->awaited = false;
 }
 
-bool told_was_before(const struct told *x, bool sure) {
+bool model_was_before(const struct model_life *x, bool sure) {
   if (!x->early || x->connecting)
     return false;
   return x->open || !sure;

@@ -28,7 +28,7 @@ struct tally {
 enum life_end { LIFE_OPENED, LIFE_CLOSED, LIFE_FAILED, LIFE_ENDS };
 
 /* What is to be counted of one connection. */
-struct told {
+struct model_life {
   bool known;   /* by its cookie: shown, not destroyed, not absent twice */
   bool awaited; /* absent twice, and remembered for its event */
   bool open;    /* a dump told of the full socket, beyond SYN_SENT */
@@ -52,7 +52,7 @@ struct told {
   struct tally sent_in[LIVES_CGROUPS]; /* 0: that of who has none */
 };
 
-struct lives_told {
+struct lives_model {
   const struct lives *lives;
   bool followed; /* events are being received */
   bool forgot;   /* the last complete dump was the second without some socket */
@@ -62,19 +62,19 @@ struct lives_told {
   struct tally connections; /* of the last dump */
   uint64_t doubtful;        /* events that may be left out */
   bool cgroup_open;         /* more than one cgroup would be right somewhere */
-  struct told life[LIVES_MAX];
+  struct model_life life[LIVES_MAX];
 };
 
-void told_begin(struct lives_told *t);
-void told_socket(struct lives_told *t, int life, const struct sample *s);
-void told_end(struct lives_told *t, bool complete); /* now */
-void told_event(struct lives_told *t, const struct life_event *e);
+void model_begin(struct lives_model *t);
+void model_socket(struct lives_model *t, int life, const struct sample *s);
+void model_end(struct lives_model *t, bool complete); /* now */
+void model_event(struct lives_model *t, const struct life_event *e);
 
 /* Whether a complete dump may leave it out: at most every second one. */
-bool told_may_miss(const struct lives_told *t, int life);
+bool model_may_miss(const struct lives_model *t, int life);
 
 /* It was there, and open, before the first complete dump ended: it closes
  * without having opened. Not `sure`: it may be so. */
-bool told_was_before(const struct told *x, bool sure);
+bool model_was_before(const struct model_life *x, bool sure);
 
 #endif

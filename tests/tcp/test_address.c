@@ -1,5 +1,4 @@
 #include "tcp/address.h"
-#include "util/hash.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -18,7 +17,7 @@ static struct address address(const char *text) {
   return p.address;
 }
 
-static void test_from_inet(void **state) {
+static void mapped_address_equals_the_ipv4_address(void **state) {
   (void)state;
   uint32_t v4[4] = {htonl(0x0a000001), 0xdead, 0xbeef, 1};
   uint32_t mapped[4] = {0, 0, htonl(0xffff), htonl(0x0a000001)};
@@ -32,7 +31,7 @@ static void test_from_inet(void **state) {
   assert_false(address_is_ipv4(&b));
 }
 
-static void test_nature(void **state) {
+static void kind_of_an_address_is_known(void **state) {
   (void)state;
   static const struct {
     const char *text;
@@ -62,7 +61,7 @@ static void test_nature(void **state) {
   }
 }
 
-static void test_format(void **state) {
+static void addresses_are_written_as_rfc_5952_says(void **state) {
   (void)state;
   /* The examples of RFC 5952, sections 4 and 5, are among them. */
   static const char *const rows[][2] = {
@@ -95,7 +94,7 @@ static void test_format(void **state) {
 }
 
 /* inet_pton(3) reads back whatever was written. */
-static void test_format_round(void **state) {
+static void written_addresses_are_read_back(void **state) {
   (void)state;
   srandom(1);
   for (int i = 0; i < 100000; i++) {
@@ -112,7 +111,7 @@ static void test_format_round(void **state) {
   }
 }
 
-static void test_prefix_parse(void **state) {
+static void prefixes_are_parsed(void **state) {
   (void)state;
   static const struct {
     const char *text, *address;
@@ -173,7 +172,7 @@ static void test_prefix_parse(void **state) {
   }
 }
 
-static void test_prefix_match(void **state) {
+static void prefixes_match_their_addresses(void **state) {
   (void)state;
   static const struct {
     const char *prefix, *address;
@@ -211,7 +210,7 @@ static void test_prefix_match(void **state) {
   }
 }
 
-static void test_port_range(void **state) {
+static void port_ranges_are_parsed(void **state) {
   (void)state;
   static const struct {
     const char *text;
@@ -263,7 +262,7 @@ static void test_port_range(void **state) {
 }
 
 /* Whatever this host's list of services holds for TCP. */
-static void test_service(void **state) {
+static void services_of_this_host_are_ports(void **state) {
   (void)state;
   char name[64] = "";
   int port = 0;
@@ -284,41 +283,16 @@ static void test_service(void **state) {
   assert_int_equal(r.high, port);
 }
 
-/* Each bit of the data changes about half of the result's bits, and small
- * numbers spread over a small table. */
-static void test_hash(void **state) {
-  (void)state;
-  uint8_t data[19] = {1, 2, 3};
-  for (size_t size = 1; size <= sizeof(data); size++) {
-    uint64_t before = hash_bytes(data, size, 7);
-    int changed = 0;
-    for (size_t bit = 0; bit < size * 8; bit++) {
-      data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-      changed += __builtin_popcountll(before ^ hash_bytes(data, size, 7));
-      data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-    }
-    assert_in_range(changed, size * 8 * 26, size * 8 * 38);
-    assert_true(hash_bytes(data, size, 7) == before);
-    assert_true(hash_bytes(data, size, 8) != before);
-    assert_true(hash_bytes(data, size - 1, 7) != before);
-  }
-
-  unsigned slot[256] = {0}, most = 0;
-  for (uint64_t i = 0; i < 256 * 16; i++) {
-    unsigned *s = &slot[hash_bytes(&i, sizeof(i), 0) % 256];
-    if (++*s > most)
-      most = *s;
-  }
-  assert_in_range(most, 17, 40); /* 16 on average */
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_from_inet),    cmocka_unit_test(test_nature),
-      cmocka_unit_test(test_format),       cmocka_unit_test(test_format_round),
-      cmocka_unit_test(test_prefix_parse), cmocka_unit_test(test_prefix_match),
-      cmocka_unit_test(test_port_range),   cmocka_unit_test(test_service),
-      cmocka_unit_test(test_hash),
+      cmocka_unit_test(mapped_address_equals_the_ipv4_address),
+      cmocka_unit_test(kind_of_an_address_is_known),
+      cmocka_unit_test(addresses_are_written_as_rfc_5952_says),
+      cmocka_unit_test(written_addresses_are_read_back),
+      cmocka_unit_test(prefixes_are_parsed),
+      cmocka_unit_test(prefixes_match_their_addresses),
+      cmocka_unit_test(port_ranges_are_parsed),
+      cmocka_unit_test(services_of_this_host_are_ports),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* pages: what a piece of memory holds while it grows and shrinks, below and
- * above the size from which it is pages of its own. */
+/* buffer: the content of a piece of memory while it grows and shrinks, below
+ * and above the size from which it is mapped. */
 #include "util/buffer.h"
 
 #include <setjmp.h>
@@ -20,7 +20,7 @@ static void check(const struct buffer *p, const uint8_t *model) {
 }
 
 /* Against an array that is zeroed wherever it is cut. */
-static void test_any_sizes(void **state) {
+static void bytes_stay_and_new_bytes_are_zero(void **state) {
   (void)state;
   struct buffer p = {.at = NULL};
   uint8_t *model = calloc(1, LARGEST);
@@ -47,7 +47,7 @@ static void test_any_sizes(void **state) {
 }
 
 /* More than there can be: it stays as it was, small or large. */
-static void test_no_memory(void **state) {
+static void failed_growth_changes_nothing(void **state) {
   (void)state;
   static const size_t sizes[] = {0, 100, 500000};
   for (size_t i = 0; i < 3; i++) {
@@ -65,8 +65,8 @@ static void test_no_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_any_sizes),
-      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(bytes_stay_and_new_bytes_are_zero),
+      cmocka_unit_test(failed_growth_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

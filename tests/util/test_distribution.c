@@ -1,4 +1,4 @@
-/* stat: exact percentiles against a sort, over many shapes of data. */
+/* distribution: exact percentiles against a sort, over many shapes of data. */
 #include "util/distribution.h"
 
 #include <setjmp.h>
@@ -83,7 +83,7 @@ static void check(int kind, size_t n) {
   distribution_free(&s);
 }
 
-static void test_percentiles(void **state) {
+static void percentiles_are_exact(void **state) {
   (void)state;
   srand(1);
   for (int kind = 0; kind < KINDS; kind++) {
@@ -93,7 +93,7 @@ static void test_percentiles(void **state) {
   }
 }
 
-static void test_nothing(void **state) {
+static void no_value_has_no_percentile(void **state) {
   (void)state;
   struct distribution s;
   struct quantile_index index = {.values = NULL};
@@ -112,7 +112,7 @@ static void test_nothing(void **state) {
   distribution_free(&s);
 }
 
-static void test_not_kept(void **state) {
+static void values_not_kept_have_no_percentile(void **state) {
   (void)state;
   struct distribution s;
   struct quantile_index index = {.values = NULL};
@@ -127,7 +127,7 @@ static void test_not_kept(void **state) {
 }
 
 /* One after the other, and put together from parts, is the same. */
-static void test_merge(void **state) {
+static void merged_parts_equal_the_whole(void **state) {
   (void)state;
   srand(2);
   for (int kind = 0; kind < KINDS; kind++) {
@@ -163,7 +163,7 @@ static void test_merge(void **state) {
 }
 
 /* A part that lost values leaves the whole without percentiles. */
-static void test_merge_failed(void **state) {
+static void failed_part_leaves_no_percentile(void **state) {
   (void)state;
   struct distribution sum, part;
   struct quantile_index index = {.values = NULL};
@@ -181,8 +181,8 @@ static void test_merge_failed(void **state) {
   distribution_free(&part);
 }
 
-/* What most have takes no memory, once that is known. */
-static void test_usual(void **state) {
+/* The most common value takes no memory from the second interval on. */
+static void most_common_value_takes_no_memory(void **state) {
   (void)state;
   struct distribution s;
   struct quantile_index index = {.values = NULL};
@@ -203,7 +203,7 @@ static void test_usual(void **state) {
   distribution_free(&s);
 }
 
-static void test_memory_comes_back(void **state) {
+static void memory_is_given_back(void **state) {
   (void)state;
   struct distribution s;
   distribution_init(&s, true);
@@ -220,10 +220,13 @@ static void test_memory_comes_back(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_percentiles),       cmocka_unit_test(test_nothing),
-      cmocka_unit_test(test_not_kept),          cmocka_unit_test(test_merge),
-      cmocka_unit_test(test_merge_failed),      cmocka_unit_test(test_usual),
-      cmocka_unit_test(test_memory_comes_back),
+      cmocka_unit_test(percentiles_are_exact),
+      cmocka_unit_test(no_value_has_no_percentile),
+      cmocka_unit_test(values_not_kept_have_no_percentile),
+      cmocka_unit_test(merged_parts_equal_the_whole),
+      cmocka_unit_test(failed_part_leaves_no_percentile),
+      cmocka_unit_test(most_common_value_takes_no_memory),
+      cmocka_unit_test(memory_is_given_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* rank: against a sort, over shapes that leading bits tell apart well, badly or
- * not at all. */
+/* quantile: against a sort, over shapes that leading bits tell apart well,
+ * badly or not at all. */
 #include "util/quantile.h"
 
 #include <setjmp.h>
@@ -69,7 +69,7 @@ static void check(int kind, size_t count, bool narrow) {
   assert_memory_equal(wide, sorted, count * sizeof(wide[0]));
 }
 
-static void test_ranks(void **state) {
+static void every_rank_is_that_of_the_sorted_values(void **state) {
   (void)state;
   static const size_t counts[] = {1, 2, 3, 100, 1023, 1024, 1025, MANY};
   srand(4);
@@ -81,7 +81,7 @@ static void test_ranks(void **state) {
 }
 
 /* Bounds that no value reaches are bounds, too. */
-static void test_wide_bounds(void **state) {
+static void bounds_may_be_wider_than_the_values(void **state) {
   (void)state;
   static uint32_t v[MANY];
   struct quantile_index index = {.values = NULL};
@@ -94,8 +94,8 @@ static void test_wide_bounds(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_ranks),
-      cmocka_unit_test(test_wide_bounds),
+      cmocka_unit_test(every_rank_is_that_of_the_sorted_values),
+      cmocka_unit_test(bounds_may_be_wider_than_the_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

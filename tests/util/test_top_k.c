@@ -1,4 +1,4 @@
-/* busiest: random members against a sort of them all. */
+/* top_k: random entries against a sort of all of them. */
 #include "util/top_k.h"
 
 #include <setjmp.h>
@@ -28,7 +28,7 @@ static void check(struct top_k *b, size_t limit, struct top_k_entry *all,
   }
 }
 
-static void test_random(void **state) {
+static void kept_entries_are_those_of_a_full_sort(void **state) {
   (void)state;
   enum { MANY = 500 };
   static const size_t limits[] = {1, 2, 3, 10, 100, MANY, MANY + 1};
@@ -50,7 +50,7 @@ static void test_random(void **state) {
 }
 
 /* Rising and falling: each one of the many replaces one, or none does. */
-static void test_order(void **state) {
+static void rising_and_falling_offers_are_kept_right(void **state) {
   (void)state;
   enum { MANY = 1000 };
   struct top_k_entry all[MANY];
@@ -63,8 +63,7 @@ static void test_order(void **state) {
   top_k_free(b);
 }
 
-/* Who is equally busy comes in the order of the numbers. */
-static void test_equal(void **state) {
+static void equal_entries_come_in_the_order_of_their_numbers(void **state) {
   (void)state;
   struct top_k *b = top_k_new(3);
   size_t count;
@@ -82,9 +81,9 @@ static void test_equal(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_random),
-      cmocka_unit_test(test_order),
-      cmocka_unit_test(test_equal),
+      cmocka_unit_test(kept_entries_are_those_of_a_full_sort),
+      cmocka_unit_test(rising_and_falling_offers_are_kept_right),
+      cmocka_unit_test(equal_entries_come_in_the_order_of_their_numbers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
