@@ -60,7 +60,7 @@ void series_set_free(struct series_set *set); /* NULL is legal */
  * member exists. False: out of memory. */
 bool series_set_reserve(struct series_set *set, uint32_t end);
 
-/* Gives memory back, if much fewer than before are below `end`. */
+/* Gives memory back if far fewer members than were reserved are below `end`. */
 void series_set_trim(struct series_set *set, uint32_t end);
 
 /* Returns the accumulator that the member's sockets are added to: that of its
@@ -77,7 +77,7 @@ struct accumulator *series_set_other(const struct series_set *set);
 
 /* --- One series ----------------------------------------------------------- */
 
-/* True if less than MaxMembers series are chosen, reporting or leaving. */
+/* True if fewer than MaxMembers series are chosen, reporting or leaving. */
 bool series_set_has_room(const struct series_set *set);
 
 /* True once counters were forgotten, so that a new series starts at a floor. */
