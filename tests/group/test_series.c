@@ -62,6 +62,8 @@ static void world_make(struct world *w) {
   w->settings.worst = 1;
   assert_int_equal(metric_list_add(&w->settings.metrics, METRIC_OPENED, NULL),
                    0);
+  assert_int_equal(
+      metric_list_add(&w->settings.metrics, METRIC_BYTES_SENT, NULL), 0);
   w->plan = plan_new(&w->settings.metrics);
   w->names = name_lookup_new();
   w->table = key_table_new(key_size(&w->settings), 8);
@@ -125,8 +127,9 @@ static void age(struct world *w, bool joined) {
     series_age(w->set, s, joined);
 }
 
-static void on_value(const struct accumulator_value *v, void *data) {
-  *(int64_t *)data = v->counter;
+static void on_opened(const struct accumulator_value *v, void *data) {
+  if (strcmp(v->instance, "opened") == 0)
+    *(int64_t *)data = v->counter;
 }
 
 /* Appends NAME=OPENED, with a `*` if only counters are dispatched. The hash at
@@ -140,7 +143,7 @@ static void on_series(const char *name, struct accumulator *a,
               strspn(name + length - 8, "0123456789abcdef") == 8;
   int64_t opened = -1;
   accumulator_emit(a, 0, counters_only ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL,
-                   on_value, &opened);
+                   on_opened, &opened);
   snprintf(w->dispatched + at, TEXT_MAX - at, "%s%.*s%s%s=%d",
            at > 0 ? " " : "", (int)(hash ? length - 8 : length), name,
            hash ? "#" : "", counters_only ? "*" : "", (int)opened);
@@ -341,12 +344,48 @@ static void the_sum_is_that_of_all_series_and_of_other(void **state) {
   struct world w;
   world_make(&w);
   struct accumulator *total = accumulator_new(w.plan);
-  run(&w, "ra rb cc . lb . ua ua ub uc uc uc uc ud");
+  run(&w, "ra rb cc ua ub uc ud . lb . ua ua ub uc uc uc uc ud");
   accumulator_begin(total);
   series_set_sum(w.set, total);
   assert_int_equal(accumulator_connections(total), 8);
   assert_int_equal(accumulator_connections(series_set_other(w.set)), 2);
   accumulator_free(total);
+  world_free(&w);
+}
+
+static void on_bytes(const struct accumulator_value *v, void *data) {
+  if (strcmp(v->instance, "opened") != 0)
+    *(int64_t *)data = v->counter;
+}
+
+static void growth_is_in_the_sum_once(void **state) {
+  (void)state;
+  static const uint64_t delta[FIELD_COUNT] = {[FIELD_BYTES_SENT] = 5};
+  struct world w;
+  int64_t bytes = -1;
+  world_make(&w);
+  struct accumulator *total = accumulator_new(w.plan);
+  run(&w, "ra .");
+  accumulator_add_growth(series_set_accumulator(w.set, member_of('a')), delta);
+  accumulator_add_growth(series_set_other(w.set), delta);
+  for (int i = 0; i < 2; i++) {
+    series_set_sum(w.set, total);
+    accumulator_emit(total, SIZE_MAX, ACCUMULATOR_COUNTERS, on_bytes, &bytes);
+    assert_int_equal(bytes, 10);
+    run(&w, ".");
+  }
+  accumulator_free(total);
+  world_free(&w);
+}
+
+static void a_retired_series_keeps_no_values_of_a_dump(void **state) {
+  (void)state;
+  struct world w;
+  world_make(&w);
+  run(&w, "ra . ua la . ra");
+  struct accumulator *a = series_set_accumulator(w.set, member_of('a'));
+  assert_ptr_not_equal(a, series_set_other(w.set));
+  assert_int_equal(accumulator_connections(a), 0);
   world_free(&w);
 }
 
@@ -392,6 +431,8 @@ int main(void) {
       cmocka_unit_test(chosen_reporting_and_leaving_series_take_room),
       cmocka_unit_test(a_floor_exists_once_counters_are_forgotten),
       cmocka_unit_test(the_sum_is_that_of_all_series_and_of_other),
+      cmocka_unit_test(growth_is_in_the_sum_once),
+      cmocka_unit_test(a_retired_series_keeps_no_values_of_a_dump),
       cmocka_unit_test(series_are_walked_in_the_order_in_which_they_came),
       cmocka_unit_test(a_trimmed_set_can_grow_again),
   };
