@@ -256,6 +256,8 @@ static const struct history {
      "rs us rt ut . ls ut . ut ot .", "x_y_#=1 other=0", "sX tR"},
     {"an unused one that reports is inherited", "rs us os . rt ut ot .",
      "x_y=2 other=0", "tR"},
+    {"and its member is counted in other", "rs us os . rt ut . ut os .",
+     "x_y=1 other=1", "tR"},
     {"an unused one that leaves is inherited", "rs us os . ls rt ut ot .",
      "x_y=2 other=0", "tR"},
     {"a retired one is inherited", "rs us os . ls . rt ut ot .",
