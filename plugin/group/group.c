@@ -119,7 +119,7 @@ void group_retain(struct group *g, uint32_t membership) {
 static struct accumulator *accumulator_of(const struct group *g,
                                           uint32_t membership) {
   if (membership >= MEMBERSHIP_MEMBER)
-    return members_cell(g->members, membership - MEMBERSHIP_MEMBER);
+    return members_accumulator(g->members, membership - MEMBERSHIP_MEMBER);
   return membership == MEMBERSHIP_OTHER ? members_other(g->members) : g->total;
 }
 
@@ -147,7 +147,7 @@ void group_add(struct group *g, uint32_t membership,
   if (r->changed)
     bytes_add(g, membership, r->delta);
   if (membership >= MEMBERSHIP_MEMBER)
-    members_judge(g->members, membership - MEMBERSHIP_MEMBER, r);
+    members_observe(g->members, membership - MEMBERSHIP_MEMBER, r);
 }
 
 void group_fetch(const struct group *g, uint32_t membership) {
@@ -160,7 +160,7 @@ void group_add_rest(struct group *g, uint32_t membership,
   accumulator_add_growth(accumulator_of(g, membership), delta);
   bytes_add(g, membership, delta);
   if (membership >= MEMBERSHIP_MEMBER)
-    members_judge_rest(g->members, membership - MEMBERSHIP_MEMBER, delta);
+    members_observe_close(g->members, membership - MEMBERSHIP_MEMBER, delta);
 }
 
 /* A listening socket makes a member of its own if each dimension allows that.
@@ -186,10 +186,10 @@ void group_add_other(struct group *g, const struct sample *s,
   if (joins && g->listener_members)
     member = members_join(g->members, t);
   if (member == KEY_TABLE_NONE) {
-    accumulator_add_without_traffic(members_cell_of(g->members, t), s);
+    accumulator_add_without_traffic(members_accumulator_of(g->members, t), s);
     return;
   }
-  accumulator_add_without_traffic(members_cell(g->members, member), s);
+  accumulator_add_without_traffic(members_accumulator(g->members, member), s);
   members_leave(g->members, member, false);
 }
 
@@ -228,7 +228,7 @@ bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
   *out = (struct group_alarm){.value = there ? worst.value : 0};
   if (!there) /* no member sent enough to be compared: nothing is known */
     return false;
-  if (!worst_alarm_judge(&g->alarm[measure], now_ms, worst.name, worst.value,
+  if (!worst_alarm_enter(&g->alarm[measure], now_ms, worst.name, worst.value,
                          limit->warning, limit->failure))
     return false;
   out->severity = g->alarm[measure].severity;

@@ -1,88 +1,106 @@
+/* See member.h. Who gets a series:
+ *
+ * When the first socket of a member joins and a series is free:
+ *   1. The member goes on with its retired series.
+ *   2. If it has none, and counters of the group were never forgotten, it gets
+ *      a new one. Otherwise a new series would start at the floor (series.h),
+ *      and has to dispatch that starting point first: rule 5.
+ *
+ * When a read is settled:
+ *   3. A series leaves if its member had no socket for MemberTimeout reads.
+ *   4. Candidates are the members without a series that have a socket, or had
+ *      one that came and went since the last settling. Once counters were
+ *      forgotten, the latter must have had such sockets in the read before,
+ *      too: many short-lived members come, and each would push counters out.
+ *   5. Candidates get the series that are free, the most active first.
+ *   6. If none is free, the least active series leaves for a candidate that is
+ *      more than twice as active, so that similar members do not take turns.
+ *   7. At most a quarter of the series, plus one, leave so in one read.
+ *
+ * A member is removed from the table when it has neither sockets nor a series;
+ * if it did something since the last settling, only by that settling: until
+ * then its number must not become another member's. */
 #include "group/member.h"
 
-#include "util/buffer.h"
-#include "util/key_table.h"
 #include "util/top_k.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/queue.h>
-
-enum series_state {
-  SERIES_CHOSEN,    /* given out by this read's settling */
-  SERIES_REPORTING, /* its member's sockets are added to it */
-  SERIES_LEAVING,   /* reports this read for the last time */
-  SERIES_RETIRED,   /* does not plan; its counters are remembered */
-};
-
-struct series {
-  TAILQ_ENTRY(series) link;
-  uint32_t member;
-  enum series_state state;
-  unsigned idle; /* reads without a socket */
-  struct accumulator *accumulator;
-  char name[MEMBER_KEY_NAME_MAX]; /* empty: not made yet */
-};
-TAILQ_HEAD(series_list, series);
 
 struct member {
-  struct series *series; /* NULL: never had one, or it is forgotten */
+  struct series *series; /* borrowed; NULL: none */
   uint64_t bytes;        /* since the last settling */
-  double busy;           /* decaying average of bytes, and of sockets */
-  uint32_t sockets;      /* joined, and not gone */
-  uint32_t retained;     /* joined, and gone */
-  bool touched;          /* one joined since the last settling */
-  bool before;           /* and before that, since the last but one */
-  bool passing;          /* counts in members.passing */
-  bool judged;           /* what one did since then is in `outliers` */
+  double activity;       /* see member.h; bytes and sockets */
+  uint32_t sockets;      /* that joined, but for the retained ones */
+  uint32_t retained;     /* see members_retain() */
+  bool joined;           /* a socket joined since the last settling */
+  bool joined_before;    /* and between that and the settling before it */
+  bool observed;         /* `outliers` has observations since the settling */
+  bool gone;             /* counts in members.gone */
 };
 
-/* Members without a socket or a series any more that did something since the
- * last settling: so many are kept until the next one but one. */
-enum { PASSING_MAX = 65536 };
+enum { GONE_MOST = 65536 }; /* members */
 
 struct members {
   const struct group_settings *settings;
-  struct plan *plan;
   struct name_lookup *names;
-  struct key_table *table;    /* of struct member, by key */
-  struct buffer accumulators; /* struct accumulator *, by member, in one place:
-                                 see accumulator_at */
-
-  struct series_list shown; /* chosen, reporting, leaving */
-  struct series_list retired;
-  size_t shown_count, retired_count;
-  struct accumulator *other;
-  struct accumulator
-      *floor;  /* at least what any forgotten series had counted */
-  bool forgot; /* there was one */
-  size_t count, in_other;
-  size_t passing; /* without socket and series, since the last settling */
-
-  struct top_k *candidates; /* for a series */
-
-  struct outliers *outliers; /* NULL: nobody asks for them */
+  struct key_table *table; /* of struct member */
+  struct series_set *series;
+  struct top_k *candidates;  /* for a series, by activity */
+  struct outliers *outliers; /* NULL: the group has no use for them */
+  size_t gone; /* members without sockets and series that the next settling
+                  removes */
+  size_t count, in_other; /* see members_count() */
 };
 
 static struct member *member_at(const struct members *m, uint32_t i) {
   return key_table_at(m->table, i);
 }
 
-/* The accumulator of its series, while that is reporting, or NULL. */
-static struct accumulator **accumulator_at(const struct members *m,
-                                           uint32_t i) {
-  return (struct accumulator **)m->accumulators.at + i;
+/* Nothing needs the member but the next settling. */
+static bool is_empty(const struct member *e) {
+  return e->sockets == 0 && e->retained == 0 && e->series == NULL;
 }
 
-static bool outliers_make(struct members *m) {
-  const struct group_settings *settings = m->settings;
+static bool has_series(const struct member *e) {
+  enum series_state state = series_state_of(e->series);
+  return state != SERIES_NONE && state != SERIES_RETIRED;
+}
+
+static void on_series_ended(uint32_t member, void *data) {
+  struct members *m = data;
+  struct member *e = member_at(m, member);
+  e->series = NULL;
+  if (is_empty(e))
+    key_table_remove(m->table, member);
+}
+
+/* --- Begin and end -------------------------------------------------------- */
+
+static bool outliers_wanted(const struct group_settings *settings) {
   bool wanted = settings->worst > 0;
   for (size_t i = 0; i < settings->metrics.count; i++)
     wanted |= settings->metrics.choice[i].id == METRIC_OUTLIERS;
-  if (!wanted)
+  return wanted;
+}
+
+static bool parts_make(struct members *m, struct plan *plan) {
+  m->table = key_table_new(member_key_size(m->settings), sizeof(struct member));
+  m->candidates = top_k_new(m->settings->max_members);
+  if (m->table == NULL || m->candidates == NULL)
+    return false;
+  m->series = series_set_new(&(struct series_options){
+      .settings = m->settings,
+      .plan = plan,
+      .names = m->names,
+      .members = m->table,
+      .ended = on_series_ended,
+      .data = m,
+  });
+  if (m->series == NULL)
+    return false;
+  if (!outliers_wanted(m->settings))
     return true;
-  m->outliers = outliers_new(settings->worst);
+  m->outliers = outliers_new(m->settings->worst);
   return m->outliers != NULL;
 }
 
@@ -92,118 +110,60 @@ struct members *members_new(const struct group_settings *settings,
   if (m == NULL)
     return NULL;
   m->settings = settings;
-  m->plan = plan;
   m->names = names;
-  TAILQ_INIT(&m->shown);
-  TAILQ_INIT(&m->retired);
-  m->table = key_table_new(member_key_size(settings), sizeof(struct member));
-  m->other = accumulator_new(plan);
-  m->floor = accumulator_new(plan);
-  m->candidates = top_k_new(settings->max_members);
-  bool judged = outliers_make(m);
-  if (m->table == NULL || m->other == NULL || m->floor == NULL ||
-      m->candidates == NULL || !judged) {
+  if (!parts_make(m, plan)) {
     members_free(m);
     return NULL;
   }
   return m;
 }
 
-static void series_list_free(struct series_list *list) {
-  for (struct series *s; (s = TAILQ_FIRST(list)) != NULL;) {
-    TAILQ_REMOVE(list, s, link);
-    accumulator_free(s->accumulator);
-    free(s);
-  }
-}
-
 void members_free(struct members *m) {
   if (m == NULL)
     return;
-  series_list_free(&m->shown);
-  series_list_free(&m->retired);
-  accumulator_free(m->other);
-  accumulator_free(m->floor);
-  top_k_free(m->candidates);
+  series_set_free(m->series);
   outliers_free(m->outliers);
+  top_k_free(m->candidates);
   key_table_free(m->table);
-  buffer_resize(&m->accumulators, 0);
   free(m);
 }
 
-void members_begin(struct members *m) {
-  struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link)
-    accumulator_begin(s->accumulator);
-  accumulator_begin(m->other);
-  if (m->outliers != NULL)
-    outliers_begin(m->outliers);
-}
+/* --- Sockets -------------------------------------------------------------- */
 
-/* --- Series ------------------------------------------------------------- */
-
-static void series_set(struct members *m, struct series *s,
-                       enum series_state state) {
-  s->state = state;
-  *accumulator_at(m, s->member) =
-      state == SERIES_REPORTING ? s->accumulator : NULL;
-}
-
-/* A series for the member: its old one, or a new one. Its name is made later:
- * that may open files. False: out of memory. */
+/* Gives the member a series. False: out of memory. */
 static bool series_give(struct members *m, uint32_t member,
                         enum series_state state) {
-  struct series *s = member_at(m, member)->series;
-  if (s != NULL) {
-    TAILQ_REMOVE(&m->retired, s, link);
-    m->retired_count--;
-  } else {
-    s = calloc(1, sizeof(*s));
-    if (s == NULL)
-      return false;
-    s->accumulator = accumulator_new(m->plan);
-    if (s->accumulator == NULL) {
-      free(s);
-      return false;
-    }
-    accumulator_raise(s->accumulator, m->floor);
-    s->member = member;
-    member_at(m, member)->series = s;
-  }
-  series_set(m, s, state);
-  s->idle = 0;
-  TAILQ_INSERT_TAIL(&m->shown, s, link);
-  m->shown_count++;
-  return true;
+  struct member *e = member_at(m, member);
+  if (e->series != NULL)
+    series_resume(m->series, e->series, state);
+  else
+    e->series = series_new(m->series, member, state);
+  return e->series != NULL;
 }
 
-/* --- Sockets ------------------------------------------------------------ */
-
-/* Room for the accumulator of one more. */
-static bool cells_grow(struct members *m) {
-  size_t size =
-      (key_table_end(m->table) + (size_t)1) * sizeof(struct accumulator *);
-  return size <= m->accumulators.size ||
-         buffer_resize(&m->accumulators, size + size / 2);
+/* Rules 1 and 2. Without memory the member is counted in `other`. */
+static void series_give_at_once(struct members *m, uint32_t member) {
+  const struct member *e = member_at(m, member);
+  bool may = e->series != NULL || !series_set_has_floor(m->series);
+  if (may && !has_series(e) && series_set_has_room(m->series))
+    series_give(m, member, SERIES_REPORTING);
 }
 
-uint32_t members_join(struct members *m, const struct socket_attrs *t) {
+uint32_t members_join(struct members *m, const struct socket_attrs *attrs) {
   uint8_t key[MEMBER_KEY_MAX];
-  member_key_make(m->settings, t, key);
+  member_key_make(m->settings, attrs, key);
   uint32_t i = key_table_find(m->table, key);
-  if (i == KEY_TABLE_NONE && cells_grow(m))
+  if (i == KEY_TABLE_NONE &&
+      series_set_reserve(m->series, key_table_end(m->table) + 1))
     i = key_table_add(m->table, key);
   if (i == KEY_TABLE_NONE)
     return KEY_TABLE_NONE;
   struct member *e = member_at(m, i);
-  m->passing -= e->passing;
-  e->passing = false;
-  e->touched = true;
-  bool first = e->sockets++ == 0;
-  bool retired = e->series != NULL && e->series->state == SERIES_RETIRED;
-  bool fresh = e->series == NULL && !m->forgot;
-  if (first && (retired || fresh) && m->shown_count < m->settings->max_members)
-    series_give(m, i, SERIES_REPORTING); /* without memory: `other` */
+  m->gone -= e->gone;
+  e->gone = false;
+  e->joined = true;
+  if (e->sockets++ == 0)
+    series_give_at_once(m, i);
   return i;
 }
 
@@ -213,197 +173,149 @@ void members_retain(struct members *m, uint32_t member) {
   e->retained++;
 }
 
-static bool is_empty(const struct member *e) {
-  return e->sockets == 0 && e->retained == 0 && e->series == NULL;
-}
-
 void members_leave(struct members *m, uint32_t member, bool retained) {
   struct member *e = member_at(m, member);
   --*(retained ? &e->retained : &e->sockets);
   if (!is_empty(e))
     return;
-  if ((e->touched || e->judged) && m->passing < PASSING_MAX) {
-    e->passing = true;
-    m->passing++;
+  if ((e->joined || e->observed) && m->gone < GONE_MOST) {
+    e->gone = true;
+    m->gone++;
     return;
   }
-  if (m->outliers != NULL) /* its number will be another's */
+  if (m->outliers != NULL) /* the number may become another member's */
     outliers_forget(m->outliers, member);
   key_table_remove(m->table, member);
 }
 
-struct accumulator *members_cell(struct members *m, uint32_t member) {
-  struct accumulator *accumulator = *accumulator_at(m, member);
-  return accumulator != NULL ? accumulator : m->other;
+struct accumulator *members_accumulator(struct members *m, uint32_t member) {
+  return series_set_accumulator(m->series, member);
 }
 
-void members_fetch(const struct members *m, uint32_t member) {
-  if (member < m->accumulators.size / sizeof(struct accumulator *) &&
-      *accumulator_at(m, member) != NULL)
-    accumulator_prefetch(*accumulator_at(m, member), m->plan);
+struct accumulator *members_accumulator_of(struct members *m,
+                                           const struct socket_attrs *attrs) {
+  uint8_t key[MEMBER_KEY_MAX];
+  member_key_make(m->settings, attrs, key);
+  uint32_t i = key_table_find(m->table, key);
+  return i != KEY_TABLE_NONE ? members_accumulator(m, i) : members_other(m);
 }
 
 struct accumulator *members_other(struct members *m) {
-  return m->other;
+  return series_set_other(m->series);
 }
 
-struct accumulator *members_cell_of(struct members *m,
-                                    const struct socket_attrs *t) {
-  uint8_t key[MEMBER_KEY_MAX];
-  member_key_make(m->settings, t, key);
-  uint32_t i = key_table_find(m->table, key);
-  return i != KEY_TABLE_NONE ? members_cell(m, i) : m->other;
+void members_fetch(const struct members *m, uint32_t member) {
+  series_set_prefetch(m->series, member);
 }
 
 void members_add_bytes(struct members *m, uint32_t member, uint64_t bytes) {
   member_at(m, member)->bytes += bytes;
 }
 
-void members_judge(struct members *m, uint32_t member,
-                   const struct observation *r) {
+void members_observe(struct members *m, uint32_t member,
+                     const struct observation *o) {
   if (m->outliers == NULL)
     return;
-  outliers_add(m->outliers, member, r);
-  member_at(m, member)->judged = true;
+  outliers_add(m->outliers, member, o);
+  member_at(m, member)->observed = true;
 }
 
-void members_judge_rest(struct members *m, uint32_t member,
-                        const uint64_t *delta) {
+void members_observe_close(struct members *m, uint32_t member,
+                           const uint64_t *delta) {
   if (m->outliers == NULL)
     return;
-  outliers_add_rest(m->outliers, member, delta);
-  member_at(m, member)->judged = true;
+  outliers_add_close(m->outliers, member, delta);
+  member_at(m, member)->observed = true;
 }
 
-/* --- Who has a series --------------------------------------------------- */
+/* --- Who gets a series ---------------------------------------------------- */
 
 static struct top_k_entry activity_of(const struct members *m,
                                       uint32_t member) {
   return (struct top_k_entry){.member = member,
-                              .busy = member_at(m, member)->busy};
+                              .busy = member_at(m, member)->activity};
 }
 
-/* Looks at all members: who is there, and who might get a series. On the way
- * their averages move on, and those that are gone are forgotten. */
+/* Rule 3. */
+static void series_leave_idle(struct members *m) {
+  struct series *s = NULL;
+  while ((s = series_set_next(m->series, s)) != NULL)
+    series_age(m->series, s, member_at(m, series_member(s))->joined);
+}
+
+/* A member without a series: rule 4. */
+static bool is_candidate(const struct members *m, const struct member *e) {
+  bool often = e->joined_before || !series_set_has_floor(m->series);
+  return e->sockets > 0 || (e->joined && often);
+}
+
+/* Counts the member and offers it as a candidate; then a new interval begins
+ * for it. Returns whether it is to be removed. */
+static bool member_settle(struct members *m, uint32_t member) {
+  struct member *e = member_at(m, member);
+  e->activity = e->activity * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
+  bool present = e->sockets > 0 || e->joined;
+  m->count += present;
+  if (present && !has_series(e)) {
+    m->in_other++;
+    if (is_candidate(m, e))
+      top_k_offer(m->candidates, activity_of(m, member));
+  }
+  e->bytes = 0;
+  e->joined_before = e->joined;
+  e->joined = e->observed = e->gone = false;
+  return !present && is_empty(e);
+}
+
 static void members_walk(struct members *m) {
   m->count = 0;
   m->in_other = 0;
+  m->gone = 0;
   top_k_clear(m->candidates);
-  for (uint32_t i = 0; i < key_table_end(m->table); i++) {
-    if (!key_table_used(m->table, i))
-      continue;
-    struct member *e = member_at(m, i);
-    e->busy = e->busy * 0.75 + ((double)e->bytes + e->sockets) * 0.25;
-    e->bytes = 0;
-    bool there = e->sockets > 0 || e->touched;
-    bool stays = e->sockets > 0 || (e->touched && (e->before || !m->forgot));
-    e->before = e->touched;
-    e->touched = e->judged = e->passing = false;
-    if (!there && is_empty(e))
+  for (uint32_t i = 0; i < key_table_end(m->table); i++)
+    if (key_table_used(m->table, i) && member_settle(m, i))
       key_table_remove(m->table, i);
-    if (!there)
-      continue;
-    m->count++;
-    if (e->series != NULL && e->series->state != SERIES_RETIRED)
-      continue;
-    m->in_other++;
-    if (stays)
-      top_k_offer(m->candidates, activity_of(m, i));
-  }
-  m->passing = 0;
 }
 
-static void series_age(struct members *m) {
-  struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link) {
-    bool there = accumulator_connections(s->accumulator) > 0 ||
-                 member_at(m, s->member)->touched;
-    s->idle = there ? 0 : s->idle + 1;
-    if (s->idle >= m->settings->member_timeout)
-      series_set(m, s, SERIES_LEAVING);
-  }
-}
-
-static struct series *series_least_busy(const struct members *m) {
-  struct series *s, *least = NULL;
-  TAILQ_FOREACH (s, &m->shown, link)
-    if (s->state == SERIES_REPORTING &&
-        (least == NULL ||
-         top_k_less(activity_of(m, s->member), activity_of(m, least->member))))
+static struct series *series_least_active(const struct members *m) {
+  struct series *s = NULL, *least = NULL;
+  while ((s = series_set_next(m->series, s)) != NULL)
+    if (series_state_of(s) == SERIES_REPORTING &&
+        (least == NULL || top_k_less(activity_of(m, series_member(s)),
+                                     activity_of(m, series_member(least)))))
       least = s;
   return least;
 }
 
-static struct series *name_find(struct series_list *list,
-                                const struct series *but) {
-  struct series *s;
-  TAILQ_FOREACH (s, list, link)
-    if (s != but && strcmp(s->name, but->name) == 0)
-      return s;
-  return NULL;
+/* Rule 6. Returns whether a series leaves for the candidate. */
+static bool series_make_room(struct members *m, double activity) {
+  struct series *least = series_least_active(m);
+  if (least == NULL ||
+      activity <= 2 * member_at(m, series_member(least))->activity)
+    return false;
+  series_leave(m->series, least);
+  return true;
 }
 
-/* The series goes; its member may stay. */
-static void series_forget(struct members *m, struct series *s) {
-  bool retired = s->state == SERIES_RETIRED;
-  TAILQ_REMOVE(retired ? &m->retired : &m->shown, s, link);
-  *(retired ? &m->retired_count : &m->shown_count) -= 1;
-  member_at(m, s->member)->series = NULL;
-  *accumulator_at(m, s->member) = NULL;
-  if (is_empty(member_at(m, s->member)))
-    key_table_remove(m->table, s->member);
-  accumulator_free(s->accumulator);
-  free(s);
-}
-
-/* Different keys may have one name, but two series must not: a service that was
- * started anew has another cgroup of the same name, and goes on in its series;
- * two that live at the same time (`init.scope`) are told apart by a hash, and
- * so is a user whom somebody called `other` or `worst1`. */
-static void series_name(struct members *m, struct series *s) {
-  const uint8_t *key = key_table_key(m->table, s->member);
-  member_key_format(m->settings, key, m->names, false, s->name);
-  struct series *same = name_find(&m->shown, s);
-  if (same == NULL)
-    same = name_find(&m->retired, s);
-  bool lives = same != NULL && (same->state == SERIES_CHOSEN ||
-                                accumulator_is_used(same->accumulator));
-  if (lives || member_key_name_is_taken(m->settings, s->name)) {
-    member_key_format(m->settings, key, m->names, true, s->name);
-    same = name_find(&m->retired, s); /* its own of an earlier life */
-  }
-  if (same != NULL && !lives) {
-    accumulator_inherit(s->accumulator, same->accumulator);
-    series_forget(m, same);
-  }
-}
-
-static void series_names(struct members *m) {
-  struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link)
-    if (s->name[0] == '\0')
-      series_name(m, s);
-}
-
+/* Rules 5 to 7. A series that leaves is dispatched until the commit, beside the
+ * one that takes its place. */
 static void series_choose(struct members *m) {
-  size_t n, limit = m->settings->max_members;
-  size_t changes = limit / 4 + 1;
-  const struct top_k_entry *candidate = top_k_get(m->candidates, &n);
-  for (size_t i = 0; i < n; i++) {
-    if (m->shown_count >= limit) {
-      struct series *least = changes > 0 ? series_least_busy(m) : NULL;
-      if (least == NULL ||
-          candidate[i].busy <= 2 * activity_of(m, least->member).busy)
+  size_t count, changes = m->settings->max_members / 4 + 1;
+  const struct top_k_entry *candidate = top_k_get(m->candidates, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (!series_set_has_room(m->series)) {
+      if (changes == 0 || !series_make_room(m, candidate[i].busy))
         return;
       changes--;
-      series_set(m, least, SERIES_LEAVING);
     }
     if (!series_give(m, candidate[i].member, SERIES_CHOSEN))
       return;
   }
 }
 
-/* While their numbers hold. */
+/* --- The worst members ---------------------------------------------------- */
+
+/* Names are made while the members' numbers are valid. */
 static void worst_name(struct members *m) {
   for (unsigned i = 0; i < OUTLIER_MEASURES; i++) {
     size_t count;
@@ -432,11 +344,16 @@ int members_outliers(const struct members *m) {
   return m->outliers != NULL ? outliers_count(m->outliers) : -1;
 }
 
+/* --- A read --------------------------------------------------------------- */
+
+void members_begin(struct members *m) {
+  series_set_begin(m->series);
+  if (m->outliers != NULL)
+    outliers_begin(m->outliers);
+}
+
 void members_sum(const struct members *m, struct accumulator *total) {
-  const struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link)
-    accumulator_sum(total, s->accumulator);
-  accumulator_sum(total, m->other);
+  series_set_sum(m->series, total);
 }
 
 void members_settle(struct members *m) {
@@ -444,57 +361,22 @@ void members_settle(struct members *m) {
     outliers_settle(m->outliers);
     worst_name(m);
   }
-  series_age(m);
+  series_leave_idle(m);
   members_walk(m);
   series_choose(m);
-  series_names(m);
-}
-
-/* The oldest ones beyond the bound are forgotten, but for the floor. */
-static void retired_trim(struct members *m) {
-  while (m->retired_count > (size_t)4 * m->settings->max_members) {
-    struct series *s = TAILQ_FIRST(&m->retired);
-    accumulator_raise(m->floor, s->accumulator);
-    m->forgot = true;
-    series_forget(m, s);
-  }
-}
-
-static void cells_trim(struct members *m) {
-  size_t size = key_table_end(m->table) * sizeof(struct accumulator *);
-  if (size < m->accumulators.size / 2)
-    buffer_resize(&m->accumulators, size);
+  series_set_name(m->series);
 }
 
 void members_commit(struct members *m) {
-  for (struct series *s = TAILQ_FIRST(&m->shown), *next; s != NULL; s = next) {
-    next = TAILQ_NEXT(s, link);
-    accumulator_commit(s->accumulator);
-    if (s->state == SERIES_LEAVING) {
-      accumulator_begin(s->accumulator);
-      accumulator_shrink(s->accumulator);
-      TAILQ_REMOVE(&m->shown, s, link);
-      m->shown_count--;
-      TAILQ_INSERT_TAIL(&m->retired, s, link);
-      m->retired_count++;
-      series_set(m, s, SERIES_RETIRED);
-    } else {
-      series_set(m, s, SERIES_REPORTING);
-    }
-  }
-  accumulator_commit(m->other);
+  series_set_commit(m->series);
   if (m->outliers != NULL)
     outliers_commit(m->outliers);
-  retired_trim(m);
   key_table_trim(m->table);
-  cells_trim(m);
+  series_set_trim(m->series, key_table_end(m->table));
 }
 
-void members_each(struct members *m, members_cb *cb, void *data) {
-  struct series *s;
-  TAILQ_FOREACH (s, &m->shown, link)
-    cb(s->name, s->accumulator, s->state == SERIES_CHOSEN, data);
-  cb("other", m->other, false, data);
+void members_each(struct members *m, series_cb *cb, void *data) {
+  series_set_each(m->series, cb, data);
 }
 
 size_t members_count(const struct members *m) { return m->count; }

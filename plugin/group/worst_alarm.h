@@ -1,12 +1,12 @@
-/* When a group's worst member is worth a notification: when it is bad, and
- * another one than the last time in two reads on end, or worse than then; and
- * when nobody was bad for a minute. Not more than one a minute. */
+/* Decides when a notification about a group's worst member by one measure is
+ * due. */
 #ifndef TCPINFO_GROUP_WORST_ALARM_H
 #define TCPINFO_GROUP_WORST_ALARM_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The verdict on a member's value. */
 enum worst_alarm_severity {
   WORST_ALARM_OKAY,
   WORST_ALARM_WARNING,
@@ -15,21 +15,27 @@ enum worst_alarm_severity {
 
 enum { WORST_ALARM_NAME_MAX = 128, WORST_ALARM_PAUSE_MS = 60000 };
 
-/* Zeroes: nothing was said yet. */
+/* Zeroed: no notification yet. */
 struct worst_alarm {
-  enum worst_alarm_severity severity; /* of what was said last */
-  char name[WORST_ALARM_NAME_MAX];    /* and of whom */
-  uint64_t said_ms;
-  char candidate[WORST_ALARM_NAME_MAX]; /* who was bad in the last read */
-  uint64_t bad_ms;                      /* when somebody was, last */
+  /* Of the last notification: */
+  enum worst_alarm_severity severity;
+  char name[WORST_ALARM_NAME_MAX];
+  uint64_t notified_ms;
+  /* The worst member of the last read, empty if its verdict was okay, and the
+   * time of the last read with another verdict. */
+  char last[WORST_ALARM_NAME_MAX];
+  uint64_t not_okay_ms;
 };
 
-/* `name`: the worst member, NULL where there is none; `value` as `warning` and
- * `failure`, which it reaches from below. Whether to notify: then `a` says of
- * whom and how severe. WORST_ALARM_OKAY: of nobody any more, `name` being the
- * last one. `now_ms` should never go back; after a step a notification may come
- * too early. */
-bool worst_alarm_judge(struct worst_alarm *a, uint64_t now_ms, const char *name,
+/* Enters the worst member of a read. `name`: NULL if there is none. `value`,
+ * `warning` and `failure` are in one unit; from `warning` up a value is not
+ * okay. Returns true if a notification is due: `a` then holds its severity and
+ * the member's name, which is that of the last notification if the severity is
+ * okay. worst_alarm.c lists when it is due.
+ *
+ * `now_ms`: milliseconds of a clock that should not go back; after a step a
+ * notification may come too early. */
+bool worst_alarm_enter(struct worst_alarm *a, uint64_t now_ms, const char *name,
                        double value, double warning, double failure);
 
 #endif

@@ -1,4 +1,5 @@
-/* member: who keeps a series, and that nothing is lost or falls on the way. */
+/* member: which members get a series and keep it, and that no counter is lost
+ * or falls on the way. */
 #include "group/member.h"
 
 #include <setjmp.h>
@@ -18,11 +19,11 @@ struct fixture {
   struct members *members;
 };
 
-/* What members_each() gave in a read. */
+/* The series that members_each() gave in a read. */
 struct shown {
   size_t count; /* without `other` */
   char name[NAMES_MAX][128];
-  bool chosen[NAMES_MAX];
+  bool counters_only[NAMES_MAX];
   int64_t opened[NAMES_MAX];
   int64_t other;
 };
@@ -58,12 +59,12 @@ static void on_value(const struct accumulator_value *v, void *data) {
 }
 
 static void on_series(const char *name, struct accumulator *accumulator,
-                      bool chosen, void *data) {
+                      bool counters_only, void *data) {
   struct shown *s = data;
   int64_t opened = -1;
   accumulator_emit(accumulator, 0,
-                   chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL, on_value,
-                   &opened);
+                   counters_only ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL,
+                   on_value, &opened);
   if (strcmp(name, "other") == 0) {
     s->other = opened;
     return;
@@ -71,7 +72,7 @@ static void on_series(const char *name, struct accumulator *accumulator,
   assert_true(s->count < NAMES_MAX);
   snprintf(s->name[s->count], sizeof(s->name[0]), "%s", name);
   s->opened[s->count] = opened;
-  s->chosen[s->count++] = chosen;
+  s->counters_only[s->count++] = counters_only;
 }
 
 static struct shown settle(struct fixture *f) {
@@ -89,18 +90,18 @@ static int find(const struct shown *s, const char *name) {
   return -1;
 }
 
-/* One socket of the member in this dump, with so much traffic. */
+/* Adds a socket of the member in this dump, with traffic of so many bytes. */
 static void move(struct fixture *f, uint32_t member, uint64_t bytes) {
   static const uint64_t delta[FIELD_COUNT];
   struct sample sample = {.state = TCP_STATE_ESTABLISHED};
   struct observation r = {.sample = &sample, .delta = delta, .changed = true};
-  accumulator_add(members_cell(f->members, member), &r);
+  accumulator_add(members_accumulator(f->members, member), &r);
   members_add_bytes(f->members, member, bytes);
 }
 
-/* Without room a member is part of `other`, until it is chosen: it then reports
- * its counters only, as they were. */
-static void test_chosen(void **state) {
+/* While no series is free a member is counted in `other`. When it is chosen,
+ * its series first dispatches its counters only, as they were. */
+static void a_chosen_series_starts_with_its_counters(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 1, 2, DIMENSION_REMOTE_PORT);
@@ -108,60 +109,61 @@ static void test_chosen(void **state) {
   members_begin(f.members);
   uint32_t a = members_join(f.members, &t);
   uint32_t b = members_join(f.members, &u);
-  accumulator_count(members_cell(f.members, b), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, b), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   move(&f, b, 1000);
-  struct shown s = settle(&f); /* b takes the place of a, for the next read */
+  struct shown s = settle(&f); /* b takes over, from the next read on */
   assert_int_equal(s.count, 2);
   int i = find(&s, "81");
-  assert_false(s.chosen[find(&s, "80")]);
-  assert_true(s.chosen[i]);
+  assert_false(s.counters_only[find(&s, "80")]);
+  assert_true(s.counters_only[i]);
   assert_int_equal(s.opened[i], 0);
   assert_int_equal(s.other, 1);
   members_begin(f.members);
-  accumulator_count(members_cell(f.members, b), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, b), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   move(&f, b, 1000);
   s = settle(&f);
   assert_int_equal(s.count, 1);
   assert_string_equal(s.name[0], "81");
-  assert_false(s.chosen[0]);
+  assert_false(s.counters_only[0]);
   assert_int_equal(s.opened[0], 1);
   assert_int_equal(s.other, 1);
   stop(&f);
 }
 
-static void test_new_series(void **state) {
+static void a_member_gets_a_free_series_at_once(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 10, 2, DIMENSION_REMOTE_PORT);
   struct socket_attrs t = port(80);
   members_begin(f.members);
   uint32_t a = members_join(f.members, &t);
-  accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   struct shown s = settle(&f);
   assert_int_equal(s.count, 1);
   assert_string_equal(s.name[0], "80");
-  assert_false(s.chosen[0]); /* at once: there is room */
+  assert_false(s.counters_only[0]); /* at once: a series is free */
   assert_int_equal(s.opened[0], 1);
   assert_int_equal(s.other, 0);
   assert_int_equal(members_count(f.members), 1);
   assert_int_equal(members_in_other(f.members), 0);
 
   members_begin(f.members);
-  accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+  accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
   move(&f, a, 0);
   s = settle(&f);
-  assert_false(s.chosen[0]);
+  assert_false(s.counters_only[0]);
   assert_int_equal(s.opened[0], 2);
   assert_int_equal(s.other, 0);
   assert_int_equal(members_in_other(f.members), 0);
   stop(&f);
 }
 
-/* Two reads without a socket end it; who comes back goes on counting. */
-static void test_timeout_and_return(void **state) {
+/* A series leaves after two reads without a socket. A member that comes back
+ * goes on with its counters. */
+static void a_member_that_comes_back_goes_on_with_its_counters(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 10, 2, DIMENSION_REMOTE_PORT);
@@ -171,11 +173,11 @@ static void test_timeout_and_return(void **state) {
     uint32_t a = members_join(f.members, &t);
     move(&f, a, 0);
     struct shown s = settle(&f);
-    assert_false(s.chosen[0]);
+    assert_false(s.counters_only[0]);
     assert_int_equal(s.opened[0], 5 * round);
     members_begin(f.members);
     for (int i = 0; i < 5; i++)
-      accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+      accumulator_count(members_accumulator(f.members, a), ACCUMULATOR_OPENED);
     move(&f, a, 0);
     s = settle(&f);
     assert_int_equal(s.opened[0], 5 * round + 5);
@@ -193,9 +195,10 @@ static void test_timeout_and_return(void **state) {
   stop(&f);
 }
 
-/* Series 4 and 4 x 4 remembered ones: port 1 is forgotten by the time it comes
- * back, and still does not fall. */
-static void test_forgotten(void **state) {
+/* MaxMembers is 4, and 4 x 4 retired series are remembered: the counters of
+ * port 1 are forgotten when it comes back, and its series still does not fall.
+ */
+static void counters_do_not_fall_when_they_were_forgotten(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 4, 1, DIMENSION_REMOTE_PORT);
@@ -210,12 +213,13 @@ static void test_forgotten(void **state) {
       int i = find(&s, n == 1 ? "1" : "x");
       if (n == 1) {
         assert_true(i >= 0 && s.opened[i] >= last);
-        /* Not more than all together ever had. */
+        /* The floor is not above what all members had together. */
         assert_true(s.opened[i] <= 160 * (int64_t)round);
       }
       members_begin(f.members);
       for (int k = 0; k < (n == 1 ? 100 : 1); k++)
-        accumulator_count(members_cell(f.members, a), ACCUMULATOR_OPENED);
+        accumulator_count(members_accumulator(f.members, a),
+                          ACCUMULATOR_OPENED);
       move(&f, a, 0);
       s = settle(&f);
       if (n == 1) {
@@ -241,8 +245,9 @@ static struct shown traffic(struct fixture *f, const uint32_t *member,
   return settle(f);
 }
 
-/* The busiest get there, and stay while others are about as busy. */
-static void test_busiest_and_sticky(void **state) {
+/* The most active members get the series, and keep them while others are about
+ * as active. */
+static void the_most_active_members_get_series_and_keep_them(void **state) {
   (void)state;
   struct fixture f;
   uint32_t member[PEERS];
@@ -258,7 +263,7 @@ static void test_busiest_and_sticky(void **state) {
   struct shown s = traffic(&f, member, bytes);
   assert_int_equal(s.count, MAX);
 
-  /* 20 to 27 have ten times the traffic of the others. */
+  /* Members 20 to 27 have ten times the traffic of the others. */
   for (int read = 0; read < 12; read++) {
     for (unsigned i = 0; i < PEERS; i++)
       bytes[i] = (i >= 20 && i < 28 ? 100000u : 10000u) + (unsigned)rand() % 99;
@@ -272,7 +277,8 @@ static void test_busiest_and_sticky(void **state) {
   }
   assert_int_equal(members_in_other(f.members), PEERS - MAX);
 
-  /* All alike, by chance up to half more or less: nobody changes. */
+  /* All members have similar traffic, up to half of it more or less by chance:
+   * no series changes hands. */
   for (int read = 0; read < 50; read++) {
     for (unsigned i = 0; i < PEERS; i++)
       bytes[i] = 75000 + (unsigned)rand() % 50000;
@@ -284,8 +290,8 @@ static void test_busiest_and_sticky(void **state) {
   stop(&f);
 }
 
-/* Many keys, joined and left: each finds its own. */
-static void test_many(void **state) {
+/* Many members come and go: each socket finds its member. */
+static void each_of_many_sockets_finds_its_member(void **state) {
   (void)state;
   enum { MANY = 60000 };
   static uint32_t member[MANY];
@@ -315,13 +321,14 @@ static void test_many(void **state) {
 static void one(struct fixture *f, const struct socket_attrs *t, int opened) {
   uint32_t i = members_join(f->members, t);
   for (int k = 0; k < opened; k++)
-    accumulator_count(members_cell(f->members, i), ACCUMULATOR_OPENED);
+    accumulator_count(members_accumulator(f->members, i), ACCUMULATOR_OPENED);
   move(f, i, 0);
 }
 
-/* Two cgroups of one name (here: congestion names that look the same): while
- * both live they are told apart; one after the other they are one series. */
-static void test_equal_names(void **state) {
+/* Two members have the same name, as cgroups may (here: names of congestion
+ * control algorithms): while both live, one name gets a hash; one after the
+ * other, they share one series. */
+static void members_of_one_name_share_a_series_unless_both_live(void **state) {
   (void)state;
   struct fixture f;
   struct socket_attrs a = {.congestion = "a b"}, b = {.congestion = "a_b"};
@@ -335,11 +342,11 @@ static void test_equal_names(void **state) {
   assert_int_not_equal(strcmp(s.name[0], s.name[1]), 0);
   stop(&f);
 
-  for (int idle = 0; idle < 4; idle++) { /* still shown, or retired */
+  for (int idle = 0; idle < 4; idle++) { /* the old one reports or is retired */
     start(&f, 10, 2, DIMENSION_CONGESTION);
     members_begin(f.members);
     uint32_t old = members_join(f.members, &a);
-    accumulator_count(members_cell(f.members, old), ACCUMULATOR_OPENED);
+    accumulator_count(members_accumulator(f.members, old), ACCUMULATOR_OPENED);
     move(&f, old, 0);
     settle(&f);
     members_leave(f.members, old, false);
@@ -352,13 +359,13 @@ static void test_equal_names(void **state) {
     s = settle(&f);
     assert_int_equal(s.count, 1);
     assert_string_equal(s.name[0], "a_b");
-    assert_int_equal(s.opened[0], 3); /* goes on where the old one ended */
+    assert_int_equal(s.opened[0], 3); /* 1 of the old member */
     stop(&f);
   }
 }
 
-/* A member that is called `other` by chance is not `other`. */
-static void test_called_other(void **state) {
+/* A member that happens to be called `other` is not counted in `other`. */
+static void a_member_called_other_gets_another_name(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 10, 6, DIMENSION_CONGESTION);
@@ -371,9 +378,10 @@ static void test_called_other(void **state) {
   stop(&f);
 }
 
-/* Sockets that are gone but have not left: their member has none, ends, and
- * takes no one's place; it has its number until they leave. */
-static void test_retained(void **state) {
+/* The only socket of a member is no longer in dumps, but has not left: the
+ * member's series leaves after MemberTimeout and is free for another member,
+ * and the number stays the member's until the socket leaves. */
+static void retained_sockets_keep_the_number_but_not_the_series(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 1, 2, DIMENSION_REMOTE_PORT);
@@ -406,10 +414,11 @@ static void test_retained(void **state) {
   stop(&f);
 }
 
-/* Sockets that come and go between two reads: a member that has no other ones
- * is chosen like any, does not end, and where it is not chosen it is
- * remembered only while it is there, in bounded memory. */
-static void test_short_lived(void **state) {
+/* Sockets come and go between two reads. A member that has only such sockets,
+ * but in every read, gets a series and keeps it. Members that have them once
+ * get none when counters were forgotten, and take no memory for long. */
+static void
+short_lived_members_get_no_series_once_counters_are_forgotten(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 2, 3, DIMENSION_REMOTE_PORT);
@@ -418,8 +427,9 @@ static void test_short_lived(void **state) {
     for (unsigned n = 1; n <= 300; n++) {
       struct socket_attrs t = port(n == 300 ? 5000 : n + 300 * read);
       uint32_t member = members_join(f.members, &t);
-      assert_true(member < 700); /* of two reads */
-      accumulator_count(members_cell(f.members, member), ACCUMULATOR_OPENED);
+      assert_true(member < 700); /* numbers of two reads */
+      accumulator_count(members_accumulator(f.members, member),
+                        ACCUMULATOR_OPENED);
       members_add_bytes(f.members, member, n == 300 ? 1000000 : 1);
       members_leave(f.members, member, false);
     }
@@ -427,14 +437,14 @@ static void test_short_lived(void **state) {
     assert_true(s.count <= 4); /* two may be leaving */
     if (read > 3)
       assert_true(find(&s, "5000") >= 0);
-    if (read > 50) /* series were forgotten: visitors get none */
+    if (read > 50) /* counters were forgotten: short-lived members get none */
       assert_int_equal(s.count, 1);
   }
   members_begin(f.members);
   for (int i = 0; i < 12; i++) {
     struct shown s = settle(&f);
     if (i >= 4)
-      assert_int_equal(s.count, 0); /* none is left */
+      assert_int_equal(s.count, 0); /* all series have left */
   }
   assert_int_equal(members_count(f.members), 0);
   stop(&f);
@@ -450,11 +460,11 @@ static void start_worst(struct fixture *f, unsigned max, unsigned worst) {
   assert_non_null(f->members);
 }
 
-static void judge_rest(struct fixture *f, uint32_t member, uint64_t segments,
-                       uint64_t retrans) {
+static void observe_close(struct fixture *f, uint32_t member, uint64_t segments,
+                          uint64_t retrans) {
   uint64_t delta[FIELD_COUNT] = {
       [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
-  members_judge_rest(f->members, member, delta);
+  members_observe_close(f->members, member, delta);
 }
 
 static void worst_is(const struct fixture *f, size_t rank, const char *name,
@@ -470,8 +480,8 @@ static void worst_ends(const struct fixture *f, size_t rank) {
   assert_false(members_worst(f->members, OUTLIER_BY_RETRANS, rank, &w));
 }
 
-/* Of all members, with or without a series. */
-static void test_worst(void **state) {
+/* All members are compared, with or without a series. */
+static void the_worst_members_are_ranked_with_or_without_series(void **state) {
   (void)state;
   struct fixture f;
   start_worst(&f, 1, 2);
@@ -479,7 +489,7 @@ static void test_worst(void **state) {
   for (unsigned n = 1; n <= 9; n++) {
     struct socket_attrs t = port(n);
     uint32_t member = members_join(f.members, &t);
-    judge_rest(&f, member, 100, n == 6 ? 40 : n == 8 ? 30 : n == 2 ? 20 : 0);
+    observe_close(&f, member, 100, n == 6 ? 40 : n == 8 ? 30 : n == 2 ? 20 : 0);
   }
   members_settle(f.members);
   worst_is(&f, 0, "6", 40);
@@ -495,21 +505,21 @@ static void test_worst(void **state) {
   stop(&f);
 }
 
-/* Who is gone by the next read is judged under its own name; nobody else gets
- * its number, and what it did, before. */
-static void test_worst_gone(void **state) {
+/* A member that is gone before the next read is ranked under its own name:
+ * until then no other member gets its number, and with it its values. */
+static void a_member_that_is_gone_is_ranked_under_its_own_name(void **state) {
   (void)state;
   struct fixture f;
   start_worst(&f, 1, 3);
   members_begin(f.members);
   struct socket_attrs first = port(1), bad = port(2), next = port(3);
   members_join(f.members, &first);
-  uint32_t member = members_join(f.members, &bad); /* finds no series */
+  uint32_t member = members_join(f.members, &bad); /* no series is free */
   settle(&f);
-  judge_rest(&f, member, 100, 50); /* its socket is destroyed */
+  observe_close(&f, member, 100, 50); /* its socket closes */
   members_leave(f.members, member, false);
   uint32_t other = members_join(f.members, &next);
-  judge_rest(&f, other, 200, 4);
+  observe_close(&f, other, 200, 4);
   members_begin(f.members);
   members_settle(f.members);
   worst_is(&f, 0, "2", 50);
@@ -519,12 +529,14 @@ static void test_worst_gone(void **state) {
   members_commit(f.members);
   members_begin(f.members);
   settle(&f);
-  assert_int_equal(members_join(f.members, &bad), member); /* is free */
+  /* The number is free. */
+  assert_int_equal(members_join(f.members, &bad), member);
   stop(&f);
 }
 
-/* More than are kept: those beyond are not judged, rather than wrongly. */
-static void test_worst_many_gone(void **state) {
+/* More members are gone than are kept until the settling: those beyond are not
+ * ranked, rather than under a wrong name. */
+static void too_many_members_that_are_gone_are_not_ranked(void **state) {
   (void)state;
   enum { MANY = 66000 };
   struct fixture f;
@@ -537,7 +549,7 @@ static void test_worst_many_gone(void **state) {
     struct socket_attrs t = port(n % 65536);
     t.local_port = (uint16_t)(n / 65536);
     uint32_t member = members_join(f.members, &t);
-    judge_rest(&f, member, 60, n == 1234 ? 30 : n > 65600 ? 6 : 0);
+    observe_close(&f, member, 60, n == 1234 ? 30 : n > 65600 ? 6 : 0);
     members_leave(f.members, member, false);
   }
   members_settle(f.members);
@@ -547,8 +559,8 @@ static void test_worst_many_gone(void **state) {
   stop(&f);
 }
 
-/* A member that is called so has another name, where there are worst ones. */
-static void test_called_worst(void **state) {
+/* A member called worst1 gets another name if the group has worst members. */
+static void a_member_called_worst1_gets_another_name(void **state) {
   (void)state;
   for (unsigned worst = 0; worst < 2; worst++) {
     struct fixture f;
@@ -575,20 +587,21 @@ static void test_called_worst(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_retained),
-      cmocka_unit_test(test_short_lived),
-      cmocka_unit_test(test_chosen),
-      cmocka_unit_test(test_new_series),
-      cmocka_unit_test(test_timeout_and_return),
-      cmocka_unit_test(test_forgotten),
-      cmocka_unit_test(test_busiest_and_sticky),
-      cmocka_unit_test(test_many),
-      cmocka_unit_test(test_equal_names),
-      cmocka_unit_test(test_called_other),
-      cmocka_unit_test(test_worst),
-      cmocka_unit_test(test_worst_gone),
-      cmocka_unit_test(test_worst_many_gone),
-      cmocka_unit_test(test_called_worst),
+      cmocka_unit_test(retained_sockets_keep_the_number_but_not_the_series),
+      cmocka_unit_test(
+          short_lived_members_get_no_series_once_counters_are_forgotten),
+      cmocka_unit_test(a_chosen_series_starts_with_its_counters),
+      cmocka_unit_test(a_member_gets_a_free_series_at_once),
+      cmocka_unit_test(a_member_that_comes_back_goes_on_with_its_counters),
+      cmocka_unit_test(counters_do_not_fall_when_they_were_forgotten),
+      cmocka_unit_test(the_most_active_members_get_series_and_keep_them),
+      cmocka_unit_test(each_of_many_sockets_finds_its_member),
+      cmocka_unit_test(members_of_one_name_share_a_series_unless_both_live),
+      cmocka_unit_test(a_member_called_other_gets_another_name),
+      cmocka_unit_test(the_worst_members_are_ranked_with_or_without_series),
+      cmocka_unit_test(a_member_that_is_gone_is_ranked_under_its_own_name),
+      cmocka_unit_test(too_many_members_that_are_gone_are_not_ranked),
+      cmocka_unit_test(a_member_called_worst1_gets_another_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* outlier: random intervals against a model that sorts everything, and the
- * rules one by one. */
+/* outlier: each rule by itself, and random intervals against a model that sorts
+ * all values. */
 #include "group/outlier.h"
 
 #include <math.h>
@@ -31,14 +31,14 @@ static void add(struct outliers *o, uint32_t member, uint32_t rtt_us,
   add_as(o, member, rtt_us, segments, retrans, true);
 }
 
-static void rest(struct outliers *o, uint32_t member, uint64_t segments,
-                 uint64_t retrans) {
+static void add_close(struct outliers *o, uint32_t member, uint64_t segments,
+                      uint64_t retrans) {
   uint64_t delta[FIELD_COUNT] = {
       [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
-  outliers_add_rest(o, member, delta);
+  outliers_add_close(o, member, delta);
 }
 
-/* The worst but `rank`; fails the test where it is another one. */
+/* Checks the member at `rank` among the worst. */
 static void worst_is(struct outliers *o, enum outlier_measure by, size_t rank,
                      uint32_t member, double value) {
   size_t count;
@@ -58,8 +58,8 @@ static void worst_are(struct outliers *o, enum outlier_measure by,
 
 /* --- The rules ------------------------------------------------------------ */
 
-/* Enough to be judged by. */
-static void test_enough(void **state) {
+/* A member is measured if it sent enough. */
+static void a_member_that_sent_too_little_is_not_measured(void **state) {
   (void)state;
   struct outliers *o = outliers_new(5);
   outliers_begin(o);
@@ -67,9 +67,9 @@ static void test_enough(void **state) {
   add(o, 1, 2000, 50, 10);
   add(o, 2, 3000, 10, 0);
   add(o, 3, 4000, 9, 9);
-  add_as(o, 4, 5000, 300, 3, false); /* an idle socket's rtt is history */
-  add(o, 5, 0, 100, 2);              /* no rtt yet; too few to be bad */
-  add(o, 6, 0, 50, 80);              /* SYNs are sent again, too */
+  add_as(o, 4, 5000, 300, 3, false); /* an idle socket's RTT is old */
+  add(o, 5, 0, 100, 2); /* no RTT yet; 2 retransmissions rank as 0 */
+  add(o, 6, 0, 50, 80); /* retransmitted SYNs are no data segments */
   outliers_settle(o);
   worst_are(o, OUTLIER_BY_RETRANS, 4);
   worst_is(o, OUTLIER_BY_RETRANS, 0, 6, 100);
@@ -83,12 +83,13 @@ static void test_enough(void **state) {
   outliers_free(o);
 }
 
-/* The 95th percentile of the member's sockets, by the nearest rank. */
-static void test_percentile(void **state) {
+/* The RTT of a member is the 95th percentile of its sockets, by the nearest
+ * rank. */
+static void members_are_ranked_by_the_95th_percentile_of_rtt(void **state) {
   (void)state;
   struct outliers *o = outliers_new(2);
   outliers_begin(o);
-  for (uint32_t i = 1; i <= 40; i++) { /* mixed with those of another */
+  for (uint32_t i = 1; i <= 40; i++) { /* in turns with another member's */
     add(o, 3, 1000 * (41 - i), 1, 0);
     add(o, 1, 500, 1, 0);
   }
@@ -98,10 +99,10 @@ static void test_percentile(void **state) {
   outliers_free(o);
 }
 
-/* By hand: 1 1 2 2 4 6 9 and the last one have the median 3 and the deviations
- * 1 1 1 2 2 3 6 and the last one's, of which the median is 2; what is above
- * 3 + 6 x 1.4826 x 2 = 20.79 stands out. */
-static void test_deviation(void **state) {
+/* By hand: 1 1 2 2 4 6 9 and the last member's value have the median 3. The
+ * deviations 1 1 1 2 2 3 6 and the last one have the median 2. A value above
+ * 3 + 6 x 1.4826 x 2 = 20.79 makes an outlier. */
+static void an_outlier_is_beyond_six_deviations(void **state) {
   (void)state;
   static const uint64_t percent[] = {1, 6, 2, 9, 4, 1, 2};
   for (int above = 0; above < 2; above++) {
@@ -116,9 +117,9 @@ static void test_deviation(void **state) {
   }
 }
 
-/* Of equals nobody stands out by little: 1 point and 3 segments; half the
- * median and 2 ms. */
-static void test_floors(void **state) {
+/* Among equal members a small distance makes no outlier: 1 percentage point and
+ * 3 segments; half the median and 2 ms. */
+static void a_small_distance_makes_no_outlier(void **state) {
   (void)state;
   static const struct {
     uint32_t rtt, others_rtt;
@@ -143,14 +144,14 @@ static void test_floors(void **state) {
     outliers_settle(o);
     if (outliers_count(o) != row[i].count)
       fail_msg("row %zu: %d", i, outliers_count(o));
-    worst_are(o, OUTLIER_BY_RETRANS, 0); /* none were asked for */
+    worst_are(o, OUTLIER_BY_RETRANS, 0); /* no ranks were wanted */
     outliers_free(o);
   }
 }
 
-/* The rtt that is compared is the median of a member's sockets: one slow
- * socket of many is not a slow member, though it shows in the 95th. */
-static void test_median_rtt(void **state) {
+/* The RTT that is compared is the median of a member's sockets: one slow socket
+ * of many makes no outlier, but raises the 95th percentile that is ranked. */
+static void one_slow_socket_makes_no_outlier(void **state) {
   (void)state;
   struct outliers *o = outliers_new(1);
   outliers_begin(o);
@@ -163,8 +164,8 @@ static void test_median_rtt(void **state) {
   outliers_free(o);
 }
 
-/* Fewer than five are not compared; each measure for itself. */
-static void test_few(void **state) {
+/* Each measure by itself: fewer than five measured members are not compared. */
+static void fewer_than_five_members_are_not_compared(void **state) {
   (void)state;
   for (uint32_t members = 0; members <= 6; members++) {
     struct outliers *o = outliers_new(1);
@@ -178,7 +179,7 @@ static void test_few(void **state) {
   struct outliers *o = outliers_new(1);
   assert_int_equal(outliers_count(o), -1);
   outliers_begin(o);
-  for (uint32_t i = 0; i < 5; i++) /* too little for retransmissions */
+  for (uint32_t i = 0; i < 5; i++) /* too few segments for retransmissions */
     add(o, i, i == 2 ? 90000 : 1000, 20, i == 1 ? 20 : 0);
   outliers_settle(o);
   assert_int_equal(outliers_count(o), 1);
@@ -187,15 +188,15 @@ static void test_few(void **state) {
 
 /* --- Intervals ------------------------------------------------------------ */
 
-/* A dump that fails: what was sent in it is kept, the round-trip times of it
- * are not; what is dispatched is forgotten. */
-static void test_failed_dump(void **state) {
+/* Growth that a failed dump showed is kept, its round-trip times are not. A
+ * commit clears all. */
+static void a_failed_dump_loses_no_growth(void **state) {
   (void)state;
   struct outliers *o = outliers_new(3);
   outliers_begin(o);
   add(o, 0, 90000, 40, 4);
   add(o, 1, 90000, 60, 6);
-  rest(o, 2, 30, 3);
+  add_close(o, 2, 30, 3);
   outliers_begin(o); /* it failed */
   add(o, 0, 1000, 40, 0);
   add(o, 2, 2000, 30, 0);
@@ -214,43 +215,62 @@ static void test_failed_dump(void **state) {
   outliers_free(o);
 }
 
-/* What sockets did before they were destroyed, with or without one that is
- * there; between reads, too. */
-static void test_rests(void **state) {
+/* Growth up to the close counts, also between reads, and whether or not the
+ * member still has a socket. */
+static void growth_up_to_the_close_counts(void **state) {
   (void)state;
   struct outliers *o = outliers_new(3);
   outliers_begin(o);
   outliers_settle(o);
   outliers_commit(o);
-  rest(o, 5, 100, 20);
-  rest(o, 2, 50, 0);
+  add_close(o, 5, 100, 20);
+  add_close(o, 2, 50, 0);
   outliers_begin(o);
   add(o, 2, 7000, 50, 10);
   outliers_settle(o);
   worst_are(o, OUTLIER_BY_RETRANS, 2);
   worst_is(o, OUTLIER_BY_RETRANS, 0, 5, 20);
   worst_is(o, OUTLIER_BY_RETRANS, 1, 2, 10);
-  worst_are(o, OUTLIER_BY_RTT, 1); /* the rest has none */
+  worst_are(o, OUTLIER_BY_RTT, 1); /* a close brings no RTT */
   outliers_free(o);
 }
 
-/* Whoever gets the number of one that is gone starts from nothing. */
-static void test_forget(void **state) {
+/* A member that gets the number of one that is gone starts from 0. */
+static void a_reused_number_starts_from_zero(void **state) {
   (void)state;
   struct outliers *o = outliers_new(3);
   outliers_forget(o, 1000); /* never seen */
   outliers_begin(o);
-  rest(o, 5, 1000, 200);
+  add_close(o, 5, 1000, 200);
   outliers_forget(o, 5);
-  rest(o, 5, 100, 3);
+  add_close(o, 5, 100, 3);
   outliers_settle(o);
   worst_are(o, OUTLIER_BY_RETRANS, 1);
   worst_is(o, OUTLIER_BY_RETRANS, 0, 5, 3);
   outliers_free(o);
 }
 
-/* Many, then few, then others: numbers are reused, memory is given back. */
-static void test_come_and_go(void **state) {
+/* Round-trip times of one dump under a reused number may be of either member:
+ * they are left out, for that dump. */
+static void a_reused_number_has_no_rtt_in_that_dump(void **state) {
+  (void)state;
+  struct outliers *o = outliers_new(3);
+  outliers_begin(o);
+  add(o, 5, 90000, 100, 0);
+  outliers_forget(o, 5);
+  add(o, 5, 1000, 100, 0);
+  outliers_settle(o);
+  worst_are(o, OUTLIER_BY_RTT, 0);
+  outliers_begin(o); /* the dump failed */
+  add(o, 5, 2000, 100, 0);
+  outliers_settle(o);
+  worst_is(o, OUTLIER_BY_RTT, 0, 5, 0.002);
+  outliers_free(o);
+}
+
+/* Members are many, then few, then others: numbers are used again, and memory
+ * is given back. */
+static void numbers_can_be_reused_after_many_members_went(void **state) {
   (void)state;
   struct outliers *o = outliers_new(2);
   for (uint32_t round = 0; round < 30; round++) {
@@ -274,8 +294,8 @@ static void test_come_and_go(void **state) {
   outliers_free(o);
 }
 
-/* One bad one among 5,000 that all have some loss and some delay. */
-static void test_one_of_many(void **state) {
+/* Of 5,000 members, which all have some loss and some delay, one is bad. */
+static void one_bad_member_of_many_is_found(void **state) {
   (void)state;
   enum { MEMBERS = 5000, BAD = 4242 };
   struct outliers *o = outliers_new(3);
@@ -298,7 +318,7 @@ static void test_one_of_many(void **state) {
 
 enum { MEMBERS = 60, RTTS_MAX = 30, WORST = 4 };
 
-struct member {
+struct model_member {
   uint64_t segments, retrans;
   size_t rtts;
   uint32_t rtt[RTTS_MAX];
@@ -314,7 +334,7 @@ static int doubles(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double rank(struct member *m, double part) {
+static double rank(struct model_member *m, double part) {
   qsort(m->rtt, m->rtts, sizeof(m->rtt[0]), numbers);
   size_t n = (size_t)ceil(part * (double)m->rtts - 1e-9);
   return m->rtt[n > 0 ? n - 1 : 0] * 1e-6;
@@ -350,15 +370,15 @@ static void check_worst(struct outliers *o, enum outlier_measure by,
     worst_is(o, by, i, all[i].member, all[i].value);
 }
 
-static int model_judge(struct member *member, struct outlier *retrans,
-                       size_t *retrans_count, struct outlier *rtt,
-                       size_t *rtt_count) {
+static int model_compare(struct model_member *member, struct outlier *retrans,
+                         size_t *retrans_count, struct outlier *rtt,
+                         size_t *rtt_count) {
   double percent[MEMBERS], median[MEMBERS];
   uint32_t of_percent[MEMBERS], of_median[MEMBERS];
   bool out[MEMBERS] = {false};
   size_t r = 0, t = 0;
   for (uint32_t i = 0; i < MEMBERS; i++) {
-    struct member *m = &member[i];
+    struct model_member *m = &member[i];
     if (m->segments >= 50) {
       percent[r] = fmin(100, 100.0 * (double)m->retrans / (double)m->segments);
       of_percent[r] = i;
@@ -386,14 +406,14 @@ static int model_judge(struct member *member, struct outlier *retrans,
   return r < 5 && t < 5 ? -1 : count;
 }
 
-static void random_dump(struct outliers *o, struct member *member,
+static void random_dump(struct outliers *o, struct model_member *member,
                         unsigned sockets) {
   outliers_begin(o);
   for (size_t i = 0; i < MEMBERS; i++)
     member[i].rtts = 0;
   for (unsigned k = 0; k < sockets; k++) {
     uint32_t i = (uint32_t)rand() % MEMBERS;
-    struct member *m = &member[i];
+    struct model_member *m = &member[i];
     uint64_t segments = (uint64_t)rand() % 60;
     uint64_t retrans = rand() % 4 ? 0 : (uint64_t)rand() % (i % 9 + 1);
     uint32_t us = 1 + (uint32_t)rand() % (i % 11 == 0 ? 90000 : 3000);
@@ -403,7 +423,7 @@ static void random_dump(struct outliers *o, struct member *member,
     m->segments += segments;
     m->retrans += retrans;
     if (rand() % 6 == 0) {
-      rest(o, i, segments, retrans);
+      add_close(o, i, segments, retrans);
       continue;
     }
     add_as(o, i, us, segments, retrans, active);
@@ -412,21 +432,22 @@ static void random_dump(struct outliers *o, struct member *member,
   }
 }
 
-static void test_random(void **state) {
+static void random_intervals_agree_with_the_model(void **state) {
   (void)state;
   int found = 0;
   for (unsigned seed = 1; seed <= 5; seed++) {
     struct outliers *o = outliers_new(WORST);
-    struct member member[MEMBERS] = {0};
+    struct model_member member[MEMBERS] = {0};
     srand(seed);
     for (int round = 0; round < 200; round++) {
       struct outlier retrans[MEMBERS], rtt[MEMBERS];
       size_t retrans_count, rtt_count;
       random_dump(o, member, (unsigned)rand() % 700);
       if (rand() % 5 == 0)
-        continue; /* that one failed */
+        continue; /* this dump failed */
       outliers_settle(o);
-      int count = model_judge(member, retrans, &retrans_count, rtt, &rtt_count);
+      int count =
+          model_compare(member, retrans, &retrans_count, rtt, &rtt_count);
       assert_int_equal(outliers_count(o), count);
       check_worst(o, OUTLIER_BY_RETRANS, retrans, retrans_count);
       check_worst(o, OUTLIER_BY_RTT, rtt, rtt_count);
@@ -436,17 +457,24 @@ static void test_random(void **state) {
     }
     outliers_free(o);
   }
-  assert_in_range(found, 100, 900); /* both cases, often */
+  assert_in_range(found, 100, 900); /* with and without outliers, both often */
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_enough),      cmocka_unit_test(test_percentile),
-      cmocka_unit_test(test_deviation),   cmocka_unit_test(test_floors),
-      cmocka_unit_test(test_median_rtt),  cmocka_unit_test(test_few),
-      cmocka_unit_test(test_failed_dump), cmocka_unit_test(test_rests),
-      cmocka_unit_test(test_forget),      cmocka_unit_test(test_come_and_go),
-      cmocka_unit_test(test_one_of_many), cmocka_unit_test(test_random),
+      cmocka_unit_test(a_member_that_sent_too_little_is_not_measured),
+      cmocka_unit_test(members_are_ranked_by_the_95th_percentile_of_rtt),
+      cmocka_unit_test(an_outlier_is_beyond_six_deviations),
+      cmocka_unit_test(a_small_distance_makes_no_outlier),
+      cmocka_unit_test(one_slow_socket_makes_no_outlier),
+      cmocka_unit_test(fewer_than_five_members_are_not_compared),
+      cmocka_unit_test(a_failed_dump_loses_no_growth),
+      cmocka_unit_test(growth_up_to_the_close_counts),
+      cmocka_unit_test(a_reused_number_starts_from_zero),
+      cmocka_unit_test(a_reused_number_has_no_rtt_in_that_dump),
+      cmocka_unit_test(numbers_can_be_reused_after_many_members_went),
+      cmocka_unit_test(one_bad_member_of_many_is_found),
+      cmocka_unit_test(random_intervals_agree_with_the_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* alarm: when the worst member is worth a notification, step by step. */
+/* worst_alarm: when a notification about the worst member is due, step by step.
+ */
 #include "group/worst_alarm.h"
 
 #include <setjmp.h>
@@ -15,9 +16,9 @@ struct step {
   uint64_t ms; /* since the step before */
   const char *name;
   double value;
-  bool says;
-  enum worst_alarm_severity severity; /* then */
-  const char *of;
+  bool due;
+  enum worst_alarm_severity severity; /* if due */
+  const char *notified;
 };
 
 static void run(const struct step *step, size_t count) {
@@ -26,20 +27,20 @@ static void run(const struct step *step, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const struct step *s = &step[i];
     now += s->ms;
-    /* In two reads: one alone says nothing of another member. */
-    bool says = worst_alarm_judge(&a, now, s->name, s->value, WARNING, FAILURE);
-    says |= worst_alarm_judge(&a, now, s->name, s->value, WARNING, FAILURE);
-    if (says != s->says)
-      fail_msg("step %zu: %s", i, says ? "says it" : "says nothing");
-    if (!says)
+    /* In two reads: the first one alone says nothing about another member. */
+    bool due = worst_alarm_enter(&a, now, s->name, s->value, WARNING, FAILURE);
+    due |= worst_alarm_enter(&a, now, s->name, s->value, WARNING, FAILURE);
+    if (due != s->due)
+      fail_msg("step %zu: %s", i, due ? "due" : "not due");
+    if (!due)
       continue;
     assert_int_equal(a.severity, s->severity);
-    assert_string_equal(a.name, s->of);
+    assert_string_equal(a.name, s->notified);
   }
 }
 #define RUN(steps) run(steps, sizeof(steps) / sizeof((steps)[0]))
 
-static void test_thresholds(void **state) {
+static void a_value_at_a_threshold_is_not_okay(void **state) {
   (void)state;
   static const struct step quiet[] = {
       {0, NULL, 0, false, WORST_ALARM_OKAY, ""},
@@ -57,36 +58,37 @@ static void test_thresholds(void **state) {
   RUN(failure);
 }
 
-static void test_same_member(void **state) {
+static void the_same_member_is_notified_again_if_more_severe(void **state) {
   (void)state;
   static const struct step step[] = {
       {0, "a", 2, true, WORST_ALARM_WARNING, "a"},
-      {LATER, "a", 4.9, false, WORST_ALARM_OKAY, ""}, /* bad as before */
+      {LATER, "a", 4.9, false, WORST_ALARM_OKAY, ""}, /* as severe as before */
       {LATER, "a", 7, true, WORST_ALARM_FAILURE, "a"},
-      {LATER, "a", 2, false, WORST_ALARM_OKAY, ""}, /* better, not good */
-      {LATER, "a", 9, false, WORST_ALARM_OKAY, ""}, /* that was said */
+      {LATER, "a", 2, false, WORST_ALARM_OKAY, ""}, /* less severe, not okay */
+      {LATER, "a", 9, false, WORST_ALARM_OKAY, ""}, /* was notified */
       {LATER, "a", 0, true, WORST_ALARM_OKAY, "a"},
       {LATER, "a", 0, false, WORST_ALARM_OKAY, ""},
-      {LATER, "a", 1, true, WORST_ALARM_WARNING, "a"}, /* it is back */
+      {LATER, "a", 1, true, WORST_ALARM_WARNING, "a"}, /* not okay again */
   };
   RUN(step);
 }
 
-static void test_another_member(void **state) {
+static void another_member_is_notified(void **state) {
   (void)state;
   static const struct step step[] = {
       {0, "a", 9, true, WORST_ALARM_FAILURE, "a"},
       {LATER, "b", 2, true, WORST_ALARM_WARNING, "b"},
       {LATER, "a", 2, true, WORST_ALARM_WARNING, "a"},
-      {LATER, "b", 0.5, true, WORST_ALARM_OKAY, "a"}, /* not of b */
+      {LATER, "b", 0.5, true, WORST_ALARM_OKAY, "a"}, /* b was not notified */
       {LATER, "b", 1.5, true, WORST_ALARM_WARNING, "b"},
-      {LATER, NULL, 0, true, WORST_ALARM_OKAY, "b"}, /* nobody is judged */
+      {LATER, NULL, 0, true, WORST_ALARM_OKAY, "b"}, /* no member is measured */
   };
   RUN(step);
 }
 
-/* Not more than one in WORST_ALARM_PAUSE_MS; what is then still so is said. */
-static void test_pause(void **state) {
+/* At most one notification in WORST_ALARM_PAUSE_MS; what still holds after it
+ * is notified then. */
+static void notifications_keep_a_pause(void **state) {
   (void)state;
   static const struct step step[] = {
       {0, "a", 2, true, WORST_ALARM_WARNING, "a"},
@@ -103,50 +105,54 @@ static void test_pause(void **state) {
   RUN(step);
 }
 
-/* The longest name is known again. */
-static void test_long_name(void **state) {
+/* The longest name is recognized in the next read. */
+static void the_longest_name_is_recognized(void **state) {
   (void)state;
   char name[WORST_ALARM_NAME_MAX];
   struct worst_alarm a = {.name = ""};
   memset(name, 'n', sizeof(name) - 1);
   name[sizeof(name) - 1] = '\0';
-  assert_false(worst_alarm_judge(&a, 0, name, 2, WARNING, FAILURE));
-  assert_true(worst_alarm_judge(&a, 0, name, 2, WARNING, FAILURE));
+  assert_false(worst_alarm_enter(&a, 0, name, 2, WARNING, FAILURE));
+  assert_true(worst_alarm_enter(&a, 0, name, 2, WARNING, FAILURE));
   assert_string_equal(a.name, name);
-  assert_false(worst_alarm_judge(&a, LATER, name, 2, WARNING, FAILURE));
+  assert_false(worst_alarm_enter(&a, LATER, name, 2, WARNING, FAILURE));
 }
 
-/* Another one in each read, as visitors are: nobody is told. */
-static void test_visitors(void **state) {
+/* The worst member is another one in each read: no notification. */
+static void short_lived_members_cause_no_notification(void **state) {
   (void)state;
   struct worst_alarm a = {.name = ""};
   for (unsigned i = 0; i < 1000; i++) {
     char name[16];
     snprintf(name, sizeof(name), "v%u", i);
-    assert_false(worst_alarm_judge(&a, i * 10000, name, 9, WARNING, FAILURE));
+    assert_false(worst_alarm_enter(&a, i * 10000, name, 9, WARNING, FAILURE));
   }
 }
 
-/* Around the threshold: told once, and once that it is over. */
-static void test_around(void **state) {
+/* The value moves around the threshold: one notification, and one when it stays
+ * below. */
+static void a_value_around_the_threshold_is_notified_once(void **state) {
   (void)state;
   struct worst_alarm a = {.name = ""};
-  unsigned told = 0;
+  unsigned notified = 0;
   for (unsigned i = 0; i < 1000; i++)
-    told += worst_alarm_judge(&a, i * 10000, "a", i % 3 ? 1.1 : 0.9, WARNING,
-                              FAILURE);
-  assert_int_equal(told, 1);
+    notified += worst_alarm_enter(&a, i * 10000, "a", i % 3 ? 1.1 : 0.9,
+                                  WARNING, FAILURE);
+  assert_int_equal(notified, 1);
   for (unsigned i = 1000; i < 1100; i++)
-    told += worst_alarm_judge(&a, i * 10000, "a", 0.9, WARNING, FAILURE);
-  assert_int_equal(told, 2);
+    notified += worst_alarm_enter(&a, i * 10000, "a", 0.9, WARNING, FAILURE);
+  assert_int_equal(notified, 2);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_visitors),       cmocka_unit_test(test_around),
-      cmocka_unit_test(test_thresholds),     cmocka_unit_test(test_same_member),
-      cmocka_unit_test(test_another_member), cmocka_unit_test(test_pause),
-      cmocka_unit_test(test_long_name),
+      cmocka_unit_test(short_lived_members_cause_no_notification),
+      cmocka_unit_test(a_value_around_the_threshold_is_notified_once),
+      cmocka_unit_test(a_value_at_a_threshold_is_not_okay),
+      cmocka_unit_test(the_same_member_is_notified_again_if_more_severe),
+      cmocka_unit_test(another_member_is_notified),
+      cmocka_unit_test(notifications_keep_a_pause),
+      cmocka_unit_test(the_longest_name_is_recognized),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
