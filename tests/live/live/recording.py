@@ -51,16 +51,15 @@ def printed(name, dump):
 
 
 def dumps(name):
-    """[(time of the first answer in ms, [(inet_diag_msg, {attribute: bytes})])]
+    """[(time of its first request in ms, [(inet_diag_msg, {attribute: bytes})])]
     of each dump; every dump is of both families."""
     out, ends = [], 0
     for when, message in messages(name):
         kind, flags = struct.unpack_from("<HH", message, 4)
         if flags & NLM_F_REQUEST:
-            continue
-        if ends % 2 == 0 and len(out) == ends // 2:
-            out.append((when, []))
-        if kind == NLMSG_DONE:
+            if ends == 2 * len(out):
+                out.append((when, []))
+        elif kind == NLMSG_DONE:
             ends += 1
         elif kind == SOCK_DIAG_BY_FAMILY:
             out[-1][1].append((message[16:88], attributes(message[88:])))
