@@ -425,14 +425,14 @@ static void test_histories(void **state) {
   }
 }
 
-static struct track_seen close_socket(struct track *t,
-                                      const struct fake_socket *s, bool blank) {
+static struct track_seen
+close_socket(struct track *t, const struct fake_socket *s, bool disconnected) {
   static uint8_t info[INFO_SIZE];
   struct track_seen seen;
   struct sample sample = sample_of(s, info);
-  if (blank)
+  if (disconnected)
     sample.attrs.remote_port = 0;
-  track_close(t, &sample, blank, &seen);
+  track_close(t, &sample, disconnected, &seen);
   return seen;
 }
 

@@ -145,7 +145,8 @@ static void on_event(const struct life_event *e, void *data) {
   *p = *e;
   p->late |= dice_one_in(&h->luck, 12);
   NOTE(h, "      event of %d%s%s\n", e->life,
-       e->kind == EVENT_BLANK ? ", blank" : "", p->late ? ", late" : "");
+       e->kind == EVENT_DISCONNECTED ? ", disconnected" : "",
+       p->late ? ", late" : "");
 }
 
 /* Through the bytes of a message, as the kernel would send it. */

@@ -52,18 +52,18 @@ static void put(uint8_t *info, size_t size, enum field_id id, uint64_t value) {
 
 /* struct tcp_info. A disconnect clears all but chrono_stat, the window, and
  * when something was sent and acknowledged last (linux: tcp_disconnect()). */
-static void info_fill(const struct lives *w, const struct life *l, bool blank,
-                      uint8_t *info) {
+static void info_fill(const struct lives *w, const struct life *l,
+                      bool disconnected, uint8_t *info) {
   memset(info, 0, LIVES_INFO_MAX);
   for (int c = 0; c < LIFE_COUNTERS; c++)
-    if (!blank || field_table[life_field[c]].lasting)
+    if (!disconnected || field_table[life_field[c]].lasting)
       put(info, w->info_size, life_field[c], l->now[c]);
   put(info, w->info_size, FIELD_LAST_DATA_SENT, w->now_ms - l->sent_ms);
   put(info, w->info_size, FIELD_LAST_DATA_RECV,
-      w->now_ms - (blank ? 0 : l->received_ms));
+      w->now_ms - (disconnected ? 0 : l->received_ms));
   put(info, w->info_size, FIELD_LAST_ACK_RECV, w->now_ms - l->ack_ms);
   put(info, w->info_size, FIELD_SND_WND, l->established ? 65536 : 0);
-  if (blank)
+  if (disconnected)
     return;
   put(info, w->info_size, FIELD_SEGS_OUT, 2 + l->now[LIFE_SEGS_OUT]);
   if (!l->established) {
@@ -129,8 +129,8 @@ static void event(struct lives *w, int number, enum event_kind kind,
                              .state = TCP_STATE_CLOSE,
                              .full = true};
   e.sample.attrs.uid = 0;
-  info_fill(w, l, kind == EVENT_BLANK, e.info);
-  if (kind == EVENT_BLANK) {
+  info_fill(w, l, kind == EVENT_DISCONNECTED, e.info);
+  if (kind == EVENT_DISCONNECTED) {
     e.sample.attrs.local = no_address(&l->attrs.local);
     e.sample.attrs.remote_port = 0;
   }
@@ -264,7 +264,8 @@ void life_fail(struct lives *w, int slot, struct dice *d) {
   if (l == NULL || (l->stage != LIFE_CONNECT && l->stage != LIFE_SETUP))
     return;
   if (l->stage == LIFE_CONNECT)
-    event(w, w->slot[slot], dice_one_in(d, 2) ? EVENT_BLANK : EVENT_WHOLE, d);
+    event(w, w->slot[slot],
+          dice_one_in(d, 2) ? EVENT_DISCONNECTED : EVENT_WHOLE, d);
   life_end(w, slot);
 }
 
@@ -325,7 +326,7 @@ void life_close(struct lives *w, int slot, struct dice *d) {
   int number = w->slot[slot];
   uint32_t way = dice_below(d, 8);
   if (way == 0) { /* SO_LINGER 0 */
-    event(w, number, EVENT_BLANK, d);
+    event(w, number, EVENT_DISCONNECTED, d);
     life_end(w, slot);
     return;
   }

@@ -66,8 +66,8 @@ struct life {
 
 enum event_kind {
   EVENT_WHOLE,
-  EVENT_BLANK, /* linux: tcp_disconnect() was there before */
-  EVENT_OTHER, /* of a listener, or a socket that was never used */
+  EVENT_DISCONNECTED, /* linux: tcp_disconnect() was there before */
+  EVENT_OTHER,        /* of a listener, or a socket that was never used */
 };
 
 /* A destroy event, as the socket was then. */

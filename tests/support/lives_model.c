@@ -179,8 +179,8 @@ static void whole_life(struct told *x, bool opened, bool failed, bool sure) {
 
 /* Its counters say nothing. Before Linux 5.4 it does not even tell whether the
  * connection failed. */
-static void event_blank(struct lives_told *t, const struct life_event *e,
-                        struct told *x, const struct told *before) {
+static void event_disconnected(struct lives_told *t, const struct life_event *e,
+                               struct told *x, const struct told *before) {
   const struct life *l = &t->lives->life[e->life];
   bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
   bool opened = l->established || !tells, failed = !l->established || !tells;
@@ -236,8 +236,8 @@ void told_event(struct lives_told *t, const struct life_event *e) {
   struct told *before = known_before(t, e->life);
   x->remembered = false;
   x->over = x->known || x->awaited || t->complete; /* else it is passed over */
-  if (e->kind == EVENT_BLANK)
-    event_blank(t, e, x, before);
+  if (e->kind == EVENT_DISCONNECTED)
+    event_disconnected(t, e, x, before);
   else
     event_whole(t, e, x, before);
   if (before != NULL)

@@ -3,8 +3,8 @@
  * is exact: what was told is counted once. They differ where the kernel says
  * too little:
  *
- *  - an event without counters or ends (EVENT_BLANK) of a connection that no
- *    dump showed: it may be counted as such;
+ *  - an event without counters or ends (EVENT_DISCONNECTED) of a connection
+ * that no dump showed: it may be counted as such;
  *  - an event of a connection that was absent from two complete dumps, or that
  *    no dump showed, but may have been so, by its last ACK (see NEAR_MS): what
  *    it says may have been counted before;
