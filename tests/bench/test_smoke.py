@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SKIP = 77
 MARK = "TCPINFO_BENCH_SMOKE"
 SOCKETS, PAIRS = 200, 5
-CLOSES = 300 # connections of each turn
+CLOSED = 300 # connections of each turn
 # The sockets in a scenario's dump; the same with 0 to 100 % of IPv6.
 DUMPED = {"default": SOCKETS, "active": SOCKETS, "by": SOCKETS,
           "ten-groups": SOCKETS, "prefix-1": SOCKETS, "prefix-500": SOCKETS,
@@ -120,11 +120,11 @@ def check_churn_row(row):
     n = {column: float(text) for column, text in row.items()
          if column not in ("turn", "broken")}
     label = "%(turn)s %(interval_s)s " % row
-    true(label + "connections", n["connections"] == CLOSES,
+    true(label + "connections", n["connections"] == CLOSED,
          row["connections"])
-    true(label + "events", n["events"] >= n["expected"] == 2 * CLOSES and
+    true(label + "events", n["events"] >= n["expected"] == 2 * CLOSED and
          n["lost"] == 0, "%(events)s, %(lost)s lost" % row)
-    true(label + "what was sent", n["sent"] == sent_by_churn(CLOSES),
+    true(label + "what was sent", n["sent"] == sent_by_churn(CLOSED),
          row["sent"])
     true(label + "resident memory", all(n["rss_%s_kb" % when] > 100
                                         for when in ("start", "third", "end")))
@@ -136,17 +136,17 @@ def check_churn_row(row):
         true(label + "bytes_sent", more == 0 or 0 < more <= 427 * n["retrans"],
              "%(bytes_sent)s, %(retrans)s retransmitted" % row)
         true(label + "opened, closed", n["opened"] == n["closed"] ==
-             2 * CLOSES and n["failed"] == 0, "%(opened)s %(closed)s" % row)
+             2 * CLOSED and n["failed"] == 0, "%(opened)s %(closed)s" % row)
     true(label + "breaks no bound", row["broken"] == "", row["broken"])
 
 
 def churn_is_counted(programs):
-    print("--- closes")
+    print("--- close events")
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "out.csv")
         done = subprocess.run(
-            [sys.executable, os.path.join(HERE, "closes"), "--programs",
-             programs, "--csv", file, "--rate", str(CLOSES), "--seconds", "1"],
+            [sys.executable, os.path.join(HERE, "close_events"), "--programs",
+             programs, "--csv", file, "--rate", str(CLOSED), "--seconds", "1"],
             check=False, stdout=subprocess.PIPE, text=True)
         true("exit code", done.returncode == 0, done.returncode)
         with open(file, encoding="ascii", newline="") as f:
@@ -237,7 +237,7 @@ def main():
     if old:
         skip("no net.ipv4.tcp_child_ehash_entries (Linux 6.1)")
     os.environ[MARK] = str(os.getpid())
-    killed_run_leaves_nothing(sys.argv[1], "closes", "--rate", str(CLOSES),
+    killed_run_leaves_nothing(sys.argv[1], "close_events", "--rate", str(CLOSED),
                               "--seconds", "1")
     churn_is_counted(sys.argv[1])
     killed_run_leaves_nothing(sys.argv[1], "run", str(SOCKETS))

@@ -107,12 +107,12 @@ static struct counted told_by(enum dimension by, enum attrs_source source) {
     s.state = TCP_STATE_FIN_WAIT2;
   else
     s.block[BLOCK_INFO] = (struct block){info, sizeof(info)};
-  bool closes = source == ATTRS_OF_CLOSE || source == ATTRS_OF_DISCONNECT;
+  bool by_event = source == ATTRS_OF_CLOSE || source == ATTRS_OF_DISCONNECT;
   start(&f, by, METRIC_CONNECTIONS);
   dump(&f, 1000, NULL);
-  if (closes)
+  if (by_event)
     connections_destroyed(f.connections, &s, 5000);
-  dump(&f, 6000, closes ? NULL : &s);
+  dump(&f, 6000, by_event ? NULL : &s);
   struct counted counted = {0};
   group_settle(f.group);
   group_each(f.group, on_series, &counted);

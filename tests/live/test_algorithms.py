@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """Congestion control algorithms side by side, and what BBR and DCTCP say of
-themselves: on live sockets against ss(8), and from recorded dumps of another
-kernel (../shared/data/dumps, which is no part of the project) against the bytes
-in them."""
+themselves: on live sockets against ss(8), and from recorded dumps of other
+kernels (tests/data) against the bytes in them."""
 
-import os
 import struct
 
-from live import check, details, interval, netns, ss
+from live import check, details, interval, netns, recording, ss
 from live.daemon import Collectd, at
 from live.delay import FAR, Delay
 from live.observe import Observer
@@ -16,8 +14,11 @@ from live.traffic import Agents
 PORT, DELAY = 9001, 0.01
 SEGMENTS = ("all", "packets", "segs_out")
 COUNT = {"reno": 4, "cubic": 3, "bbr": 2, "dctcp": 2}
-DUMPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
-                     "..", "shared", "data", "dumps")
+# Recordings, and the algorithms in them besides Reno. The kernel 6.18
+# has no DCTCP.
+ALGORITHMS = {"linux-5.10": "bbr cubic dctcp vegas",
+              "linux-6.12": "bbr cubic dctcp vegas",
+              "linux-6.18": "bbr cubic", "linux-7.2": "bbr cubic dctcp vegas"}
 STATISTICS = ("min", "max", "avg", "p50")
 
 METRICS = """\
@@ -134,72 +135,33 @@ def min_rtt_of_active_sockets_is_that_of_ss(link, client, both, observer,
 
 # --- Recorded ----------------------------------------------------------------
 
-INFO, CONG, DCTCPINFO, BBRINFO = 2, 4, 9, 16 # linux/inet_diag.h
 TRAFFIC = (1, 2, 4, 5, 8, 9, 11)
 
 
-def messages(path):
-    """Each TCP socket in a capture of netlink, up to the end of its first dump
-    of both families: (header, {attribute: bytes})."""
-    ends = 0
-    with open(path, "rb") as f:
-        data = f.read()
-    at_byte = 24
-    while at_byte + 16 <= len(data):
-        size = struct.unpack_from("<I", data, at_byte + 8)[0]
-        packet = data[at_byte + 32:at_byte + 16 + size] # a cooked header
-        at_byte += 16 + size
-        while len(packet) >= 16:
-            length, kind = struct.unpack_from("<IH", packet)
-            if length < 16:
-                break
-            ends += kind == 3 # NLMSG_DONE
-            if ends == 2:
-                return
-            if kind in (18, 20) and length >= 16 + 72:
-                yield packet[16:88], attributes(packet[88:length])
-            packet = packet[(length + 3) & ~3:]
-
-
-def attributes(data):
-    out = {}
-    while len(data) >= 4:
-        size, kind = struct.unpack_from("<HH", data)
-        if size < 4:
-            break
-        out[kind & 0x3fff] = data[4:size]
-        data = data[(size + 3) & ~3:]
-    return out
-
-
-def recorded_sockets(path):
-    """The sockets with traffic, each once: what their algorithms say."""
-    seen, out = set(), []
-    for header, blocks in messages(path):
-        cookie = header[44:52]
-        if header[1] not in TRAFFIC or cookie in seen:
+def recorded_sockets(dump):
+    """The sockets with traffic: what their algorithms say."""
+    out = []
+    for header, blocks in dump:
+        if header[1] not in TRAFFIC:
             continue
-        seen.add(cookie)
-        s = {"name": blocks.get(CONG, b"").rstrip(b"\0").decode()}
-        if DCTCPINFO in blocks:
-            enabled, _, alpha = struct.unpack_from("<HHI", blocks[DCTCPINFO])
+        s = {"name": blocks.get(recording.CONG, b"").rstrip(b"\0").decode()}
+        if recording.DCTCPINFO in blocks:
+            enabled, _, alpha = struct.unpack_from(
+                "<HHI", blocks[recording.DCTCPINFO])
             if enabled:
                 s["dctcp_alpha"] = alpha * 100 / 1024
-        if BBRINFO in blocks:
-            low, high = struct.unpack_from("<II", blocks[BBRINFO])
+        if recording.BBRINFO in blocks:
+            low, high = struct.unpack_from("<II", blocks[recording.BBRINFO])
             s["bbr_bandwidth"] = high << 32 | low
         out.append(s)
     return out
 
 
-def recording_is_as_its_bytes_say(name):
-    path = os.path.abspath(os.path.join(DUMPS, name + ".pcap"))
+def recording_is_as_its_bytes_say(name, algorithms):
     check.say("--- recorded: " + name)
-    if not os.path.isfile(path):
-        check.say("     skipped: no ../shared/data/dumps/%s.pcap" % name)
-        return
     block = '<Plugin tcpinfo>\nReplay "%s"\n<Group "all">\n%s\n' \
-        'Histogram "dctcp_alpha"\n</Group>\n</Plugin>' % (path, METRICS)
+        'Histogram "dctcp_alpha"\n</Group>\n</Plugin>' % (
+            recording.path(name), METRICS)
     key = ("all", "count", "connections")
     with Collectd(block) as daemon:
         # The first read is whole once there is another one.
@@ -208,8 +170,10 @@ def recording_is_as_its_bytes_say(name):
         values = daemon.values()
     when = values[key][0][0] # the first of several dumps
     rows = groups(at(values, when))[""]
-    sockets = recorded_sockets(path)
+    sockets = recorded_sockets(recording.dumps(name)[0][1])
     check.equal("connections", rows["connections"], len(sockets))
+    check.equal("algorithms", sorted({s["name"] for s in sockets if s["name"]}),
+                sorted(["reno", *algorithms]))
     for algorithm in {s["name"] for s in sockets if s["name"]}:
         check.equal("congestion-" + algorithm,
                     rows.get("congestion-" + algorithm),
@@ -217,6 +181,9 @@ def recording_is_as_its_bytes_say(name):
     for metric in ("bbr_bandwidth", "dctcp_alpha"):
         compare("recorded", rows, metric, [s[metric] for s in sockets
                                            if metric in s])
+        there = {s[metric] for s in sockets if metric in s}
+        check.true("%s: different values" % metric, len(there) >= 2 or
+                   metric.partition("_")[0] not in algorithms, there)
     alphas = [s["dctcp_alpha"] for s in sockets if "dctcp_alpha" in s]
     buckets = {k[len("dctcp_alpha-"):]: v for k, v in rows.items()
                if k.startswith("dctcp_alpha-") and
@@ -232,8 +199,8 @@ def main():
     with netns.Link() as link, Delay(link, DELAY), \
             Agents(link) as (client, server, both):
         live_sockets_are_as_ss_says(link, client, server, both)
-    for name in ("linux-6.6-100-dctcp", "linux-6.6-100-bbr"):
-        recording_is_as_its_bytes_say(name)
+    for name, algorithms in ALGORITHMS.items():
+        recording_is_as_its_bytes_say(name, algorithms.split())
 
 
 check.main(main)

@@ -1,15 +1,10 @@
 #!/usr/bin/env python3
-"""Recorded dumps of other kernels (../shared/data/dumps, which is no part of
-the project) through the real daemon, against what ss printed on that host for
-the same dump."""
+"""Recorded dumps of several kernels (tests/data) through the real daemon, against
+what ss prints of the same bytes."""
 
-import os
-
-from live import check, expect, ss
+from live import check, expect, recording, ss
 from live.daemon import Collectd, at
 
-DUMPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
-                     "..", "shared", "data", "dumps")
 INTERVAL = 1.0
 loopback = expect.inside("127.0.0.0/8")
 
@@ -18,69 +13,60 @@ GROUPS = {
     "loop": ('RemoteAddress "127.0.0.0/8"', lambda s: loopback(s["remote"])),
     "servers": ('LocalPort "4000-4049"',
                 lambda s: 4000 <= s["local_port"] <= 4049),
-    "beyond": ("IgnoreLoopback true", lambda s: not loopback(s["remote"])
-               and not loopback(s["local"])),
+    "beyond": ("IgnoreLoopback true", lambda s: not inner(s["remote"])
+               and not inner(s["local"])),
 }
 
-# metric: (type, the first kernel of these that sends it); ss of that time
-# prints few of them.
-SINCE = {"rcv_wnd-max": ("bytes", "6.6"), "rehash": ("total_events", "6.6"),
-         "total_rto": ("total_events", "6.10"),
-         "rto_recoveries": ("total_events", "6.10"),
-         "rto_time": ("total_time_in_ms", "6.10")}
-KERNELS = ("5.4", "6.6", "6.10")
-
-# recording: (kernel, dumps in it, the one that ss printed, since when an ACK
-# counts as recent in that one, ms; None: since longer ago than any)
-RECORDINGS = {
-    "linux-5.4-100": ("5.4", 1, 0, INTERVAL * 1000),
-    "linux-6.10-100": ("6.10", 1, 0, INTERVAL * 1000),
-    "linux-6.6-100-bbr": ("6.6", 3, 1, None),
-}
-
-ONE_DUMP = "linux-5.4-100"
+# counter: (type, the first kernel that sends it)
+SINCE = {"rehash": ("total_events", (6, 2)),
+         "total_rto": ("total_events", (6, 7)),
+         "rto_recoveries": ("total_events", (6, 7)),
+         "rto_time": ("total_time_in_ms", (6, 7))}
 
 
-def block(recordings):
+def inner(address):
+    return loopback(address) or address == "::1"
+
+
+def known(s):
+    """Of a mini socket (FIN_WAIT2 that no process holds) the kernel tells no
+    more than its state."""
+    return s["info"]
+
+
+def block(names):
     lines = ["<Plugin tcpinfo>"]
-    lines += ['Replay "%s"' % os.path.abspath(os.path.join(DUMPS, r + ".pcap"))
-              for r in recordings]
+    lines += ['Replay "%s"' % recording.path(n) for n in names]
     for name, (options, _) in GROUPS.items():
         lines += ['<Group "%s">' % name, options, expect.metric_options(),
                   'Metric "states"']
-        lines += ['Metric "%s"' % m for m in SINCE if "-" not in m]
+        lines += ['Metric "%s"' % m for m in SINCE]
         lines.append("</Group>")
     return "\n".join(lines + ["</Plugin>"])
 
 
-def printed(recording):
-    path = os.path.join(DUMPS, recording + ".ss.txt")
-    with open(path, encoding="ascii", errors="replace") as f:
-        return ss.parse(f.read())
-
-
-def replay(recordings, count):
-    """The values of each of the `count` dumps in the recordings. One more
-    follows them, because a read is whole once there is another one."""
-    key = ("all", "count", "connections")
-    with Collectd(block([*recordings, ONE_DUMP]), interval=INTERVAL) as daemon:
+def replay(*names):
+    """The values of each dump. More dumps follow, because a read is whole once
+    there is another one."""
+    count = recording.DUMPS * len(names)
+    with Collectd(block([*names, recording.NAMES[0]]),
+                  interval=INTERVAL) as daemon:
         daemon.wait(lambda r: len(r) > count, "%d dumps" % count)
         check.equal("exit code", daemon.end(), 0)
         values = daemon.values()
-    times = [t for t, _ in values[key]]
-    check.equal("dumps", len(times), count + 1)
-    times.pop()
     check.equal("dump_errors", values[("self", "total_events",
                                        "dump_errors")][-1][1], 0)
-    return [at(values, t) for t in times]
+    times = [t for t, _ in values[("all", "count", "connections")]]
+    return [at(values, t) for t in times[:count]]
 
 
 def compare_gauges(values, listed, recent, kernel):
+    """`recent`: the age of the last ACK of an active connection, at most, ms."""
     for name, (_, match) in GROUPS.items():
         mine = [s for s in listed if match(s)]
         traffic = ss.connections(mine)
-        active = [s for s in traffic
-                  if recent is None or s["lastack"] <= recent]
+        whole = list(filter(known, traffic))
+        active = [s for s in whole if s["lastack"] <= recent]
         check.equal("%s count-connections" % name,
                     values.get((name, "count", "connections")), len(traffic))
         check.equal("%s count-active" % name,
@@ -90,56 +76,98 @@ def compare_gauges(values, listed, recent, kernel):
                 (name, "tcp_connections", ours)), sum(
                     expect.STATES[s["state"]] == ours for s in mine))
         table = dict(expect.EVERY)
-        if kernel != "5.4":
-            table.update(expect.SINCE_6_2)
-        expect.check_distribution(name, values, table, traffic)
+        if kernel >= (6, 2):
+            table["rcv_wnd"] = ("bytes", expect.plain("rcv_wnd", 0))
+        expect.check_distribution(name, values, table, whole)
         expect.check_distribution(name, values, expect.ACTIVE_ONLY, active)
         for metric, (kind, since) in SINCE.items():
-            sends = KERNELS.index(kernel) >= KERNELS.index(since)
             check.equal("%s %s-%s has a series" % (name, kind, metric),
-                        (name, kind, metric) in values,
-                        sends and (bool(traffic) or "-" not in metric))
+                        (name, kind, metric) in values, kernel >= since)
 
 
-def gauges_are_those_of_ss():
-    for recording, (kernel, count, which, recent) in RECORDINGS.items():
-        check.say("--- %s, dump %d of %d" % (recording, which + 1, count))
-        listed = printed(recording)
-        values = replay([recording], count)[which]
-        compare_gauges(values, listed, recent, kernel)
+def compare_growth(before, after, old, new, kernel):
+    for name, (_, match) in GROUPS.items():
+        mine = list(filter(match, new))
+        expect.check_counters(name, before, after, list(filter(known, old)),
+                              list(filter(known, mine)))
+        seen = {s["cookie"]: s for s in old}
+        for metric, (kind, since) in SINCE.items():
+            if kernel < since:
+                continue
+            grown = sum(s.get(metric, 0) -
+                        seen.get(s["cookie"], {}).get(metric, 0)
+                        for s in mine)
+            key = (name, kind, metric)
+            check.equal("%s %s-%s" % key, after[key] - before[key], grown)
+        key = (name, "total_connections", "opened")
+        check.equal("%s opened" % name, after[key] - before[key],
+                    sum(s["cookie"] not in seen for s in mine))
 
 
-def counters_are_those_of_ss():
-    """One host after the other: the sockets of the second are new ones, so that
-    all they ever counted is new; where a cookie is there again, the socket seems
-    to have been connected anew."""
-    order = ["linux-5.4-100", "linux-6.10-100", "linux-6.6-100-bbr"]
-    check.say("--- %s in one run: the counters" % ", ".join(order))
-    reads = replay(order, 5)
-    zero = {k: v for k, v in reads[0].items() if v and k[0] != "self" and
+def has_all_that_is_compared(name, lists):
+    """A recording without retransmissions or a state would compare nothing."""
+    states = {s["state"] for listed in lists for s in listed}
+    check.equal("%s states" % name, sorted(expect.STATES.keys() - states),
+                ["CLOSING"])
+    last = {key: sum(s.get(key, 0) for s in ss.connections(lists[-1]))
+            for key in ("bytes_sent", "bytes_received", "retrans",
+                        "dsack_dups", "rwnd_limited")}
+    check.true("%s sums" % name, all(last.values()), last)
+
+
+def values_are_those_of_ss(name):
+    kernel = recording.kernel(name)
+    check.say("--- " + name)
+    dumps = recording.dumps(name)
+    check.equal("dumps", len(dumps), recording.DUMPS)
+    lists = [recording.printed(name, i) for i in range(recording.DUMPS)]
+    has_all_that_is_compared(name, lists)
+    values = replay(name)
+    for i, listed in enumerate(lists):
+        recent = dumps[i][0] - dumps[i - 1][0] if i else INTERVAL * 1000
+        check.say("--- %s, dump %d" % (name, i + 1))
+        compare_gauges(values[i], listed, recent, kernel)
+    zero = {k: v for k, v in values[0].items() if v and k[0] != "self" and
             k[1] in ("total_bytes", "packets", "total_time_in_ms")}
     check.true("all counters are 0 at first", not zero, zero or "")
-    lists = [ss.connections(printed(r)) for r in order]
-    ends = ("local", "local_port", "remote", "remote_port")
-    for name, (_, match) in GROUPS.items():
-        # Read 4 is the dump of the third recording that ss printed.
-        for a, b, old, new in ((0, 1, lists[0], lists[1]),
-                               (1, 3, lists[1], lists[2])):
-            same = {(s["cookie"], *(s[e] for e in ends)) for s in new}
+    traffic = [ss.connections(listed) for listed in lists]
+    for i in range(1, recording.DUMPS):
+        check.say("--- %s, from dump %d to %d" % (name, i, i + 1))
+        compare_growth(values[i - 1], values[i], traffic[i - 1], traffic[i],
+                       kernel)
+
+
+def ends(s):
+    return tuple(s[key] for key in ("cookie", "local", "local_port", "remote",
+                                    "remote_port"))
+
+
+def next_host_counts_in_full(names):
+    """One host after the other: the sockets of the next are new ones, so that all
+    they ever counted is new; if a cookie is there again, the socket seems to have
+    been connected anew."""
+    check.say("--- in one run: " + ", ".join(names))
+    values = replay(*names)
+    for i in range(1, len(names)):
+        check.say("--- from %s to %s" % (names[i - 1], names[i]))
+        old = list(filter(known, ss.connections(
+            recording.printed(names[i - 1], recording.DUMPS - 1))))
+        new = list(filter(known, ss.connections(
+            recording.printed(names[i], 0))))
+        same = set(map(ends, new))
+        first = recording.DUMPS * i
+        for name, (_, match) in GROUPS.items():
             expect.check_counters(
-                name, reads[a], reads[b],
-                [s for s in old if (s["cookie"], *(s[e] for e in ends))
-                 in same], list(filter(match, new)), reused=old)
+                name, values[first - 1], values[first],
+                [s for s in old if ends(s) in same], list(filter(match, new)),
+                reused=old)
 
 
 def main():
     check.need("collectd", "setpriv", root=False, namespaces=False)
-    for recording in RECORDINGS:
-        for end in (".pcap", ".ss.txt"):
-            if not os.path.isfile(os.path.join(DUMPS, recording + end)):
-                check.skip("no ../shared/data/dumps/%s%s" % (recording, end))
-    gauges_are_those_of_ss()
-    counters_are_those_of_ss()
+    for name in recording.NAMES:
+        values_are_those_of_ss(name)
+    next_host_counts_in_full(("linux-5.10", "linux-6.1", "linux-6.12"))
 
 
 check.main(main)

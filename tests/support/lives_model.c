@@ -180,8 +180,9 @@ static void whole_life(struct model_life *x, bool opened, bool failed,
 
 /* Its counters say nothing. Before Linux 5.4 it does not even tell whether the
  * connection failed. */
-static void event_blank(struct lives_model *t, const struct life_event *e,
-                        struct model_life *x, const struct model_life *before) {
+static void event_disconnected(struct lives_model *t,
+                               const struct life_event *e, struct model_life *x,
+                               const struct model_life *before) {
   const struct life *l = &t->lives->life[e->life];
   bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
   bool opened = l->established || !tells, failed = !l->established || !tells;
@@ -238,7 +239,7 @@ void model_event(struct lives_model *t, const struct life_event *e) {
   x->remembered = false;
   x->over = x->known || x->awaited || t->complete; /* else it is passed over */
   if (e->kind == EVENT_DISCONNECTED)
-    event_blank(t, e, x, before);
+    event_disconnected(t, e, x, before);
   else
     event_whole(t, e, x, before);
   if (before != NULL)
