@@ -1,4 +1,4 @@
-/* The states of series.h and what leads from one to the next. "End" in a cell:
+/* The states of series.h and what leads from one to the next. "End" means
  * series_end(), the one exit, after which the member has no series (NONE).
  *
  *              series_new(),   series_leave(),  another series  commit: the
