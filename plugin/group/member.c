@@ -232,8 +232,8 @@ void members_observe_close(struct members *m, uint32_t member,
 
 static struct top_k_entry activity_of(const struct members *m,
                                       uint32_t member) {
-  return (struct top_k_entry){.member = member,
-                              .busy = member_at(m, member)->activity};
+  return (struct top_k_entry){.id = member,
+                              .weight = member_at(m, member)->activity};
 }
 
 /* Rule 3. */
@@ -304,11 +304,11 @@ static void series_choose(struct members *m) {
   const struct top_k_entry *candidate = top_k_get(m->candidates, &count);
   for (size_t i = 0; i < count; i++) {
     if (!series_set_has_room(m->series)) {
-      if (changes == 0 || !series_make_room(m, candidate[i].busy))
+      if (changes == 0 || !series_make_room(m, candidate[i].weight))
         return;
       changes--;
     }
-    if (!series_give(m, candidate[i].member, SERIES_CHOSEN))
+    if (!series_give(m, candidate[i].id, SERIES_CHOSEN))
       return;
   }
 }

@@ -12,23 +12,23 @@ struct top_k {
 };
 
 bool top_k_less(struct top_k_entry a, struct top_k_entry b) {
-  return a.busy != b.busy ? a.busy < b.busy : a.member > b.member;
+  return a.weight != b.weight ? a.weight < b.weight : a.id > b.id;
 }
 
 struct top_k *top_k_new(size_t limit) {
-  struct top_k *b = malloc(sizeof(*b) + 2 * limit * sizeof(struct top_k_entry));
-  if (b == NULL)
+  struct top_k *t = malloc(sizeof(*t) + 2 * limit * sizeof(struct top_k_entry));
+  if (t == NULL)
     return NULL;
-  b->limit = limit;
-  top_k_clear(b);
-  return b;
+  t->limit = limit;
+  top_k_clear(t);
+  return t;
 }
 
-void top_k_free(struct top_k *b) { free(b); }
+void top_k_free(struct top_k *t) { free(t); }
 
-void top_k_clear(struct top_k *b) {
-  b->count = 0;
-  b->full = false;
+void top_k_clear(struct top_k *t) {
+  t->count = 0;
+  t->full = false;
 }
 
 static int compare(const void *a, const void *b) {
@@ -36,23 +36,23 @@ static int compare(const void *a, const void *b) {
   return top_k_less(*x, *y) - top_k_less(*y, *x);
 }
 
-static void cut(struct top_k *b) {
-  qsort(b->entry, b->count, sizeof(b->entry[0]), compare);
-  b->full = b->count >= b->limit;
-  if (b->full)
-    b->count = b->limit;
+static void cut(struct top_k *t) {
+  qsort(t->entry, t->count, sizeof(t->entry[0]), compare);
+  t->full = t->count >= t->limit;
+  if (t->full)
+    t->count = t->limit;
 }
 
-void top_k_offer(struct top_k *b, struct top_k_entry entry) {
-  if (b->full && !top_k_less(b->entry[b->limit - 1], entry))
+void top_k_offer(struct top_k *t, struct top_k_entry entry) {
+  if (t->full && !top_k_less(t->entry[t->limit - 1], entry))
     return;
-  b->entry[b->count++] = entry;
-  if (b->count == 2 * b->limit)
-    cut(b);
+  t->entry[t->count++] = entry;
+  if (t->count == 2 * t->limit)
+    cut(t);
 }
 
-const struct top_k_entry *top_k_get(struct top_k *b, size_t *count) {
-  cut(b);
-  *count = b->count;
-  return b->entry;
+const struct top_k_entry *top_k_get(struct top_k *t, size_t *count) {
+  cut(t);
+  *count = t->count;
+  return t->entry;
 }

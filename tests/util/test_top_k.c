@@ -23,8 +23,8 @@ static void check(struct top_k *b, size_t limit, struct top_k_entry *all,
   const struct top_k_entry *got = top_k_get(b, &count);
   assert_int_equal(count, n < limit ? n : limit);
   for (size_t i = 0; i < count; i++) {
-    assert_int_equal(got[i].member, all[i].member);
-    assert_true(got[i].busy == all[i].busy);
+    assert_int_equal(got[i].id, all[i].id);
+    assert_true(got[i].weight == all[i].weight);
   }
 }
 
@@ -39,9 +39,9 @@ static void kept_entries_are_those_of_a_full_sort(void **state) {
     assert_non_null(b);
     for (int round = 0; round < 60; round++) {
       size_t n = (size_t)rand() % (MANY + 1);
-      int kinds = round % 3 == 0 ? 4 : 100000; /* many are equally busy */
+      int kinds = round % 3 == 0 ? 4 : 100000; /* many are equally weight */
       for (uint32_t i = 0; i < n; i++)
-        all[i] = (struct top_k_entry){.member = i, .busy = rand() % kinds};
+        all[i] = (struct top_k_entry){.id = i, .weight = rand() % kinds};
       check(b, limits[k], all, n);
     }
     top_k_free(b);
@@ -57,7 +57,7 @@ static void rising_and_falling_offers_are_kept_right(void **state) {
   struct top_k *b = top_k_new(7);
   for (int falls = 0; falls < 2; falls++) {
     for (uint32_t i = 0; i < MANY; i++)
-      all[i] = (struct top_k_entry){.member = i, .busy = falls ? MANY - i : i};
+      all[i] = (struct top_k_entry){.id = i, .weight = falls ? MANY - i : i};
     check(b, 7, all, MANY);
   }
   top_k_free(b);
@@ -68,11 +68,11 @@ static void equal_entries_come_in_the_order_of_their_numbers(void **state) {
   struct top_k *b = top_k_new(3);
   size_t count;
   for (uint32_t i = 20; i-- > 0;)
-    top_k_offer(b, (struct top_k_entry){.member = i, .busy = 5});
+    top_k_offer(b, (struct top_k_entry){.id = i, .weight = 5});
   const struct top_k_entry *got = top_k_get(b, &count);
   assert_int_equal(count, 3);
   for (uint32_t i = 0; i < 3; i++)
-    assert_int_equal(got[i].member, i);
+    assert_int_equal(got[i].id, i);
   top_k_clear(b);
   top_k_get(b, &count);
   assert_int_equal(count, 0);
