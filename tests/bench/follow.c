@@ -51,7 +51,7 @@ struct sums {
 struct follower {
   const struct scenario *scenario;
   struct settings settings;
-  struct reader *scan; /* NULL: the floor */
+  struct reader *reader; /* NULL: the floor */
   pid_t thread;        /* the one that receives */
   double read_cpu;     /* seconds, of the other */
   size_t reads;
@@ -152,34 +152,34 @@ static void on_ignored(const struct accumulator_value *v, void *data) {
 static void on_series(const char *member, struct accumulator *accumulator,
                       bool chosen, void *data) {
   struct follower *f = data;
-  accumulator_emit(accumulator, reader_health(f->scan)->observer.info_size,
+  accumulator_emit(accumulator, reader_health(f->reader)->observer.info_size,
                    chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL,
                    member == NULL ? on_value : on_ignored, &f->sums);
 }
 
 static void read_once(struct follower *f) {
   struct error error;
-  if (f->scan == NULL)
+  if (f->reader == NULL)
     return;
   double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
-  if (reader_read(f->scan, &error) != DUMP_COMPLETE)
+  if (reader_read(f->reader, &error) != DUMP_COMPLETE)
     fail("the read", &error);
   f->sums = (struct sums){.bytes_sent = 0};
-  group_each(reader_group(f->scan, 0), on_series, f);
-  reader_commit(f->scan);
+  group_each(reader_group(f->reader, 0), on_series, f);
+  reader_commit(f->reader);
   f->read_cpu += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
   f->reads++;
 }
 
 static uint64_t received(const struct follower *f) {
-  return f->scan == NULL
+  return f->reader == NULL
              ? event_floor_count()
-             : reader_health(f->scan)->observer.close_policy.received;
+             : reader_health(f->reader)->observer.close_policy.received;
 }
 
 static uint64_t lost(const struct follower *f) {
-  return f->scan == NULL ? event_floor_lost()
-                         : reader_health(f->scan)->observer.close_policy.lost;
+  return f->reader == NULL ? event_floor_lost()
+                         : reader_health(f->reader)->observer.close_policy.lost;
 }
 
 static void start(struct follower *f, unsigned seconds) {
@@ -190,8 +190,8 @@ static void start(struct follower *f, unsigned seconds) {
   }
   if (configure(&f->settings, f->scenario->text, &error) != 0)
     fail(f->scenario->name, &error);
-  f->scan = reader_new(&f->settings, seconds * 1000, NULL, &error);
-  if (f->scan == NULL)
+  f->reader = reader_new(&f->settings, seconds * 1000, NULL, &error);
+  if (f->reader == NULL)
     fail(f->scenario->name, &error);
   /* The first dump is the baseline. That an event came after it is known of
    * those after the next read at the latest (connections.h, `unclear`). */
@@ -253,7 +253,7 @@ static void measure(struct follower *f, unsigned seconds) {
          (unsigned long long)s->opened, (unsigned long long)s->closed,
          (unsigned long long)s->failed);
   const struct reader_health *h =
-      f->scan != NULL ? reader_health(f->scan) : NULL;
+      f->reader != NULL ? reader_health(f->reader) : NULL;
   printf(",%llu,%llu\n",
          h != NULL ? (unsigned long long)h->observer.unclear : 0,
          h != NULL ? (unsigned long long)h->observer.malformed : 0);
@@ -272,7 +272,7 @@ int main(int argc, char **argv) {
   }
   start(&f, (unsigned)seconds);
   measure(&f, (unsigned)seconds);
-  reader_free(f.scan);
+  reader_free(f.reader);
   if (f.scenario->text != NULL)
     settings_free(&f.settings);
   return 0;

@@ -22,7 +22,7 @@ enum {
 
   /* Listening ports, plus the worker's number; `run` has clients' ports begin
    * at 10000. */
-  LAYOUT_PORT_USUAL = 2000,
+  LAYOUT_PORT_COMMON = 2000,
   LAYOUT_PORT_RARE = 4000,
   LAYOUT_WORKERS = 1000, /* at most */
   /* One of so many connections goes to a rare port. That is the remote port of

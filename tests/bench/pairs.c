@@ -57,7 +57,7 @@ static int listener_new(bool ipv6, unsigned port) {
 
 void pairs_listen(struct pairs *p, unsigned worker) {
   for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-    p->listener[0][ipv6] = listener_new(ipv6, LAYOUT_PORT_USUAL + worker);
+    p->listener[0][ipv6] = listener_new(ipv6, LAYOUT_PORT_COMMON + worker);
     p->listener[1][ipv6] = listener_new(ipv6, LAYOUT_PORT_RARE + worker);
   }
 }
@@ -73,7 +73,7 @@ struct pair pairs_open(const struct pairs *p, unsigned i, unsigned worker) {
   socklen_t size = address_make(&from, ipv6, text, 0);
   layout_address(network, ipv6, LAYOUT_SERVER, text);
   address_make(&to, ipv6, text,
-               (rare ? LAYOUT_PORT_RARE : LAYOUT_PORT_USUAL) + worker);
+               (rare ? LAYOUT_PORT_RARE : LAYOUT_PORT_COMMON) + worker);
 
   struct pair c = {.client = socket_new(from.any.sa_family)};
   set(c.client, IPPROTO_TCP, TCP_NODELAY, 1);

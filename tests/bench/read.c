@@ -58,8 +58,8 @@ static void ten_groups(FILE *out, unsigned percent) {
     fprintf(out,
             "<Group \"g%u\">\nFilter \"sport >= :%u and sport <= :%u or "
             "dport >= :%u and dport <= :%u\"\n</Group>\n",
-            i, LAYOUT_PORT_USUAL + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5,
-            LAYOUT_PORT_USUAL + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5);
+            i, LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5,
+            LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5);
 }
 
 /* Percentiles of each distribution. Outliers are of members. */
@@ -133,7 +133,7 @@ static int scenario_configure(struct settings *s, scenario_fn *write,
 /* --- what is measured ----------------------------------------------------- */
 
 struct measured {
-  struct reader *scan;
+  struct reader *reader;
   int floor;
 };
 
@@ -147,11 +147,11 @@ static void fail(const char *what, const struct error *error) {
 }
 
 static void floor_run(struct measured *m, struct figures *f) {
-  f->sockets = floor_dump(m->floor, reader_request(m->scan), FLOOR_ONE_WALK);
+  f->sockets = floor_dump(m->floor, reader_request(m->reader), FLOOR_ONE_WALK);
 }
 
 static void two_walks_run(struct measured *m, struct figures *f) {
-  f->sockets = floor_dump(m->floor, reader_request(m->scan), FLOOR_TWO_WALKS);
+  f->sockets = floor_dump(m->floor, reader_request(m->reader), FLOOR_TWO_WALKS);
 }
 
 struct emitted {
@@ -176,13 +176,13 @@ static void on_series(const char *member, struct accumulator *accumulator,
 
 static void read_run(struct measured *m, struct figures *f) {
   struct error error;
-  if (reader_read(m->scan, &error) != DUMP_COMPLETE)
+  if (reader_read(m->reader, &error) != DUMP_COMPLETE)
     fail("the read", &error);
-  const struct reader_health *health = reader_health(m->scan);
+  const struct reader_health *health = reader_health(m->reader);
   struct emitted e = {.info_size = health->observer.info_size};
-  for (size_t i = 0; i < reader_group_count(m->scan); i++)
-    group_each(reader_group(m->scan, i), on_series, &e);
-  reader_commit(m->scan);
+  for (size_t i = 0; i < reader_group_count(m->reader); i++)
+    group_each(reader_group(m->reader, i), on_series, &e);
+  reader_commit(m->reader);
   *f = (struct figures){.sockets = health->observer.dumped,
                         .matched = health->observer.matched,
                         .series = e.series};
@@ -268,14 +268,14 @@ int main(int argc, char **argv) {
   struct error error;
   if (scenario_configure(&settings, write, (unsigned)percent, &error) != 0)
     fail(argv[1], &error);
-  struct measured m = {.scan = reader_new(&settings, INTERVAL_MS, NULL, &error),
+  struct measured m = {.reader = reader_new(&settings, INTERVAL_MS, NULL, &error),
                        .floor = floor_open()};
-  if (m.scan == NULL)
+  if (m.reader == NULL)
     fail(argv[1], &error);
   puts("ready");
   fflush(stdout);
   int code = serve(&m);
-  reader_free(m.scan);
+  reader_free(m.reader);
   settings_free(&settings);
   return code;
 }

@@ -297,7 +297,7 @@ static void memory_is_bounded_while_dumps_fail(void **state) {
   for (int read = 0; read < FAILURES + 3; read++) {
     bool fails = read > 0 && read <= FAILURES;
     assert_int_equal(pipe_read(p), fails ? DUMP_FAILED : DUMP_COMPLETE);
-    assert_true(reader_health(p->scan)->observer.tracked <= 65536 + 2 * EACH);
+    assert_true(reader_health(p->reader)->observer.tracked <= 65536 + 2 * EACH);
     if (fails)
       continue;
     gauge_is("tcpinfo-all/count-connections", 5);

@@ -23,7 +23,7 @@ struct fixture {
   struct group_settings group;
   struct settings settings;
   struct fake_kernel *kernel;
-  struct reader *scan;
+  struct reader *reader;
 };
 
 static void start(struct fixture *f, fake_answer_fn *const *answers,
@@ -43,12 +43,12 @@ static void start(struct fixture *f, fake_answer_fn *const *answers,
   f->kernel = fake_kernel_new(answers, count);
   const struct observer_world world = {.open = fake_kernel_open,
                                        .data = f->kernel};
-  f->scan = reader_new(&f->settings, TIMEOUT_MS, &world, &error);
-  assert_non_null(f->scan);
+  f->reader = reader_new(&f->settings, TIMEOUT_MS, &world, &error);
+  assert_non_null(f->reader);
 }
 
 static void stop(struct fixture *f) {
-  reader_free(f->scan);
+  reader_free(f->reader);
   fake_kernel_stop(f->kernel);
   fake_kernel_free(f->kernel);
   selector_free(f->group.selector);
@@ -155,18 +155,18 @@ static void on_series(const char *member, struct accumulator *accumulator,
 
 static void read_is(struct fixture *f, enum dump_result expected) {
   struct error error = {.text = ""};
-  enum dump_result result = reader_read(f->scan, &error);
+  enum dump_result result = reader_read(f->reader, &error);
   if (result != expected)
     fail_msg("%d: %s", result, error.text);
   if (expected == DUMP_COMPLETE)
-    reader_commit(f->scan);
+    reader_commit(f->reader);
   else
     assert_true(strlen(error.text) > 0);
 }
 
 static void values_are(struct fixture *f, double connections, int64_t sent) {
   struct values values = {-1, -1};
-  group_each(reader_group(f->scan, 0), on_series, &values);
+  group_each(reader_group(f->reader, 0), on_series, &values);
   assert_true(values.connections == connections);
   assert_int_equal(values.bytes, sent);
 }
@@ -186,7 +186,7 @@ static void failed_dump_changes_nothing(void **state) {
   for (size_t i = 0; i < sizeof(fails) / sizeof(fails[0]); i++) {
     errors += fails[i];
     read_is(&f, fails[i] ? DUMP_FAILED : DUMP_COMPLETE);
-    assert_int_equal(reader_health(f.scan)->observer.errors, errors);
+    assert_int_equal(reader_health(f.reader)->observer.errors, errors);
     if (!fails[i]) /* all since the first dump, whatever failed between */
       values_are(&f, SOCKETS, (int64_t)i * 100 * SOCKETS);
   }
@@ -211,7 +211,7 @@ static void signals_do_not_break_a_read(void **state) {
     setitimer(ITIMER_REAL, &off, NULL);
     values_are(&f, SOCKETS, i * 100 * SOCKETS);
   }
-  assert_int_equal(reader_health(f.scan)->observer.errors, 0);
+  assert_int_equal(reader_health(f.reader)->observer.errors, 0);
   stop(&f);
 }
 
@@ -244,7 +244,7 @@ attributes_that_change_are_not_filtered_in_the_kernel(void **state) {
     assert_int_equal(
         selector_add_value(s, (struct selector_value){1, UINT32_MAX}), 0);
     start(&f, answers, 1, s);
-    assert_int_equal(reader_request(f.scan)->code_size, 0);
+    assert_int_equal(reader_request(f.reader)->code_size, 0);
     stop(&f);
   }
 }
@@ -260,34 +260,34 @@ static void refused_filter_is_made_coarser(void **state) {
   struct fixture f;
   bytes = 0;
   start(&f, once, 3, refusable());
-  size_t size = reader_request(f.scan)->code_size;
+  size_t size = reader_request(f.reader)->code_size;
   read_is(&f, DUMP_COMPLETE);
   values_are(&f, SOCKETS, 0);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
-  assert_true(strlen(reader_refusal(f.scan)) > 0);
-  assert_true(reader_request(f.scan)->code_size > 0);
-  assert_true(reader_request(f.scan)->code_size < size);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 1);
+  assert_true(strlen(reader_refusal(f.reader)) > 0);
+  assert_true(reader_request(f.reader)->code_size > 0);
+  assert_true(reader_request(f.reader)->code_size < size);
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 1);
   values_are(&f, SOCKETS, 100 * SOCKETS);
   stop(&f);
 
   bytes = 0;
   start(&f, always, 3, refusable());
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_request(f.scan)->code_size, 0);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
-  assert_int_equal(reader_health(f.scan)->observer.errors, 0);
+  assert_int_equal(reader_request(f.reader)->code_size, 0);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 1);
+  assert_int_equal(reader_health(f.reader)->observer.errors, 0);
   stop(&f);
 
   /* Everything is refused: it is not the filter, which stays. */
   bytes = 0;
   start(&f, whatever, 4, refusable());
   read_is(&f, DUMP_FAILED);
-  assert_int_equal(reader_request(f.scan)->code_size, size);
+  assert_int_equal(reader_request(f.reader)->code_size, size);
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_request(f.scan)->code_size, size);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 0);
+  assert_int_equal(reader_request(f.reader)->code_size, size);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 0);
   stop(&f);
 }
 

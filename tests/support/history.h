@@ -1,8 +1,8 @@
 /* One random history: sockets (lives.h) live, dumps and destroy events tell the
  * connections of them, and after every complete dump its groups must have
  * counted what was told (lives_told.h). */
-#ifndef TEST_LEDGER_HISTORY_H
-#define TEST_LEDGER_HISTORY_H
+#ifndef TEST_HISTORY_H
+#define TEST_HISTORY_H
 
 #include "connection/connection.h"
 #include "support/history_groups.h"

@@ -1,8 +1,8 @@
 /* The groups that the connections's histories are counted in, and what they
  * say: that no counter falls, and that members and `other` add up to the total.
  */
-#ifndef TEST_LEDGER_GROUPS_H
-#define TEST_LEDGER_GROUPS_H
+#ifndef TEST_HISTORY_GROUPS_H
+#define TEST_HISTORY_GROUPS_H
 
 #include "group/group.h"
 #include "support/lives_model.h"

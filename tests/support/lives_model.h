@@ -14,8 +14,8 @@
  *
  * What was over before the first complete dump ended, and was in none, counts
  * nowhere. */
-#ifndef TEST_LIVES_TOLD_H
-#define TEST_LIVES_TOLD_H
+#ifndef TEST_LIVES_MODEL_H
+#define TEST_LIVES_MODEL_H
 
 #include "support/lives.h"
 
