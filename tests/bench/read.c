@@ -58,8 +58,8 @@ static void ten_groups(FILE *out, unsigned percent) {
     fprintf(out,
             "<Group \"g%u\">\nFilter \"sport >= :%u and sport <= :%u or "
             "dport >= :%u and dport <= :%u\"\n</Group>\n",
-            i, LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5,
-            LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5);
+            i, LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_COMMON + 6 * i + 5,
+            LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_COMMON + 6 * i + 5);
 }
 
 /* Percentiles of each distribution. Outliers are of members. */
