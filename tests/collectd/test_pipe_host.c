@@ -1,4 +1,4 @@
-/* The whole pipe for the limits of the host. */
+/* Tests the limits of the host from the files of /proc to the values. */
 #include "support/pipe.h"
 
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* The whole pipe for members and listeners: worst members and outliers,
+/* Tests the plugin from recorded dumps to the values in a fake daemon
+ * (support/pipe.h), for members and listeners: worst members and outliers,
  * histograms, accept queues, and attributes beside tcp_info. */
 #include "support/pipe.h"
 
