@@ -34,8 +34,8 @@ static void on_value(const struct accumulator_value *v, void *data) {
   require(strcmp(v->type, "percent") != 0 || v->gauge <= 100, v->instance);
 }
 
-static bool on_gone(uint32_t *tag, void *data) {
-  (void)tag;
+static bool on_gone(uint64_t cookie, void *owner, void *data) {
+  (void)cookie, (void)owner;
   (void)data;
   return false;
 }
