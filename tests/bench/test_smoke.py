@@ -3,7 +3,7 @@
 close: the figures are complete and plausible, and no process or namespace is left.
 Times are not compared.
 
-    test_smoke.py DIR       (where the programs are)"""
+    test_smoke.py DIR       (the folder of the programs)"""
 
 import csv
 import os
@@ -125,7 +125,7 @@ def check_churn_row(row):
           row["connections"])
     check(label + "events", n["events"] >= n["expected"] == 2 * CLOSES and
           n["lost"] == 0, "%(events)s, %(lost)s lost" % row)
-    check(label + "what was sent", n["sent"] == sent_by_churn(CLOSES),
+    check(label + "bytes sent", n["sent"] == sent_by_churn(CLOSES),
           row["sent"])
     check(label + "resident memory", all(n["rss_%s_kb" % when] > 100
                                          for when in ("start", "third", "end")))

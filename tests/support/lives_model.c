@@ -56,7 +56,7 @@ static unsigned width_bits(int c) {
 
 static bool wide(int c) { return width_bits(c) == 64; }
 
-/* Counts in the cgroup. If no message told the cgroup, no cgroup is certain. */
+/* Counts in the cgroup. If no message had a cgroup, none is certain. */
 static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
   struct tally *in = &x->sent_in[x->cgroup];
   if (x->cgroup == 0)
@@ -186,22 +186,22 @@ static void event_disconnected(struct lives_model *t,
                                const struct life_event *e, struct model_life *x,
                                const struct model_life *before) {
   const struct life *l = &t->lives->life[e->life];
-  bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
-  bool opened = l->established || !tells, failed = !l->established || !tells;
+  bool window = field_present(FIELD_SND_WND, e->sample.info_size);
+  bool opened = l->established || !window, failed = !l->established || !window;
   if ((x->known || x->awaited) && has_traffic(x)) {
     bool connecting = x->connecting && !x->open && !x->mini;
     uint64_t failures = x->end[LIFE_FAILED].high;
     gone(t, x);
     x->end[LIFE_FAILED].high = failures;
     if (connecting)
-      count_life(x, opened, failed, tells);
+      count_life(x, opened, failed, window);
     return;
   }
   t->uncertain_events++;
   x->port_unknown = true;
   if (t->complete && !x->dead && !x->open)
     count_life(x, opened, failed,
-               tells && before == NULL && (failed || is_new(t, x)));
+               window && before == NULL && (failed || is_new(t, x)));
   else if (failed)
     tally_set(&x->end[LIFE_FAILED], false);
 }
@@ -229,7 +229,7 @@ static void event_with_counters(struct lives_model *t,
     counters(t, x, sure);
   if (!sure && !x->known) /* the earlier busy time is no longer subtracted */
     x->counter[LIFE_BUSY].high += x->carried;
-  /* No ACK tells when the SYNs were retransmitted. */
+  /* No ACK shows when the SYNs were retransmitted. */
   if (!sure && !l->established)
     for (int c = 0; c < LIFE_COUNTERS; c++)
       x->counter[c].high += l->now[c];
