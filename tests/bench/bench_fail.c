@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void bench_fail(const char *what) {
-  fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what,
+void bench_fail(const char *failed) {
+  fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, failed,
           strerror(errno));
   exit(1);
 }

@@ -1,17 +1,18 @@
-/* The load of a benchmark: TCP connections over loopback that come and go at a
- * steady rate, at the addresses of layout.h.
+/* Makes the load of a benchmark: TCP connections over loopback that open and
+ * close at a steady rate, at the addresses of layout.h.
  *
  *      churn RATE IPV6_PERCENT
  *
- * Says "ready" on stdout. A number on a line of stdin asks for so many
- * connections, RATE of them a second; when all are closed it says how many
- * there were, the bytes that both ends sent over them, and the seconds that it
- * took. It ends with its stdin, and with its parent; or when it takes much
- * longer than it should.
+ * Prints "ready" on stdout. Each line of stdin is a number of connections; the
+ * program makes them at RATE a second. When all are closed, it prints their
+ * number, the bytes that both ends sent, and the seconds that passed. The
+ * program ends at the end of its stdin, with its parent, or if the connections
+ * take much longer than they should.
  *
- * Each connection sends a request, is open for a moment, gets its answer and is
- * closed by both ends, the client or the server first. Their lengths differ
- * from one to the next, so that a sum tells whether one is missing. */
+ * Each connection sends a request, stays open for OPEN_MS, gets an answer and
+ * is closed by both ends, by the client or the server first. The lengths of
+ * requests and answers vary, so that the sum of the bytes shows if one is
+ * missing. */
 #include "bench_fail.h"
 #include "layout.h"
 #include "pairs.h"
@@ -28,20 +29,20 @@
 
 enum {
   RATE_MAX = 1000000,
-  WORKER_RATE = 5000, /* of one worker, at most */
+  WORKER_RATE = 5000, /* maximum connections per second of one worker */
   PHASE_MAX = 100000000,
-  OPEN_MS = 100, /* so long a connection lives */
+  OPEN_MS = 100, /* lifetime of a connection */
   REQUEST = 100, /* bytes, and up to SPREAD - 1 more */
   ANSWER = 300,
   SPREAD = 128,
-  GRACE_SECONDS = 15, /* beside twice the time that it should take */
+  GRACE_SECONDS = 15, /* added to twice the planned time */
 };
 
 struct part {
   unsigned rate, ipv6_percent;
 };
 
-/* What a worker is asked for, and answers with. */
+/* The order for a worker and its answer. */
 struct count {
   uint64_t connections, bytes;
 };
@@ -69,13 +70,13 @@ static void wait_until(double when) {
 
 /* --- One connection ------------------------------------------------------- */
 
-/* All of it, and counts what was sent. */
+/* Sends and receives `size` bytes, and counts them. */
 static void transfer(struct worker *w, int from, int to, size_t size) {
   static const char bytes[REQUEST + ANSWER + SPREAD];
   char got[sizeof(bytes)];
   if (send(from, bytes, size, MSG_NOSIGNAL) != (ssize_t)size ||
       recv(to, got, size, MSG_WAITALL) != (ssize_t)size)
-    bench_fail("bytes");
+    bench_fail("cannot transfer bytes");
   w->count.bytes += size;
 }
 
@@ -96,16 +97,17 @@ static void connection_end(struct worker *w, unsigned i) {
 
 /* --- A worker ------------------------------------------------------------- */
 
-/* The i-th begins in its turn; before it, the one that was in its slot ends. */
+/* Makes `count` connections, each at its planned time. Before a connection
+ * begins, the earlier connection in its slot ends. */
 static void phase(struct worker *w, unsigned count) {
-  double begin = now(), should = (double)count / w->rate;
+  double begin = now(), planned = (double)count / w->rate;
   w->count = (struct count){.connections = 0};
   for (unsigned i = 0; i < count + w->open_count; i++) {
     double due = begin + (double)i / w->rate, time = now();
     if (time < due)
       wait_until(due);
-    if (time > begin + 2 * should + GRACE_SECONDS) {
-      fputs("churn: too slow\n", stderr);
+    if (time > begin + 2 * planned + GRACE_SECONDS) {
+      fputs("churn: the connections take too long\n", stderr);
       exit(1);
     }
     if (i >= w->open_count && i - w->open_count < count)
@@ -122,7 +124,7 @@ static void work(unsigned number, int control, void *data) {
   w.open_count = part->rate * OPEN_MS / 1000 + 1;
   w.open = calloc(w.open_count, sizeof(*w.open));
   if (w.open == NULL)
-    bench_fail("memory");
+    bench_fail("cannot allocate memory");
   pairs_listen(&w.pairs, number);
   while (send(control, &w.count, sizeof(w.count), MSG_NOSIGNAL) > 0 &&
          recv(control, &w.count, sizeof(w.count), MSG_WAITALL) > 0)
@@ -130,13 +132,13 @@ static void work(unsigned number, int control, void *data) {
   free(w.open);
 }
 
-/* --- All of them ---------------------------------------------------------- */
+/* --- All workers ---------------------------------------------------------- */
 
 static struct count answers(const int *control, unsigned workers) {
   struct count all = {.connections = 0}, c;
   for (unsigned i = 0; i < workers; i++) {
     if (recv(control[i], &c, sizeof(c), MSG_WAITALL) != sizeof(c))
-      exit(1); /* the worker has said why */
+      exit(1); /* the worker has printed the reason */
     all.connections += c.connections;
     all.bytes += c.bytes;
   }
@@ -175,7 +177,7 @@ int main(int argc, char **argv) {
   int rate = argc == 3 ? atoi(argv[1]) : 0;
   int percent = argc == 3 ? atoi(argv[2]) : -1;
   if (rate < 1 || rate > RATE_MAX || percent < 0 || percent > 100) {
-    fputs("churn RATE IPV6_PERCENT\n", stderr);
+    fputs("usage: churn RATE IPV6_PERCENT\n", stderr);
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -13,18 +13,18 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* The most that the kernel puts into a datagram has room (linux:
+/* The kernel puts at most so many bytes into a datagram (linux:
  * netlink_recvmsg()). */
 enum { BUFFER_BYTES = 32768 };
 
 int floor_open(void) {
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
   if (fd < 0)
-    bench_fail("a netlink socket");
+    bench_fail("cannot open a netlink socket");
   return fd;
 }
 
-/* Header, request and filter, which is sent in place. */
+/* Sends header, request and filter; the filter is not copied. */
 static void request_send(int fd, const struct sock_diag_request *r,
                          uint16_t type, void *request, size_t size) {
   struct rtattr filter = {.rta_type = INET_DIAG_REQ_BYTECODE,
@@ -40,7 +40,7 @@ static void request_send(int fd, const struct sock_diag_request *r,
   for (size_t i = 0; i < message.msg_iovlen; i++)
     head.nlmsg_len += (uint32_t)part[i].iov_len;
   if (sendmsg(fd, &message, 0) != (ssize_t)head.nlmsg_len)
-    bench_fail("a request");
+    bench_fail("cannot send a request");
 }
 
 static void code_check(const struct nlmsghdr *nlh) {
@@ -48,10 +48,10 @@ static void code_check(const struct nlmsghdr *nlh) {
   memcpy(&code, NLMSG_DATA(nlh), sizeof(code));
   errno = -code;
   if (code != 0)
-    bench_fail("a dump");
+    bench_fail("the dump failed");
 }
 
-/* Until the dump has ended. */
+/* Receives until the dump ends; returns the number of sockets. */
 static size_t answers_count(int fd) {
   static union {
     struct nlmsghdr first;
@@ -61,7 +61,7 @@ static size_t answers_count(int fd) {
   for (;;) {
     ssize_t left = recv(fd, &buffer, sizeof(buffer), 0);
     if (left < 0)
-      bench_fail("an answer");
+      bench_fail("cannot receive an answer");
     for (const struct nlmsghdr *nlh = &buffer.first; NLMSG_OK(nlh, left);
          nlh = NLMSG_NEXT(nlh, left)) {
       if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR) {

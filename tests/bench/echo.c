@@ -1,11 +1,12 @@
-/* What the host feels of a read: a byte goes to and fro over one TCP connection
- * on loopback, on one CPU, as fast as it can.
+/* Measures how a read delays other traffic of the host: a byte goes to and fro
+ * over one TCP connection on loopback, on one CPU, as fast as possible.
  *
  *      echo CPU
  *
- * Says "ready"; "begin" on stdin starts it, and "end" stops it and is answered
- * with a line: round trips, and their median and 99th percentile in
- * microseconds. It ends with its stdin, and with its parent. */
+ * Prints "ready". The line "begin" on stdin starts a measurement. The line
+ * "end" stops the measurement and prints one line: the number of round trips,
+ * and their median and 99th percentile in microseconds. The program ends at the
+ * end of its stdin and with its parent. */
 #include "bench_fail.h"
 
 #include <arpa/inet.h>
@@ -25,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SAMPLES_MAX = 4000000 }; /* those after them are not measured */
+enum { SAMPLES_MAX = 4000000 }; /* later round trips are not measured */
 
 static uint32_t sample[SAMPLES_MAX]; /* nanoseconds */
 static size_t sample_count;
@@ -40,7 +41,7 @@ static int64_t now_ns(void) {
 static void thread_start(pthread_t *thread, void *(*run)(void *), int *fd) {
   errno = pthread_create(thread, NULL, run, fd);
   if (errno != 0)
-    bench_fail("a thread");
+    bench_fail("cannot start a thread");
 }
 
 static void *answer(void *data) {
@@ -57,7 +58,7 @@ static void *ask(void *data) {
   while (!stop && sample_count < SAMPLES_MAX) {
     int64_t begin = now_ns();
     if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
-      bench_fail("a byte");
+      bench_fail("cannot send or receive a byte");
     sample[sample_count++] = (uint32_t)(now_ns() - begin);
   }
   return NULL;
@@ -68,7 +69,7 @@ static void pin(int cpu) {
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
   if (sched_setaffinity(0, sizeof(set), &set) != 0)
-    bench_fail("sched_setaffinity");
+    bench_fail("cannot bind to the CPU");
 }
 
 static void connect_both(int end[2]) {
@@ -83,13 +84,13 @@ static void connect_both(int end[2]) {
       listen(listener, 1) != 0 ||
       getsockname(listener, (struct sockaddr *)&a, &size) != 0 ||
       connect(end[0], (struct sockaddr *)&a, sizeof(a)) != 0)
-    bench_fail("a connection");
+    bench_fail("cannot open a connection");
   end[1] = accept(listener, NULL, NULL);
   close(listener);
   for (int i = 0; i < 2; i++)
     if (end[i] < 0 ||
         setsockopt(end[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
-      bench_fail("TCP_NODELAY");
+      bench_fail("cannot set TCP_NODELAY");
 }
 
 static int compare(const void *a, const void *b) {
@@ -126,7 +127,7 @@ int main(int argc, char **argv) {
   int end[2];
   pthread_t answering;
   if (argc != 2) {
-    fputs("echo CPU\n", stderr);
+    fputs("usage: echo CPU\n", stderr);
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -11,15 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The socket is as the plugin has it. */
+/* The socket has the same buffer size and options as the plugin's. */
 enum { SOCKET_BYTES = 32 << 20, DATAGRAM_MAX = 4096 };
 
 static int fd = -1;
 static atomic_uint_least64_t events;
 static atomic_int thread_id;
 
-static void fail(const char *what) {
-  fprintf(stderr, "floor: %s: %s\n", what, strerror(errno));
+static void fail(const char *failed) {
+  fprintf(stderr, "floor: %s: %s\n", failed, strerror(errno));
   exit(1);
 }
 
@@ -29,7 +29,7 @@ static void *run(void *data) {
   thread_id = gettid();
   while (recv(fd, buffer, sizeof(buffer), 0) > 0 || errno == EINTR)
     atomic_store_explicit(&events, ++count, memory_order_relaxed);
-  fail("recv");
+  fail("cannot receive events");
   return data;
 }
 
@@ -43,11 +43,11 @@ static void subscribe(void) {
       setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0 ||
       setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &on, sizeof(on)) != 0 ||
       bind(fd, (const struct sockaddr *)&any, sizeof(any)) != 0)
-    fail("a socket");
+    fail("cannot open a netlink socket");
   for (size_t i = 0; i < 2; i++)
     if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
                    sizeof(groups[i])) != 0)
-      fail("a subscription");
+      fail("cannot subscribe to destroy events");
 }
 
 pid_t event_floor_start(void) {
@@ -55,7 +55,7 @@ pid_t event_floor_start(void) {
   subscribe();
   errno = pthread_create(&thread, NULL, run, NULL);
   if (errno != 0)
-    fail("a thread");
+    fail("cannot start a thread");
   pthread_detach(thread);
   while (thread_id == 0)
     usleep(100);
@@ -69,6 +69,6 @@ uint64_t event_floor_lost(void) {
   socklen_t size = sizeof(info);
   if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size) != 0 ||
       size < sizeof(info))
-    fail("SO_MEMINFO");
+    fail("cannot read SO_MEMINFO");
   return info[SK_MEMINFO_DROPS];
 }

@@ -1,19 +1,19 @@
-/* What following the kernel's destroy events costs, and whether all are there:
- * the plugin's core, or the floor (event_floor.h).
+/* Measures the cost of receiving the kernel's destroy events, and checks that
+ * none is missing: in the plugin's core, or in the floor (event_floor.h).
  *
  *      follow floor|default|by SECONDS
  *
- * Says "ready" on stdout when it follows them. Then it reads all SECONDS until
- * a line on stdin says how many events there were; it waits for these (for some
- * seconds at most) and prints one line, separated by commas:
+ * Prints "ready" on stdout once the events are received. Then it reads every
+ * SECONDS until a line of stdin gives the number of events. It waits for these
+ * events (for some seconds at most) and prints one line, separated by commas:
  *
  *      events received, events lost, reads, CPU seconds of the thread that
- *      receives and of the one that reads, resident memory in kB before the
- *      load, after a third of the time and at the end; then, of the group's
- *      counters, bytes_sent, retrans, opened, closed and failed; events left
- *      out, and messages that could not be decoded
+ *      receives and of the thread that reads, resident memory in kB before the
+ *      load, after a third of the time and at the end; then the group's
+ *      counters bytes_sent, retrans, opened, closed and failed; uncounted
+ *      events, and malformed messages
  *
- * The load (churn.c) is to begin after "ready". */
+ * The load (churn.c) must begin after "ready". */
 #include "configure.h"
 #include "event_floor.h"
 #include "read/reader.h"
@@ -51,19 +51,19 @@ struct sums {
 struct follower {
   const struct scenario *scenario;
   struct settings settings;
-  struct reader *scan; /* NULL: the floor */
-  pid_t thread;        /* the one that receives */
-  double read_cpu;     /* seconds, of the other */
+  struct reader *reader; /* NULL: the floor */
+  pid_t thread;          /* receives the events */
+  double read_cpu;       /* CPU seconds of the thread that reads */
   size_t reads;
   struct sums sums;
 };
 
-static void fail(const char *what, const struct error *error) {
-  fprintf(stderr, "follow: %s: %s\n", what, error->text);
+static void fail(const char *failed, const struct error *error) {
+  fprintf(stderr, "follow: %s: %s\n", failed, error->text);
   exit(1);
 }
 
-/* --- The machine's figures ------------------------------------------------ */
+/* --- CPU time and memory -------------------------------------------------- */
 
 static double clock_seconds(clockid_t id) {
   struct timespec t;
@@ -73,9 +73,10 @@ static double clock_seconds(clockid_t id) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* User and system, of a thread of this process, without its pthread_t. It is
- * what pthread_getcpuclockid() would say (linux: include/linux/posix-timers.h,
- * CPUCLOCK_PERTHREAD_MASK, CPUCLOCK_SCHED). */
+/* Returns the user and system time of a thread of this process, in seconds. The
+ * clock id is that of pthread_getcpuclockid(), which would need the pthread_t
+ * (linux: include/linux/posix-timers.h, CPUCLOCK_PERTHREAD_MASK,
+ * CPUCLOCK_SCHED). */
 static double thread_cpu(pid_t thread) {
   return clock_seconds((clockid_t)(~(unsigned)thread << 3 | 4 | 2));
 }
@@ -84,7 +85,8 @@ static double monotonic_ms(void) {
   return clock_seconds(CLOCK_MONOTONIC) * 1000;
 }
 
-/* Exact; /proc/self/status may lack what processors have not yet summed up. */
+/* Returns the exact resident memory; /proc/self/status may lack pages that CPUs
+ * have not added yet. */
 static unsigned long resident_kb(void) {
   char line[128];
   unsigned long kb = 0;
@@ -109,7 +111,8 @@ static bool has_name(const char *thread, const char *name) {
   return same;
 }
 
-/* It gives itself its name, soon after it began. 0: there is none. */
+/* Returns the id of the thread with that name, or 0. A thread sets its name
+ * only after its start, so this waits for some time. */
 static pid_t thread_find(const char *name) {
   pid_t found = 0;
   for (int i = 0; i < SETTLE_STEPS && found == 0; i++) {
@@ -148,38 +151,40 @@ static void on_ignored(const struct accumulator_value *v, void *data) {
   (void)data;
 }
 
-/* The sums are the total's; the members' values are made as for a dispatch. */
+/* Adds up the values of the total. The values of members are computed as for a
+ * dispatch, but ignored. */
 static void on_series(const char *member, struct accumulator *accumulator,
                       bool chosen, void *data) {
   struct follower *f = data;
-  accumulator_emit(accumulator, reader_health(f->scan)->observer.info_size,
+  accumulator_emit(accumulator, reader_health(f->reader)->observer.info_size,
                    chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL,
                    member == NULL ? on_value : on_ignored, &f->sums);
 }
 
 static void read_once(struct follower *f) {
   struct error error;
-  if (f->scan == NULL)
+  if (f->reader == NULL)
     return;
   double begin = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
-  if (reader_read(f->scan, &error) != DUMP_COMPLETE)
-    fail("the read", &error);
+  if (reader_read(f->reader, &error) != DUMP_COMPLETE)
+    fail("the read failed", &error);
   f->sums = (struct sums){.bytes_sent = 0};
-  group_each(reader_group(f->scan, 0), on_series, f);
-  reader_commit(f->scan);
+  group_each(reader_group(f->reader, 0), on_series, f);
+  reader_commit(f->reader);
   f->read_cpu += clock_seconds(CLOCK_THREAD_CPUTIME_ID) - begin;
   f->reads++;
 }
 
 static uint64_t received(const struct follower *f) {
-  return f->scan == NULL
+  return f->reader == NULL
              ? event_floor_count()
-             : reader_health(f->scan)->observer.close_policy.received;
+             : reader_health(f->reader)->observer.close_policy.received;
 }
 
 static uint64_t lost(const struct follower *f) {
-  return f->scan == NULL ? event_floor_lost()
-                         : reader_health(f->scan)->observer.close_policy.lost;
+  return f->reader == NULL
+             ? event_floor_lost()
+             : reader_health(f->reader)->observer.close_policy.lost;
 }
 
 static void start(struct follower *f, unsigned seconds) {
@@ -190,21 +195,21 @@ static void start(struct follower *f, unsigned seconds) {
   }
   if (configure(&f->settings, f->scenario->text, &error) != 0)
     fail(f->scenario->name, &error);
-  f->scan = reader_new(&f->settings, seconds * 1000, NULL, &error);
-  if (f->scan == NULL)
+  f->reader = reader_new(&f->settings, seconds * 1000, NULL, &error);
+  if (f->reader == NULL)
     fail(f->scenario->name, &error);
-  /* The first dump is the baseline. That an event came after it is known of
-   * those after the next read at the latest (connections.h, `unclear`). */
+  /* The first dump is the baseline. Only after another read is each event
+   * certain to be newer than the baseline (`unclear` in connection.h). */
   read_once(f);
   usleep(SETTLE_STEP_MS * 1000);
   read_once(f);
   f->thread = thread_find("tcpinfo-close");
   if (f->thread == 0)
-    fail("tcpinfo-close", &error);
+    fail("cannot find tcpinfo-close", &error);
 }
 
-/* The load has ended; its last events come a moment later. One more read shows
- * whether there are more than there should be. */
+/* Waits, after the end of the load, for its last events. One more read shows if
+ * there are more events than expected. */
 static void settle(struct follower *f, uint64_t expected) {
   for (int i = 0; i < SETTLE_STEPS && received(f) + lost(f) < expected; i++) {
     usleep(SETTLE_STEP_MS * 1000);
@@ -214,7 +219,7 @@ static void settle(struct follower *f, uint64_t expected) {
   read_once(f);
 }
 
-/* Until a line comes. */
+/* Waits for a line of stdin until `due_ms`; returns true if there is one. */
 static bool line_before(double due_ms) {
   struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
   double left = due_ms - monotonic_ms();
@@ -224,7 +229,7 @@ static bool line_before(double due_ms) {
 static uint64_t expected_get(void) {
   char line[32];
   if (fgets(line, sizeof(line), stdin) == NULL)
-    exit(1); /* whoever started this has ended */
+    exit(1); /* the parent has ended */
   return strtoull(line, NULL, 10);
 }
 
@@ -241,7 +246,7 @@ static void measure(struct follower *f, unsigned seconds) {
     if (samples % seconds == 0)
       read_once(f);
     resident[samples++] = resident_kb();
-    due = fmax(due + 1000, monotonic_ms()); /* as the daemon, if late */
+    due = fmax(due + 1000, monotonic_ms()); /* a late read is not made up for */
   }
   settle(f, expected_get());
   const struct sums *s = &f->sums;
@@ -253,7 +258,7 @@ static void measure(struct follower *f, unsigned seconds) {
          (unsigned long long)s->opened, (unsigned long long)s->closed,
          (unsigned long long)s->failed);
   const struct reader_health *h =
-      f->scan != NULL ? reader_health(f->scan) : NULL;
+      f->reader != NULL ? reader_health(f->reader) : NULL;
   printf(",%llu,%llu\n",
          h != NULL ? (unsigned long long)h->observer.unclear : 0,
          h != NULL ? (unsigned long long)h->observer.malformed : 0);
@@ -267,12 +272,12 @@ int main(int argc, char **argv) {
     if (strcmp(scenario_table[i].name, argv[1]) == 0)
       f.scenario = &scenario_table[i];
   if (f.scenario == NULL || seconds < 1 || seconds > 3600) {
-    fputs("follow floor|default|by SECONDS\n", stderr);
+    fputs("usage: follow floor|default|by SECONDS\n", stderr);
     return 2;
   }
   start(&f, (unsigned)seconds);
   measure(&f, (unsigned)seconds);
-  reader_free(f.scan);
+  reader_free(f.reader);
   if (f.scenario->text != NULL)
     settings_free(&f.settings);
   return 0;

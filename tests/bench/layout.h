@@ -1,5 +1,5 @@
-/* Where the load's connections are: what load.c makes and what read.c selects.
- * All of it is on loopback, in a namespace that `run` made.
+/* The addresses of the load: load.c opens the connections, read.c selects them.
+ * All are on loopback, in a namespace that `run` makes.
  *
  * Both ends of a connection are in one of LAYOUT_NETWORKS networks, a /24 of
  * IPv4 or a /64 of IPv6:
@@ -7,8 +7,8 @@
  *      server  10.64.N.1   or fd64:0:0:N::1    (N above 255: 10.65.N-256.1)
  *      client  10.64.N.10  or fd64:0:0:N::a
  *
- * So there are 1,000 addresses, and each is the remote one of as many sockets.
- */
+ * So there are 1,000 addresses, and each is the remote address of equally many
+ * sockets. */
 #ifndef BENCH_LAYOUT_H
 #define BENCH_LAYOUT_H
 
@@ -17,23 +17,23 @@
 
 enum {
   LAYOUT_NETWORKS = 500, /* of both families together */
-  LAYOUT_SERVER = 1,     /* the server's host number */
-  LAYOUT_CLIENT = 10,    /* the client's */
+  LAYOUT_SERVER = 1,     /* host number of the server */
+  LAYOUT_CLIENT = 10,    /* host number of the client */
 
-  /* Listening ports, plus the worker's number; `run` has clients' ports begin
-   * at 10000. */
-  LAYOUT_PORT_USUAL = 2000,
+  /* A worker adds its number to these listening ports. In the namespace of
+     `run`, the ports of clients begin at 10000. */
+  LAYOUT_PORT_COMMON = 2000,
   LAYOUT_PORT_RARE = 4000,
-  LAYOUT_WORKERS = 1000, /* at most */
-  /* One of so many connections goes to a rare port. That is the remote port of
-   * its client's socket alone: of one in a hundred sockets. */
+  LAYOUT_WORKERS = 1000, /* maximum number of workers */
+  /* One of so many connections goes to a rare port, which is the remote port of
+     one of its two sockets: one in a hundred sockets has it. */
   LAYOUT_RARE = 50,
 };
 
 #define LAYOUT_IPV4 "10.64.0.0/10"
 #define LAYOUT_IPV6 "fd64::/48"
 
-/* Whether a network is of IPv6, where `percent` of them are. */
+/* Returns true if the network is an IPv6 network; `percent` of all are. */
 static inline bool layout_is_ipv6(unsigned network, unsigned percent) {
   return network * percent % 100 < percent;
 }

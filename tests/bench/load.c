@@ -1,17 +1,17 @@
-/* The load of a benchmark: established TCP connections over loopback, as
- * layout.h has them.
+/* Makes the load of a benchmark: established TCP connections over loopback, at
+ * the addresses of layout.h.
  *
  *      load CONNECTIONS IPV6_PERCENT
  *
- * Does what the lines of its stdin say, and answers each with "done":
+ * Executes the commands on stdin, one per line, and answers each with "done":
  *
- *      open             opens all of them
- *      send PERCENT     over so many a byte goes and comes back, so that both
- *                       ends get an ACK
- *      replace PERCENT  closes so many and opens others like them
+ *      open             opens all connections
+ *      send PERCENT     sends a byte to and fro over so many connections, so
+ *                       that both ends get an ACK
+ *      replace PERCENT  closes so many connections and opens equal ones
  *
- * Each time it is the turn of others. It ends with its stdin, and with its
- * parent. */
+ * Each command takes the next connections in turn. The program ends at the end
+ * of its stdin and with its parent. */
 #include "bench_fail.h"
 #include "layout.h"
 #include "pairs.h"
@@ -24,7 +24,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* The part of one worker. */
+/* The connections of one worker. */
 struct part {
   unsigned first, count, ipv6_percent;
 };
@@ -33,7 +33,8 @@ enum verb { OPEN, SEND, REPLACE, VERBS };
 
 static const char *const verb_name[VERBS] = {"open", "send", "replace"};
 
-/* What a worker is told: for those in a hundred from `from` on, around. */
+/* The order for a worker: of each hundred connections, it takes `percent` from
+ * `from` on, modulo 100. */
 struct order {
   uint8_t verb, percent, from;
 };
@@ -58,7 +59,7 @@ static void pair_send(const struct pair *p) {
   char byte = 0;
   if (write(p->client, &byte, 1) != 1 || read(p->server, &byte, 1) != 1 ||
       write(p->server, &byte, 1) != 1 || read(p->client, &byte, 1) != 1)
-    bench_fail("a byte");
+    bench_fail("cannot send or receive a byte");
 }
 
 static void pair_do(struct worker *w, unsigned i, uint8_t verb) {
@@ -76,14 +77,15 @@ static void order_follow(struct worker *w, struct order o) {
       pair_do(w, i, o.verb);
 }
 
-/* Follows its orders, and says when it has. */
+/* Executes orders; writes a byte to `control` after the start and after each
+ * order. */
 static void work(unsigned number, int control, void *data) {
   struct worker w = {.part = data, .number = number};
   struct order o;
   w.pairs.ipv6_percent = w.part->ipv6_percent;
   w.pair = calloc(w.part->count, sizeof(*w.pair));
   if (w.pair == NULL)
-    bench_fail("memory");
+    bench_fail("cannot allocate memory");
   pairs_listen(&w.pairs, number);
   while (write(control, "", 1) == 1 && read(control, &o, sizeof(o)) > 0)
     order_follow(&w, o);
@@ -109,7 +111,7 @@ static void wait_for(const int *control, unsigned workers) {
   char byte;
   for (unsigned i = 0; i < workers; i++)
     if (read(control[i], &byte, 1) != 1)
-      exit(1); /* the worker has said why */
+      exit(1); /* the worker has printed the reason */
 }
 
 static bool order_parse(const char *line, struct order *o) {
@@ -130,7 +132,7 @@ static int serve(const int *control, unsigned workers) {
   wait_for(control, workers);
   while (fgets(line, sizeof(line), stdin) != NULL) {
     if (!order_parse(line, &o)) {
-      fprintf(stderr, "load: what is '%s'?\n", line);
+      fprintf(stderr, "load: unknown command: %s", line);
       return 2;
     }
     for (unsigned i = 0; i < workers; i++)
@@ -149,7 +151,7 @@ int main(int argc, char **argv) {
   int count = argc == 3 ? atoi(argv[1]) : 0;
   int percent = argc == 3 ? atoi(argv[2]) : -1;
   if (count < 1 || percent < 0 || percent > 100) {
-    fputs("load CONNECTIONS IPV6_PERCENT\n", stderr);
+    fputs("usage: load CONNECTIONS IPV6_PERCENT\n", stderr);
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,10 +1,10 @@
-"""A network namespace for the load of the benchmarks, removed again."""
+"""A network namespace for the load of the benchmarks, removed after use."""
 
 import os
 import subprocess
 import sys
 
-# The size of the kernel's own table on hosts with a million sockets.
+# The size of the kernel's hash table on hosts with a million sockets.
 BUCKETS = 262144
 PREFIX = "tcpinfo-bench-"
 
@@ -22,9 +22,9 @@ def enter(name):
 
 
 class Namespace:
-    """For the load. The size of the hash table of established sockets is a
-    setting of the namespace that it is made in. `settings`: more of them, as
-    sysctl takes them."""
+    """A network namespace, inside another one: the outer namespace sets the size
+    of the inner one's hash table of established sockets. `settings`: further
+    arguments of sysctl."""
 
     def __init__(self, *settings):
         self.outer = "%s%d-outer" % (PREFIX, os.getpid())
@@ -60,7 +60,7 @@ class Namespace:
 
     @staticmethod
     def sweep():
-        """Removes what a killed run has left behind."""
+        """Removes the namespaces of killed runs."""
         for line in run("ip", "netns", "list").splitlines():
             name = line.split()[0] if line.strip() else ""
             pid = name[len(PREFIX):].split("-")[0]

@@ -20,7 +20,8 @@ TCPCONNS = """LoadPlugin tcpconns
 
 
 def cpu_of(namespace, *command):
-    """CPU seconds of a run of it, its output thrown away: user, system."""
+    """Runs the command without its output; returns its CPU seconds: user,
+    system."""
     process = subprocess.Popen([*enter(namespace.name), *command],
                                stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
@@ -32,7 +33,8 @@ def cpu_of(namespace, *command):
 
 
 class Others:
-    """Those that are installed: name -> a function of the namespace."""
+    """`measures` maps the name of each installed program to a function that
+    measures it in a namespace."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -53,7 +55,7 @@ class Others:
         return path
 
     def tcpconns(self, namespace):
-        """One read, without what the daemon itself costs."""
+        """Returns the CPU seconds of one read, without those of the daemon."""
         some = cpu_of(namespace, *self.collectd, self.with_plugin)
         none = cpu_of(namespace, *self.collectd, self.without)
         return tuple(max(0, a - b) for a, b in zip(some, none))

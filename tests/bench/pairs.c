@@ -28,7 +28,8 @@ union any_address {
   struct sockaddr_in6 ipv6;
 };
 
-/* Its length. `text` NULL: every address. */
+/* Stores the address and returns its length. A `text` of NULL stands for every
+ * address. */
 static socklen_t address_make(union any_address *a, bool ipv6, const char *text,
                               unsigned port) {
   memset(a, 0, sizeof(*a));
@@ -49,7 +50,7 @@ static int listener_new(bool ipv6, unsigned port) {
   int fd = socket_new(a.any.sa_family);
   if (ipv6)
     set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  set(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* there is TIME_WAIT of another one */
+  set(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* an earlier run left TIME_WAIT */
   if (bind(fd, &a.any, size) != 0 || listen(fd, 16) != 0)
     bench_fail("listen");
   return fd;
@@ -57,7 +58,7 @@ static int listener_new(bool ipv6, unsigned port) {
 
 void pairs_listen(struct pairs *p, unsigned worker) {
   for (int ipv6 = 0; ipv6 < 2; ipv6++) {
-    p->listener[0][ipv6] = listener_new(ipv6, LAYOUT_PORT_USUAL + worker);
+    p->listener[0][ipv6] = listener_new(ipv6, LAYOUT_PORT_COMMON + worker);
     p->listener[1][ipv6] = listener_new(ipv6, LAYOUT_PORT_RARE + worker);
   }
 }
@@ -73,11 +74,11 @@ struct pair pairs_open(const struct pairs *p, unsigned i, unsigned worker) {
   socklen_t size = address_make(&from, ipv6, text, 0);
   layout_address(network, ipv6, LAYOUT_SERVER, text);
   address_make(&to, ipv6, text,
-               (rare ? LAYOUT_PORT_RARE : LAYOUT_PORT_USUAL) + worker);
+               (rare ? LAYOUT_PORT_RARE : LAYOUT_PORT_COMMON) + worker);
 
   struct pair c = {.client = socket_new(from.any.sa_family)};
   set(c.client, IPPROTO_TCP, TCP_NODELAY, 1);
-  /* Otherwise each port would do for one connection only. */
+  /* Without this, each port could be used for one connection only. */
   set(c.client, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
   if (bind(c.client, &from.any, size) != 0)
     bench_fail("bind");

@@ -1,4 +1,4 @@
-"""A program of the benchmarks, told and heard line by line."""
+"""A program of the benchmarks, which exchanges lines with the script."""
 
 import os
 import select
@@ -8,13 +8,13 @@ import sys
 from namespace import enter
 
 
-# Seconds: the upper limit of a wait for what takes no time on a calm machine.
+# The maximum wait, in seconds, for an answer that is immediate on an idle machine.
 LIMIT = 300
 
 
 class Program:
-    """It runs in the namespace, and ends with the `with`. `cpu`: the one that
-    it is kept to."""
+    """Runs the program in the namespace until the end of the `with`. `cpu`: the
+    CPU that the program is bound to."""
 
     def __init__(self, namespace, folder, name, *arguments, cpu=None):
         pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
@@ -27,29 +27,31 @@ class Program:
                                         stdout=subprocess.PIPE, text=True)
         return self
 
-    def hear(self, limit):
-        """It writes whole lines, and waits to be told after each. `limit`:
-        what it should take at most, where that may be more than LIMIT."""
+    def receive(self, limit):
+        """Returns the next line of the program, which writes complete lines and
+        waits for a command after each. `limit`: the maximum wait in seconds, if
+        longer than LIMIT."""
         limit = max(limit, LIMIT)
         if not select.select([self.process.stdout], [], [], limit)[0]:
             sys.exit("no answer in %d s: %s" % (limit, " ".join(self.command)))
         line = self.process.stdout.readline()
         if not line:
-            sys.exit("it ended: " + " ".join(self.command))
+            sys.exit("program ended early: " + " ".join(self.command))
         return line.strip()
 
     def expect(self, word, limit=LIMIT):
-        heard = self.hear(limit)
-        if heard != word:
-            sys.exit("%s: %s" % (" ".join(self.command), heard))
+        answer = self.receive(limit)
+        if answer != word:
+            sys.exit("%s: answered \"%s\", not \"%s\"" % (
+                " ".join(self.command), answer, word))
 
-    def tell(self, line):
+    def send(self, line):
         self.process.stdin.write("%s\n" % line)
         self.process.stdin.flush()
 
     def ask(self, line, limit):
-        self.tell(line)
-        return self.hear(limit)
+        self.send(line)
+        return self.receive(limit)
 
     def __exit__(self, *_):
         self.process.stdin.close()

@@ -1,23 +1,23 @@
-/* What a read costs, against the floor (dump_floor.h). Both in this process, so
- * that both meet the same machine.
+/* Measures the cost of a read against the floor (dump_floor.h). This process
+ * runs both, so that both run under the same conditions.
  *
  *      read SCENARIO IPV6_PERCENT
  *
- * Says "ready", then does what the lines of its stdin say, and answers each
- * with one line of figures, separated by commas. COUNT times:
+ * Prints "ready", then executes the commands on stdin, one per line, and
+ * answers each with one line of figures, separated by commas. COUNT times:
  *
- *      floor COUNT      the dump that the scenario asks the kernel for, thrown
- *                       away
- *      two-walks COUNT  the same, asked for in one dump for each family
- *      read COUNT       a read of the plugin, up to where values would be
- *                       dispatched
+ *      floor COUNT      makes the dump that the scenario requests from the
+ *                       kernel, and drops the answers
+ *      two-walks COUNT  makes the same dump as one dump for each family
+ *      read COUNT       makes a read of the plugin, without the dispatch of
+ *                       values
  *
- * these tell the CPU seconds that one took, of them user and system, the
- * sockets in the dump, and of a read the connections in the groups and the
+ * These print the CPU seconds of one run, user seconds, system seconds, the
+ * sockets in the dump and, for a read, the connections in the groups and the
  * series.
  *
- *      memory           tells the resident memory: now, and the most so far,
- *                       KiB
+ *      memory           prints the resident memory in KiB: now, and the maximum
+ *                       so far
  */
 #include "bench_fail.h"
 #include "configure.h"
@@ -34,7 +34,7 @@ enum { TEXT_MAX = 1 << 16, INTERVAL_MS = 10000, COUNT_MAX = 100000 };
 
 /* --- scenarios ------------------------------------------------------------ */
 
-/* Writes the groups. */
+/* Writes the groups of a scenario. */
 typedef void scenario_fn(FILE *out, unsigned ipv6_percent);
 
 static void group(FILE *out, const char *name, const char *options) {
@@ -51,18 +51,19 @@ static void by_address(FILE *out, unsigned percent) {
   group(out, "g", "By \"remote-address\"\nMaxMembers 1000");
 }
 
-/* One of all connections, and nine that hold some ports each. */
+/* Writes one group of all connections, and nine groups of some ports each. */
 static void ten_groups(FILE *out, unsigned percent) {
   one_group(out, percent);
   for (unsigned i = 0; i < 9; i++)
     fprintf(out,
             "<Group \"g%u\">\nFilter \"sport >= :%u and sport <= :%u or "
             "dport >= :%u and dport <= :%u\"\n</Group>\n",
-            i, LAYOUT_PORT_USUAL + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5,
-            LAYOUT_PORT_USUAL + 6 * i, LAYOUT_PORT_USUAL + 6 * i + 5);
+            i, LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_COMMON + 6 * i + 5,
+            LAYOUT_PORT_COMMON + 6 * i, LAYOUT_PORT_COMMON + 6 * i + 5);
 }
 
-/* Percentiles of each distribution. Outliers are of members. */
+/* Writes every metric, with the default percentiles of each distribution,
+ * except outliers, which need members. */
 static void all_metrics(FILE *out, unsigned percent) {
   (void)percent;
   fputs("<Group \"g\">\n", out);
@@ -99,7 +100,7 @@ static void all_prefixes(FILE *out, unsigned percent) {
   fputs("</Group>\n", out);
 }
 
-/* What happens between the reads is up to `run`: see SCENARIOS there. */
+/* `run` defines the traffic between the reads; see SCENARIOS there. */
 static const struct {
   const char *name;
   scenario_fn *write;
@@ -130,10 +131,10 @@ static int scenario_configure(struct settings *s, scenario_fn *write,
   return configure(s, text, error);
 }
 
-/* --- what is measured ----------------------------------------------------- */
+/* --- measured code -------------------------------------------------------- */
 
 struct measured {
-  struct reader *scan;
+  struct reader *reader;
   int floor;
 };
 
@@ -141,22 +142,22 @@ struct figures {
   size_t sockets, matched, series;
 };
 
-static void fail(const char *what, const struct error *error) {
-  fprintf(stderr, "read: %s: %s\n", what, error->text);
+static void fail(const char *failed, const struct error *error) {
+  fprintf(stderr, "read: %s: %s\n", failed, error->text);
   exit(1);
 }
 
 static void floor_run(struct measured *m, struct figures *f) {
-  f->sockets = floor_dump(m->floor, reader_request(m->scan), FLOOR_ONE_WALK);
+  f->sockets = floor_dump(m->floor, reader_request(m->reader), FLOOR_ONE_WALK);
 }
 
 static void two_walks_run(struct measured *m, struct figures *f) {
-  f->sockets = floor_dump(m->floor, reader_request(m->scan), FLOOR_TWO_WALKS);
+  f->sockets = floor_dump(m->floor, reader_request(m->reader), FLOOR_TWO_WALKS);
 }
 
 struct emitted {
   size_t info_size, series;
-  double sum; /* so that no value is left out by the compiler */
+  double sum; /* keeps the compiler from removing a value */
 };
 
 static void on_value(const struct accumulator_value *v, void *data) {
@@ -176,13 +177,13 @@ static void on_series(const char *member, struct accumulator *accumulator,
 
 static void read_run(struct measured *m, struct figures *f) {
   struct error error;
-  if (reader_read(m->scan, &error) != DUMP_COMPLETE)
-    fail("the read", &error);
-  const struct reader_health *health = reader_health(m->scan);
+  if (reader_read(m->reader, &error) != DUMP_COMPLETE)
+    fail("the read failed", &error);
+  const struct reader_health *health = reader_health(m->reader);
   struct emitted e = {.info_size = health->observer.info_size};
-  for (size_t i = 0; i < reader_group_count(m->scan); i++)
-    group_each(reader_group(m->scan, i), on_series, &e);
-  reader_commit(m->scan);
+  for (size_t i = 0; i < reader_group_count(m->reader); i++)
+    group_each(reader_group(m->reader, i), on_series, &e);
+  reader_commit(m->reader);
   *f = (struct figures){.sockets = health->observer.dumped,
                         .matched = health->observer.matched,
                         .series = e.series};
@@ -217,12 +218,12 @@ static void repeat(struct measured *m,
          system / count, f.sockets, f.matched, f.series);
 }
 
-static void memory_tell(void) {
+static void memory_print(void) {
   char line[128];
   unsigned long now = 0, most = 0;
   FILE *f = fopen("/proc/self/status", "r");
   if (f == NULL)
-    bench_fail("/proc/self/status");
+    bench_fail("cannot open /proc/self/status");
   while (fgets(line, sizeof(line), f) != NULL) {
     sscanf(line, "VmHWM: %lu", &most);
     sscanf(line, "VmRSS: %lu", &now);
@@ -247,9 +248,9 @@ static int serve(struct measured *m) {
       if (strcmp(verb, verb_table[i].verb) == 0 && ++known)
         repeat(m, verb_table[i].run, count);
     if (strcmp(verb, "memory") == 0 && ++known)
-      memory_tell();
+      memory_print();
     if (!known) {
-      fprintf(stderr, "read: what is '%s'?\n", verb);
+      fprintf(stderr, "read: unknown command: %s\n", verb);
       return 2;
     }
     fflush(stdout);
@@ -261,21 +262,22 @@ int main(int argc, char **argv) {
   scenario_fn *write = argc == 3 ? scenario_find(argv[1]) : NULL;
   int percent = argc == 3 ? atoi(argv[2]) : -1;
   if (write == NULL || percent < 0 || percent > 100) {
-    fputs("read SCENARIO IPV6_PERCENT\n", stderr);
+    fputs("usage: read SCENARIO IPV6_PERCENT\n", stderr);
     return 2;
   }
   struct settings settings;
   struct error error;
   if (scenario_configure(&settings, write, (unsigned)percent, &error) != 0)
     fail(argv[1], &error);
-  struct measured m = {.scan = reader_new(&settings, INTERVAL_MS, NULL, &error),
+  struct measured m = {.reader =
+                           reader_new(&settings, INTERVAL_MS, NULL, &error),
                        .floor = floor_open()};
-  if (m.scan == NULL)
+  if (m.reader == NULL)
     fail(argv[1], &error);
   puts("ready");
   fflush(stdout);
   int code = serve(&m);
-  reader_free(m.scan);
+  reader_free(m.reader);
   settings_free(&settings);
   return code;
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The benchmarks at 200 sockets, and at 300 connections that come and go: they
-measure what they should, and leave nothing behind. How long anything took is
-not looked at.
+"""Runs the benchmarks with 200 sockets, and with 300 connections that open and
+close: the figures are complete and plausible, and no process or namespace is left.
+Times are not compared.
 
-    test_smoke.py DIR       (where the programs are)"""
+    test_smoke.py DIR       (the folder of the programs)"""
 
 import csv
 import os
@@ -20,19 +20,19 @@ SKIP = 77
 MARK = "TCPINFO_BENCH_SMOKE"
 SOCKETS, PAIRS = 200, 5
 CLOSED = 300 # connections of each turn
-# The sockets in a scenario's dump; the same with 0 to 100 % of IPv6.
+# The sockets in the dump of each scenario, with any percentage of IPv6.
 DUMPED = {"default": SOCKETS, "active": SOCKETS, "by": SOCKETS,
           "ten-groups": SOCKETS, "prefix-1": SOCKETS, "prefix-500": SOCKETS,
           "one-percent": SOCKETS // 100, "churn": SOCKETS}
-# These take turns with a read; not all of them need be installed.
+# The programs that take turns with a read; some may not be installed.
 OTHERS = {"two-walks", "ss -tin", "tcpconns"}
 failures = 0
 
 
-def true(what, condition, figures=""):
+def check(label, condition, figures=""):
     global failures
     failures += not condition
-    print("%-4s %s: %s" % ("ok" if condition else "FAIL", what, figures),
+    print("%-4s %s: %s" % ("ok" if condition else "FAIL", label, figures),
           flush=True)
 
 
@@ -50,36 +50,37 @@ def namespaces():
 def check_times(row, columns):
     name = row["scenario"]
     for column in columns:
-        true("%s %s" % (name, column), float(row[column]) > 0, row[column])
+        check("%s %s" % (name, column), float(row[column]) > 0, row[column])
     q1, q3 = float(row["ratio_q1"]), float(row["ratio_q3"])
-    true("%s quartiles of the ratio" % name, 0 < q1 <= q3,
-         "%g <= %g" % (q1, q3))
+    check("%s quartiles of the ratio" % name, 0 < q1 <= q3,
+          "%g <= %g" % (q1, q3))
 
 
 def check_row(row):
     name = row["scenario"]
-    true("%s size, pairs" % name, int(row["size"]) == SOCKETS and
-         int(row["pairs"]) == PAIRS, "%(size)s, %(pairs)s" % row)
+    check("%s size, pairs" % name, int(row["size"]) == SOCKETS and
+          int(row["pairs"]) == PAIRS, "%(size)s, %(pairs)s" % row)
     if name in OTHERS:
         check_times(row, ("floor_s",))
         return
     check_times(row, ("floor_s", "read_s", "ratio", "first_s"))
     if name == "all-metrics": # states without traffic, too
-        true(name + " dumped", int(row["dumped"]) >= SOCKETS, row["dumped"])
-        true(name + " series", int(row["series"]) > 100, row["series"])
+        check(name + " dumped", int(row["dumped"]) >= SOCKETS, row["dumped"])
+        check(name + " series", int(row["series"]) > 100, row["series"])
         return
-    # TIME_WAIT of what was replaced is not asked for.
+    # The dump does not request TIME_WAIT, the state of replaced connections.
     for column in ("dumped", "matched"):
-        true("%s %s" % (name, column), int(row[column]) == DUMPED[name],
-             row[column])
-    # 8 values at least, and those of the members and of `other`.
+        check("%s %s" % (name, column), int(row[column]) == DUMPED[name],
+              row[column])
+    # The total has at least 8 values; members and `other` have as many.
     series = int(row["series"])
-    true("%s series" % name, series > 1000 if name == "by"
-         else 5 < series < 200, series)
+    check("%s series" % name, series > 1000 if name == "by"
+          else 5 < series < 200, series)
 
 
 def each_scenario_is_measured(programs, percent):
-    """All of it with both families; with one, what looks at addresses."""
+    """Runs all scenarios with both families; with one family, only those that
+    depend on addresses."""
     print("--- %d %% of IPv6" % percent)
     only = () if percent == 50 else ("default", "prefix-1", "prefix-500")
     with tempfile.TemporaryDirectory() as folder:
@@ -90,28 +91,28 @@ def each_scenario_is_measured(programs, percent):
                  str(PAIRS), *("--only=" + name for name in only),
                  str(SOCKETS)], stdout=subprocess.PIPE, text=True) as process:
             table = process.stdout.read()
-        true("it ended by itself", process.returncode in (0, 1),
-             process.returncode)
+        check("run ended by itself", process.returncode in (0, 1),
+              process.returncode)
         with open(file, encoding="ascii", newline="") as f:
             rows = list(csv.DictReader(f))
     names = [row["scenario"] for row in rows]
-    true("a row for each scenario", sorted(set(names) - OTHERS) ==
-         sorted(only or [*DUMPED, "all-metrics"]), names)
-    true("and two walks beside one", "two-walks" in names)
+    check("a row for each scenario", sorted(set(names) - OTHERS) ==
+          sorted(only or [*DUMPED, "all-metrics"]), names)
+    check("a row for two walks", "two-walks" in names)
     for row in rows:
         check_row(row)
-    true("the table has them, too", all(
-        any(line.split()[:2] == [str(SOCKETS), name]
-            for line in table.splitlines()) for name in only or DUMPED),
-         "%d lines" % len(table.splitlines()))
-    true("it compares prefixes", "prefix-500 / prefix-1" in table)
-    for what in ("memory: ", "echo on another CPU"):
-        true("it tells of " + what, bool(only) or what in table)
+    check("the table has them, too", all(
+         any(line.split()[:2] == [str(SOCKETS), name]
+             for line in table.splitlines()) for name in only or DUMPED),
+          "%d lines" % len(table.splitlines()))
+    check("the output compares prefixes", "prefix-500 / prefix-1" in table)
+    for text in ("memory: ", "echo on another CPU"):
+        check("the output has " + text, bool(only) or text in table)
     nothing_is_left()
 
 
 def sent_by_churn(connections):
-    """The bytes that churn.c sends over so many, made by one worker."""
+    """Returns the bytes that one worker of churn.c sends over the connections."""
     return sum(100 + i % 128 + 300 + i // 128 % 128
                for i in range(connections))
 
@@ -120,24 +121,24 @@ def check_churn_row(row):
     n = {column: float(text) for column, text in row.items()
          if column not in ("turn", "broken")}
     label = "%(turn)s %(interval_s)s " % row
-    true(label + "connections", n["connections"] == CLOSED,
-         row["connections"])
-    true(label + "events", n["events"] >= n["expected"] == 2 * CLOSED and
-         n["lost"] == 0, "%(events)s, %(lost)s lost" % row)
-    true(label + "what was sent", n["sent"] == sent_by_churn(CLOSED),
-         row["sent"])
-    true(label + "resident memory", all(n["rss_%s_kb" % when] > 100
-                                        for when in ("start", "third", "end")))
-    true(label + "CPU", n["thread_us"] > 0 and n["ratio"] > 0,
-         "%(thread_us)s us, ratio %(ratio)s" % row)
+    check(label + "connections", n["connections"] == CLOSED,
+          row["connections"])
+    check(label + "events", n["events"] >= n["expected"] == 2 * CLOSED and
+          n["lost"] == 0, "%(events)s, %(lost)s lost" % row)
+    check(label + "bytes sent", n["sent"] == sent_by_churn(CLOSED),
+          row["sent"])
+    check(label + "resident memory", all(n["rss_%s_kb" % when] > 100
+                                         for when in ("start", "third", "end")))
+    check(label + "CPU", n["thread_us"] > 0 and n["ratio"] > 0,
+          "%(thread_us)s us, ratio %(ratio)s" % row)
     if row["turn"] != "floor":
-        # Retransmitted bytes count again.
+        # Retransmitted bytes count twice.
         more = n["bytes_sent"] - n["sent"]
-        true(label + "bytes_sent", more == 0 or 0 < more <= 427 * n["retrans"],
-             "%(bytes_sent)s, %(retrans)s retransmitted" % row)
-        true(label + "opened, closed", n["opened"] == n["closed"] ==
-             2 * CLOSED and n["failed"] == 0, "%(opened)s %(closed)s" % row)
-    true(label + "breaks no bound", row["broken"] == "", row["broken"])
+        check(label + "bytes_sent", more == 0 or 0 < more <= 427 * n["retrans"],
+              "%(bytes_sent)s, %(retrans)s retransmitted" % row)
+        check(label + "opened, closed", n["opened"] == n["closed"] ==
+              2 * CLOSED and n["failed"] == 0, "%(opened)s %(closed)s" % row)
+    check(label + "breaks no bound", row["broken"] == "", row["broken"])
 
 
 def churn_is_counted(programs):
@@ -148,33 +149,33 @@ def churn_is_counted(programs):
             [sys.executable, os.path.join(HERE, "close_events"), "--programs",
              programs, "--csv", file, "--rate", str(CLOSED), "--seconds", "1"],
             check=False, stdout=subprocess.PIPE, text=True)
-        true("exit code", done.returncode == 0, done.returncode)
+        check("exit code", done.returncode == 0, done.returncode)
         with open(file, encoding="ascii", newline="") as f:
             rows = list(csv.DictReader(f))
     turns = [row["turn"] for row in rows]
-    true("the floor between all others", turns == [
-        "floor", "default", "floor", "by", "floor", "default", "floor"], turns)
+    check("the floor between all others", turns == [
+         "floor", "default", "floor", "by", "floor", "default", "floor"], turns)
     for row in rows:
         check_churn_row(row)
-    true("the table has them, too", [
-        line.split()[0] for line in done.stdout.splitlines()[1:]] == turns)
+    check("the table has them, too", [
+         line.split()[0] for line in done.stdout.splitlines()[1:]] == turns)
     nothing_is_left()
 
 
 def nothing_is_left():
     left = [n for n in namespaces() if not os.path.exists(
         "/proc/" + n.split("-")[2])]
-    true("no namespace is left", not left, left or "")
+    check("no namespace is left", not left, left or "")
     no_process_is_left()
 
 
 def no_process_is_left():
     left = poll(lambda left: not left)
-    true("no process is left", not left, left or "")
+    check("no process is left", not left, left or "")
 
 
 def poll(condition):
-    """processes(), once they fulfil the condition, or after LIMIT."""
+    """Returns processes() as soon as they meet the condition, or after LIMIT."""
     end = time.monotonic() + LIMIT
     while True:
         last = time.monotonic() > end
@@ -185,7 +186,8 @@ def poll(condition):
 
 
 def killed_run_leaves_nothing(programs, script, *arguments):
-    """The load ends with what started it, the next run takes the rest away."""
+    """Checks that the load ends with a killed run; the next run removes the
+    namespaces."""
     print("--- killed: " + script)
     with tempfile.TemporaryDirectory() as folder:
         with subprocess.Popen(
@@ -196,14 +198,14 @@ def killed_run_leaves_nothing(programs, script, *arguments):
             process.stdout.readline()
             some = poll(lambda some: len(some) > 2)
             process.kill()
-    true("it was under way", head.split()[:1] in (
-        ["sockets"], ["turn"]) and len(some) > 2,
-         "%d processes" % len(some))
+    check("the run had started", head.split()[:1] in (
+         ["sockets"], ["turn"]) and len(some) > 2,
+          "%d processes" % len(some))
     no_process_is_left()
 
 
 def processes():
-    """The processes of our runs: those with our mark in their environment."""
+    """Returns the processes with our mark in their environment."""
     out = []
     for pid in os.listdir("/proc"):
         try:

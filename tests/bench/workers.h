@@ -1,20 +1,23 @@
-/* Processes that share the load out: one may only have so many open files. */
+/* Starts processes that share the load, because the number of open files of a
+ * process is limited. */
 #ifndef BENCH_WORKERS_H
 #define BENCH_WORKERS_H
 
-enum { WORKERS_FILES = 20000 }; /* that one uses at most */
+enum { WORKERS_FILES = 20000 }; /* maximum number of files of one worker */
 
-/* How many files one may have open, raised as far as allowed. */
+/* Raises the limit of open files as far as allowed; returns how many files a
+ * worker may open. */
 unsigned workers_files(void);
 
-/* A worker: it is told and tells by `control`, and ends where that ends. */
+/* Runs in a worker. It gets orders and sends answers over the socket `control`,
+ * and returns when the other end is closed. */
 typedef void workers_fn(unsigned worker, int control, void *data);
 
-/* Starts one more, beside the `count` whose other ends of their controls are in
- * `control`, and adds its own there. It ends with its parent. */
+/* Starts another worker and adds its control socket to `control`, which has
+ * `count` of them so far. The worker ends with its parent. */
 void workers_start(int *control, unsigned count, workers_fn *work, void *data);
 
-/* Closes the controls and waits until all have ended. */
+/* Closes the control sockets and waits until all workers have ended. */
 void workers_end(const int *control, unsigned count);
 
 #endif

@@ -1,6 +1,6 @@
-/* Compares what is written for users with the code: the manual page's options,
- * metrics and own values, and every configuration in the page, in README.md and
- * in the sample. */
+/* Compares the documents for users with the code: the options, conditions,
+ * metrics and own values in the manual page, and every configuration in the
+ * page, in README.md and in the sample. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
 #include "filter/expression.h"
@@ -33,7 +33,8 @@ static char *file_read(const char *name) {
   return text;
 }
 
-/* The lines from `from` to the one before the next that begins with `to`. */
+/* Returns the text from `from` to before the next `to`, or to the end. The
+ * caller frees it. */
 static char *part(const char *text, const char *from, const char *to) {
   const char *begin = strstr(text, from);
   if (begin == NULL)
@@ -65,26 +66,27 @@ static void names_add(struct names *n, const char *name, size_t length) {
   n->name[n->count++][length] = '\0';
 }
 
-static bool names_hold(const struct names *n, const char *name) {
+static bool names_contain(const struct names *n, const char *name) {
   for (size_t i = 0; i < n->count; i++)
     if (strcmp(n->name[i], name) == 0)
       return true;
   return false;
 }
 
-/* Fails, naming what only one of the two has. */
+/* Fails with the first name that only one of the two has; `kind` describes the
+ * names. */
 static void names_compare(const struct names *page, const struct names *code,
-                          const char *what) {
+                          const char *kind) {
   for (size_t i = 0; i < code->count; i++)
-    if (!names_hold(page, code->name[i]))
-      fail_msg("%s %s is missing in %s", what, code->name[i], PAGE);
+    if (!names_contain(page, code->name[i]))
+      fail_msg("%s %s is missing in %s", kind, code->name[i], PAGE);
   for (size_t i = 0; i < page->count; i++)
-    if (!names_hold(code, page->name[i]))
-      fail_msg("%s %s in %s does not exist", what, page->name[i], PAGE);
-  assert_int_equal(page->count, code->count); /* none twice */
+    if (!names_contain(code, page->name[i]))
+      fail_msg("%s %s in %s does not exist", kind, page->name[i], PAGE);
+  assert_int_equal(page->count, code->count); /* no name twice */
 }
 
-/* The word behind `macro` in each heading of a list's item. */
+/* Adds the word after `macro` in each heading of a list item. */
 static void names_of_items(const char *text, const char *macro,
                            struct names *out) {
   for (const char *at = text; (at = strstr(at, "\n.It ")) != NULL;) {
@@ -98,7 +100,7 @@ static void names_of_items(const char *text, const char *macro,
   }
 }
 
-/* The words of each line that begins with `macro`, but for punctuation. */
+/* Adds the words of each line that begins with `macro`, without punctuation. */
 static void names_in_text(const char *text, const char *macro,
                           struct names *out) {
   for (const char *at = text; (at = strstr(at, macro)) != NULL;) {
@@ -108,7 +110,7 @@ static void names_in_text(const char *text, const char *macro,
       char name[NAME_SIZE] = "";
       assert_true(length > 0 && length < NAME_SIZE);
       memcpy(name, at, length);
-      if (isalpha((unsigned char)*name) && !names_hold(out, name))
+      if (isalpha((unsigned char)*name) && !names_contain(out, name))
         names_add(out, name, length);
       at += length + (at[length] == ' ');
     }
@@ -117,13 +119,14 @@ static void names_in_text(const char *text, const char *macro,
 
 /* --- options -------------------------------------------------------------- */
 
-/* Reads all blocks of the plugin in a configuration. False: see `error`. */
+/* Reads all blocks of the plugin in a configuration. Returns false with the
+ * reason in `error`. */
 static bool read_blocks(const char *text, struct settings *s,
                         struct error *error) {
   oconfig_item_t *root = oconfig_text_parse(text);
   bool good = root != NULL;
   if (!good)
-    error_set(error, "collectd's parser would not take it");
+    error_set(error, "collectd's parser would reject the text");
   settings_init(s);
   for (int i = 0; good && i < root->children_num; i++) {
     const oconfig_item_t *item = &root->children[i];
@@ -134,7 +137,7 @@ static bool read_blocks(const char *text, struct settings *s,
   return good;
 }
 
-/* The options that the refusal of an unknown one gives as legal. */
+/* Adds the options that the error message for an unknown option lists. */
 static void options_at(bool group, struct names *out) {
   struct settings s;
   struct error error = {""};
@@ -152,7 +155,7 @@ static void options_at(bool group, struct names *out) {
   }
 }
 
-static void test_options(void **state) {
+static void options_of_the_manual_exist_and_are_complete(void **state) {
   (void)state;
   char *page = file_read(PAGE), *all = section(page, "OPTIONS");
   static struct names inside;
@@ -175,7 +178,7 @@ static void test_options(void **state) {
   names_in_text(page, "\n.Cm ", &mentioned);
   assert_true(mentioned.count > 0);
   for (size_t i = 0; i < mentioned.count; i++)
-    if (!names_hold(&inside, mentioned.name[i]))
+    if (!names_contain(&inside, mentioned.name[i]))
       fail_msg("option %s in %s does not exist", mentioned.name[i], PAGE);
 
   for (int d = 0; d < DIMENSION_COUNT; d++) {
@@ -192,7 +195,7 @@ static void test_options(void **state) {
 
 /* --- the language of Filter ----------------------------------------------- */
 
-/* The conditions that the refusal of an unknown one names. */
+/* Adds the conditions that the error message for an unknown condition lists. */
 static void conditions(struct names *out) {
   struct error error = {""};
   assert_null(expression_parse("_", &error));
@@ -206,7 +209,7 @@ static void conditions(struct names *out) {
   }
 }
 
-static void test_filters(void **state) {
+static void conditions_of_the_manual_exist_and_examples_parse(void **state) {
   (void)state;
   char *page = file_read(PAGE), *filters = section(page, "FILTERS");
   static struct names code, documented;
@@ -246,10 +249,10 @@ static const char *later(const char *a, enum field_id id) {
   return kernel_number(b) > kernel_number(a) ? b : a;
 }
 
-/* The first kernel that sends all that the metric is made from. */
+/* Returns the first kernel that sends all fields of the metric. */
 static const char *kernel_of(const struct metric *m) {
   if (m == &metric_table[METRIC_FAILED])
-    return "4.3"; /* only close events tell of failed connections */
+    return "4.3"; /* only close events show failed connections */
   const char *kernel = "2.6";
   if (m->field != METRIC_NO_FIELD)
     kernel = later(kernel, m->field);
@@ -258,7 +261,8 @@ static const char *kernel_of(const struct metric *m) {
   return kernel;
 }
 
-/* "no", "yes" or the statistics that a group reports without `Metric`. */
+/* Returns "no", "yes" or the statistics that a group without `Metric` reports.
+ */
 static const char *default_of(const struct metric_list *list, int id) {
   static char text[64];
   strcpy(text, "no");
@@ -288,8 +292,8 @@ static const char *const kind_name[] = {
     [METRIC_KIND_LIMITED] = "percent",
 };
 
-/* The table of all metrics, line by line. */
-static void test_metric_table(void **state) {
+/* Compares each line of the table of all metrics. */
+static void metric_table_of_the_manual_matches_the_code(void **state) {
   (void)state;
   char *page = file_read(PAGE), *metrics = section(page, "METRICS");
   char *table = part(metrics, "\n.Ss All metrics\n", ".El\n");
@@ -300,14 +304,14 @@ static void test_metric_table(void **state) {
   names_of_items(table, ".It Li ", &documented);
   names_compare(&documented, &code, "table line of metric");
 
-  struct metric_list usual = {0};
-  assert_int_equal(metric_list_default(&usual), 0);
+  struct metric_list defaults = {0};
+  assert_int_equal(metric_list_default(&defaults), 0);
   for (int id = 0; id < METRIC_COUNT; id++) {
     const struct metric *m = &metric_table[id];
     const char *kernel = kernel_of(m);
     char line[160];
     snprintf(line, sizeof(line), ".It Li %s Ta %s Ta %s Ta %s Ta %s", m->name,
-             kind_name[m->kind], m->unit, default_of(&usual, id),
+             kind_name[m->kind], m->unit, default_of(&defaults, id),
              strcmp(kernel, "2.6") == 0 ? "any" : kernel);
     char item[NAME_SIZE + 16];
     snprintf(item, sizeof(item), "\n.It Li %s ", m->name);
@@ -317,13 +321,13 @@ static void test_metric_table(void **state) {
       fail_msg("%s has \"%.*s\" instead of \"%s\"", PAGE, (int)length,
                length > 0 ? at : "", line);
   }
-  metric_list_clear(&usual);
+  metric_list_clear(&defaults);
   free(table);
   free(metrics);
   free(page);
 }
 
-static void test_metrics(void **state) {
+static void metric_descriptions_match_the_code(void **state) {
   (void)state;
   char *page = file_read(PAGE), *metrics = section(page, "METRICS");
   static struct names code, documented, mentioned;
@@ -335,7 +339,7 @@ static void test_metrics(void **state) {
   names_in_text(page, "\n.Va ", &mentioned);
   assert_true(mentioned.count > 0);
   for (size_t i = 0; i < mentioned.count; i++)
-    if (!names_hold(&code, mentioned.name[i]))
+    if (!names_contain(&code, mentioned.name[i]))
       fail_msg("metric %s in %s does not exist", mentioned.name[i], PAGE);
 
   for (int id = 0; id < METRIC_COUNT; id++) {
@@ -353,8 +357,8 @@ static void test_metrics(void **state) {
   free(page);
 }
 
-/* Each reference to a section of the page leads somewhere. */
-static void test_references(void **state) {
+/* Checks that each section that the page refers to exists. */
+static void section_references_lead_to_sections(void **state) {
   (void)state;
   char *page = file_read(PAGE);
   size_t count = 0;
@@ -363,7 +367,7 @@ static void test_references(void **state) {
     bool found = false;
     for (const char *head = page; (head = strstr(head, "\n.S")) != NULL;) {
       head += strlen("\n.S");
-      size_t length = strcspn(head + 2, "\n"); /* behind "h " or "s " */
+      size_t length = strcspn(head + 2, "\n"); /* after "h " or "s " */
       found |= strchr("hs", *head) != NULL && head[1] == ' ' &&
                strncmp(at, head + 2, length) == 0 &&
                strchr(" \n", at[length]) != NULL;
@@ -375,8 +379,8 @@ static void test_references(void **state) {
   free(page);
 }
 
-/* The values that the plugin dispatches about itself, without any socket. */
-static void test_own_values(void **state) {
+/* Compares the plugin's own values, dispatched without any socket. */
+static void own_values_of_the_manual_match_the_dispatched(void **state) {
   (void)state;
   struct settings s;
   struct error error;
@@ -409,7 +413,7 @@ static void test_own_values(void **state) {
 
 /* --- configurations ------------------------------------------------------- */
 
-/* Two groups report the same, in the same order. */
+/* Checks that two groups report the same metrics in the same order. */
 static void metrics_are_the_same(const struct metric_list *a,
                                  const struct metric_list *b) {
   assert_int_equal(a->count, b->count);
@@ -443,25 +447,25 @@ static const struct group_settings *group_find(const struct settings *s,
   return NULL;
 }
 
-static void test_sample(void **state) {
+static void sample_is_valid_and_shows_the_defaults(void **state) {
   (void)state;
   char *text = file_read(SAMPLE);
-  struct settings usual, all;
+  struct settings defaults, all;
   struct error error;
-  if (!read_blocks(text, &usual, &error))
+  if (!read_blocks(text, &defaults, &error))
     fail_msg("%s: %s", SAMPLE, error.text);
-  assert_int_equal(usual.group_count, 0);
-  assert_int_equal(config_finish(&usual, &error), 0);
+  assert_int_equal(defaults.group_count, 0);
+  assert_int_equal(config_finish(&defaults, &error), 0);
   uncomment(text);
   if (!read_blocks(text, &all, &error))
     fail_msg("%s with all of its examples: %s", SAMPLE, error.text);
 
   /* The sample shows the defaults. */
   const struct group_settings *g = group_find(&all, "all");
-  metrics_are_the_same(&g->metrics, &usual.group[0].metrics);
-  assert_int_equal(g->max_members, usual.group[0].max_members);
-  assert_int_equal(g->member_timeout, usual.group[0].member_timeout);
-  assert_int_equal(g->selector->count, usual.group[0].selector->count);
+  metrics_are_the_same(&g->metrics, &defaults.group[0].metrics);
+  assert_int_equal(g->max_members, defaults.group[0].max_members);
+  assert_int_equal(g->member_timeout, defaults.group[0].member_timeout);
+  assert_int_equal(g->selector->count, defaults.group[0].selector->count);
   assert_int_equal(group_find(&all, "choice")->metrics.count, METRIC_COUNT);
 
   static struct names options;
@@ -484,12 +488,12 @@ static void test_sample(void **state) {
       fail_msg("dimension %s is missing in %s",
                dimension_name((enum dimension)d), SAMPLE);
   }
-  settings_free(&usual);
+  settings_free(&defaults);
   settings_free(&all);
   free(text);
 }
 
-/* From <Plugin tcpinfo> to </Plugin>. */
+/* Reads each example of the file from <Plugin tcpinfo> to </Plugin>. */
 static void examples_read(const char *file) {
   char *text = file_read(file);
   size_t count = 0;
@@ -513,14 +517,14 @@ static void examples_read(const char *file) {
   free(text);
 }
 
-static void test_examples(void **state) {
+static void examples_of_the_documents_are_valid(void **state) {
   (void)state;
   examples_read(PAGE);
   examples_read("README.md");
 }
 
-/* The page also lists the default metrics as a configuration. */
-static void test_usual_metrics(void **state) {
+/* Compares the default metrics, which the page lists as a configuration. */
+static void default_metrics_of_the_manual_are_the_defaults(void **state) {
   (void)state;
   char *page = file_read(PAGE);
   char *text = part(page, "\nWithout it, here and at the plugin level", ".Ed");
@@ -529,26 +533,30 @@ static void test_usual_metrics(void **state) {
   char block[1024];
   snprintf(block, sizeof(block),
            "<Plugin tcpinfo>\n<Group g>%s\n</Group>\n</Plugin>\n", lines);
-  struct settings s, usual;
+  struct settings s, defaults;
   struct error error;
   if (!read_blocks(block, &s, &error))
     fail_msg("%s", error.text);
-  settings_init(&usual);
-  assert_int_equal(config_finish(&usual, &error), 0);
-  metrics_are_the_same(&s.group[0].metrics, &usual.group[0].metrics);
+  settings_init(&defaults);
+  assert_int_equal(config_finish(&defaults, &error), 0);
+  metrics_are_the_same(&s.group[0].metrics, &defaults.group[0].metrics);
   settings_free(&s);
-  settings_free(&usual);
+  settings_free(&defaults);
   free(text);
   free(page);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_options),      cmocka_unit_test(test_filters),
-      cmocka_unit_test(test_metric_table), cmocka_unit_test(test_metrics),
-      cmocka_unit_test(test_own_values),   cmocka_unit_test(test_usual_metrics),
-      cmocka_unit_test(test_sample),       cmocka_unit_test(test_examples),
-      cmocka_unit_test(test_references),
+      cmocka_unit_test(options_of_the_manual_exist_and_are_complete),
+      cmocka_unit_test(conditions_of_the_manual_exist_and_examples_parse),
+      cmocka_unit_test(metric_table_of_the_manual_matches_the_code),
+      cmocka_unit_test(metric_descriptions_match_the_code),
+      cmocka_unit_test(own_values_of_the_manual_match_the_dispatched),
+      cmocka_unit_test(default_metrics_of_the_manual_are_the_defaults),
+      cmocka_unit_test(sample_is_valid_and_shows_the_defaults),
+      cmocka_unit_test(examples_of_the_documents_are_valid),
+      cmocka_unit_test(section_references_lead_to_sections),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* The whole pipe without a kernel: recorded dumps -> reader -> groups ->
- * dispatch -> a fake daemon. First the values of each kind of metric for known
- * messages, then random histories against a model. */
+/* Tests the plugin from recorded dumps to the values in a fake daemon
+ * (support/pipe.h): first the values of each kind of metric for known messages,
+ * then random histories against a model. */
 #include "support/pipe.h"
 
 #include <setjmp.h>
@@ -17,21 +17,21 @@ static void values_follow_from_the_messages(void **state) {
   (void)state;
   struct pipe *p = pipe_new();
   struct group_settings *g = pipe_group(p, "all");
-  static const char *const whole[] = {
+  static const char *const simple[] = {
       "connections",  "active",          "opened",      "closed",
       "bytes_sent",   "retrans",         "total_rto",   "busy_time",
       "rto_time",     "retrans_percent", "limited",     "spurious_percent",
       "rwnd_limited", "ce_percent",      "delivered_ce"};
-  static const char *const spread[] = {
+  static const char *const distribution[] = {
       "rtt",           "queue_delay", "cwnd",       "ssthresh",
       "throughput",    "recv_queue",  "send_queue", "pacing_rate",
       "delivery_rate", "rttvar",      "min_rtt"};
   static const char *const statistic[] = {"min", "max", "avg", "sum", "p50"};
-  for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
-    pipe_want(g, whole[i], NULL);
-  for (size_t i = 0; i < sizeof(spread) / sizeof(spread[0]); i++)
+  for (size_t i = 0; i < sizeof(simple) / sizeof(simple[0]); i++)
+    pipe_want(g, simple[i], NULL);
+  for (size_t i = 0; i < sizeof(distribution) / sizeof(distribution[0]); i++)
     for (size_t k = 0; k < sizeof(statistic) / sizeof(statistic[0]); k++)
-      pipe_want(g, spread[i], statistic[k]);
+      pipe_want(g, distribution[i], statistic[k]);
 
   for (unsigned read = 0; read < 2; read++) {
     pipe_dump_begin(p);
@@ -54,7 +54,7 @@ static void values_follow_from_the_messages(void **state) {
       info_put(info, FIELD_DELIVERED, 5);
       info_put(info, FIELD_TOTAL_RTO, 65535 + read * 2);
       info_put(info, FIELD_TOTAL_RTO_TIME, 50 + read * 25);
-      /* Of 30 s: 6 s network, 1 s receiver, 2 s sender. */
+      /* The shares of 30 s: 6 s network, 1 s receiver, 2 s sender. */
       info_put(info, FIELD_BUSY_TIME, 9000000 + read * 3000000);
       info_put(info, FIELD_RWND_LIMITED, 500000 + read * (i == 1) * 1000000);
       info_put(info, FIELD_SNDBUF_LIMITED, 500000 + read * (i == 2) * 2000000);
@@ -74,7 +74,7 @@ static void values_follow_from_the_messages(void **state) {
   gauge_is("tcpinfo-all/count-connections", 3);
   counter_is("tcpinfo-all/total_bytes-bytes_sent", 0);
   counter_is("tcpinfo-all/total_connections-opened", 0);
-  absent("tcpinfo-all/percent-retrans_percent"); /* of nothing */
+  absent("tcpinfo-all/percent-retrans_percent"); /* no segments yet */
   absent("tcpinfo-all/percent-limited-network");
 
   assert_int_equal(pipe_read(p), DUMP_COMPLETE);
@@ -90,12 +90,12 @@ static void values_follow_from_the_messages(void **state) {
   counter_is("tcpinfo-all/total_time_in_ms-rto_time", 75);
   gauge_is("tcpinfo-all/percent-retrans_percent", 5);
   gauge_is("tcpinfo-all/percent-spurious_percent", 100.0 / 6);
-  absent("tcpinfo-all/percent-ce_percent"); /* nothing delivered */
+  absent("tcpinfo-all/percent-ce_percent"); /* no segment delivered */
   gauge_is("tcpinfo-all/percent-limited-network", 20);
   gauge_is("tcpinfo-all/percent-limited-receiver", 10.0 / 3);
   gauge_is("tcpinfo-all/percent-limited-sender", 20.0 / 3);
   gauge_is("tcpinfo-all/percent-limited-idle", 70);
-  /* Without the third: its last ACK is from before the last read. */
+  /* The third is idle: its last ACK is from before the last read. */
   gauge_is("tcpinfo-all/latency-rtt-min", 0.010);
   gauge_is("tcpinfo-all/latency-rtt-max", 0.020);
   gauge_is("tcpinfo-all/latency-rtt-avg", 0.015);
@@ -136,7 +136,7 @@ empty_group_has_zeros_and_old_kernel_leaves_out_series(void **state) {
       "connections", "active",  "opened",  "bytes_sent", "retrans",
       "rehash",      "rcv_wnd", "limited", "delivered",  "bytes_acked"};
   selector_free(g->selector);
-  g->selector = selector_new(SELECTOR_OR); /* nothing */
+  g->selector = selector_new(SELECTOR_OR); /* matches nothing */
   struct group_settings *all = pipe_group(p, "all");
   for (size_t i = 0; i < sizeof(metric) / sizeof(metric[0]); i++) {
     pipe_want(g, metric[i], NULL);
@@ -297,7 +297,7 @@ static void memory_is_bounded_while_dumps_fail(void **state) {
   for (int read = 0; read < FAILURES + 3; read++) {
     bool fails = read > 0 && read <= FAILURES;
     assert_int_equal(pipe_read(p), fails ? DUMP_FAILED : DUMP_COMPLETE);
-    assert_true(reader_health(p->scan)->observer.tracked <= 65536 + 2 * EACH);
+    assert_true(reader_health(p->reader)->observer.tracked <= 65536 + 2 * EACH);
     if (fails)
       continue;
     gauge_is("tcpinfo-all/count-connections", 5);
@@ -413,7 +413,7 @@ static void model_move(struct model *m) {
     if (!s->alive && !s->known && chance(6) == 0)
       *s = (struct live){.alive = true,
                          .cookie = ++m->next_cookie,
-                         /* a few peers have most, and change */
+                         /* a few changing peers have most connections */
                          .peer = chance(3) ? chance(6) + chance(4) * 9
                                            : chance(PEERS)};
     if (s->alive && chance(2) == 0)

@@ -1,4 +1,4 @@
-/* The whole pipe for the limits of the host. */
+/* Tests the limits of the host from the files of /proc to the values. */
 #include "support/pipe.h"
 
 #include <setjmp.h>
@@ -41,8 +41,8 @@ static void limits_of_the_host_are_dispatched_if_known(void **state) {
   const struct observer_world world = {.proc = folder};
   pipe_want(pipe_group(p, "all"), "connections", NULL);
   p->settings.count_closed = COUNT_CLOSED_NEVER;
-  p->scan = reader_new(&p->settings, 10000, &world, &error);
-  assert_non_null(p->scan);
+  p->reader = reader_new(&p->settings, 10000, &world, &error);
+  assert_non_null(p->reader);
   enum dump_result result = pipe_read(p);
   static const char *const file[] = {"self/net/sockstat",
                                      "sys/net/ipv4/tcp_max_tw_buckets",

@@ -1,4 +1,5 @@
-/* The whole pipe for members and listeners: worst members and outliers,
+/* Tests the plugin from recorded dumps to the values in a fake daemon
+ * (support/pipe.h), for members and listeners: worst members and outliers,
  * histograms, accept queues, and attributes beside tcp_info. */
 #include "support/pipe.h"
 
@@ -151,19 +152,19 @@ static void notification_follows_the_second_bad_read(void **state) {
            "ms, at or above 500.");
   assert_int_equal(pipe_read(p), DUMP_COMPLETE); /* another member, too soon */
   assert_int_equal(fake_daemon.notification_count, 0);
-  fake_daemon_pass(60);
+  fake_daemon_advance(60);
   assert_int_equal(pipe_read(p), DUMP_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 1);
   notified(0, NOTIF_FAILURE, RETRANS, "10.0.0.3",
            "tcpinfo: group web: 10.0.0.3 is the worst member by "
            "retrans_percent: 6 %, at or above 5.");
-  fake_daemon_pass(60);
+  fake_daemon_advance(60);
   assert_int_equal(pipe_read(p), DUMP_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 1);
   notified(0, NOTIF_OKAY, RETRANS, "10.0.0.3",
            "tcpinfo: group web: retrans_percent: no member with enough traffic "
            "to judge is at or above 1 % any more; 10.0.0.3 was the last.");
-  fake_daemon_pass(60);
+  fake_daemon_advance(60);
   assert_int_equal(pipe_read(p), DUMP_COMPLETE);
   assert_int_equal(fake_daemon.notification_count, 1);
   notified(

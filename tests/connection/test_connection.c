@@ -1,9 +1,8 @@
-/* connections: random histories of sockets, told to it by dumps and destroy
- * events of which some are lost, late or suspended; its groups must count what
- * was told, once. A failure prints its seed and the history, made as short as
- * it still fails. TCPINFO_SEED=n begins with history n; TCPINFO_HISTORIES says
- * how many.
- */
+/* Tests connection/connection.c with random histories of sockets. It gets dumps
+ * and destroy events, some of which are lost, late or suspended; its groups
+ * must count everything once. A failure prints its seed and the shortest part
+ * of the history that still fails. TCPINFO_SEED is the number of the first
+ * history, TCPINFO_HISTORIES the number of histories. */
 #include "support/history.h"
 
 #include <setjmp.h>
@@ -16,7 +15,7 @@
 
 enum { HISTORIES = 100000 };
 
-/* How often each comes; dumps come between the others. */
+/* The weight of each kind in the random choice; dumps are added separately. */
 static const unsigned step_weight[STEP_KINDS] = {
     [STEP_OPEN] = 14,     [STEP_ESTABLISH] = 5, [STEP_FAIL] = 3,
     [STEP_TRAFFIC] = 20,  [STEP_CHANGE] = 5,    [STEP_HALF_CLOSE] = 4,
@@ -66,7 +65,7 @@ static void scenario_make(struct scenario *p, uint64_t seed) {
   }
 }
 
-/* Leaves out what is not needed for the failure. */
+/* Removes the steps that the failure does not need. */
 static void scenario_shorten(struct history *h, struct scenario *p) {
   bool changed = true;
   while (changed) {
@@ -84,9 +83,9 @@ static void scenario_shorten(struct history *h, struct scenario *p) {
   }
 }
 
-static uint64_t environment(const char *name, uint64_t otherwise) {
+static uint64_t environment(const char *name, uint64_t preset) {
   const char *text = getenv(name);
-  return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+  return text != NULL ? strtoull(text, NULL, 10) : preset;
 }
 
 static void random_histories_count_once_and_end_once(void **state) {

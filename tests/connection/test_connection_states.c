@@ -1,14 +1,15 @@
-/* connection: each transition of the table at the head of connection.c, as a
- * short history of one socket. One character is one step:
+/* Tests each transition of the table at the head of connection/connection.c
+ * with a short history of one socket. One character is one step:
  *
  *   s e f t   a complete dump shows the socket in SYN_SENT, ESTABLISHED, as a
  *             mini socket in FIN_WAIT2, or as one in TIME_WAIT
- *   r         a complete dump shows its cookie with other ends, ESTABLISHED
+ *   r         a complete dump shows its cookie with another remote address,
+ *             ESTABLISHED
  *   -         a complete dump without it
  *   x         a failed dump without it
- *   C D F     its close event: with its counters, without them (disconnected),
- *             or of a connection that was never established
- *   + !       close events are received from now on, or no longer
+ *   C D F     its destroy event: with its counters, without them
+ *             (disconnected), or of a connection that was never established
+ *   + !       destroy events are received from now on, or no longer
  */
 #include "connection/connection.h"
 #include "support/info.h"
@@ -29,7 +30,7 @@ struct world {
   struct listeners listeners;
   uint64_t now_ms;
   uint64_t began, ended; /* connections */
-  char ends[ENDS_MAX];   /* reasons, a letter each */
+  char ends[ENDS_MAX];   /* one letter per end: its reason */
   uint64_t opened, closed, failed;
 };
 
@@ -43,7 +44,7 @@ static void on_begun(uint64_t cookie, void *data) {
   struct world *w = data;
   assert_int_equal(cookie, COOKIE);
   w->began++;
-  assert_int_equal(w->began, w->ended + 1); /* never two at a time */
+  assert_int_equal(w->began, w->ended + 1); /* one at a time */
 }
 
 static void on_ended(const struct connection_end *end, void *data) {
@@ -178,71 +179,83 @@ static void run(struct world *w, const char *steps) {
 
 /* `ends`: the reasons of all ends, in order. */
 static const struct history {
-  const char *what, *steps;
+  const char *name, *steps;
   unsigned opened, closed, failed, alive;
   const char *ends;
 } table[] = {
     /* Before the first complete dump. */
-    {"open before the first dump is not opened", "+e", 0, 0, 0, 1, ""},
-    {"but closes", "+eC", 0, 1, 0, 0, "C"},
-    {"SYN_SENT in the first dump is opened later", "+se", 1, 0, 0, 1, ""},
-    {"a mini socket of the first dump awaits no event", "+f--", 0, 1, 0, 0,
+    {"open in the first dump: not opened", "+e", 0, 0, 0, 1, ""},
+    {"open in the first dump, then an event: closed", "+eC", 0, 1, 0, 0, "C"},
+    {"SYN_SENT in the first dump, established later: opened", "+se", 1, 0, 0, 1,
+     ""},
+    {"mini socket in the first dump, absent twice: closed without an event",
+     "+f--", 0, 1, 0, 0, "V"},
+    {"mini socket in the first dump, TIME_WAIT in one: not closed yet", "+ft",
+     0, 0, 0, 1, ""},
+    {"mini socket in the first dump, TIME_WAIT in two: closed", "+ftt", 0, 1, 0,
+     1, ""},
+    {"mini socket after a failed first dump: not counted", "+xf--", 0, 0, 0, 0,
      "V"},
-    {"and closes in TIME_WAIT, one dump later", "+ft", 0, 0, 0, 1, ""},
-    {"at the second dump", "+ftt", 0, 1, 0, 1, ""},
-    {"a mini socket after a failed first dump counts nowhere", "+xf--", 0, 0, 0,
-     0, "V"},
-    {"an event before the first complete dump counts nowhere", "+C-", 0, 0, 0,
-     0, ""},
+    {"event before the first complete dump: not counted", "+C-", 0, 0, 0, 0,
+     ""},
 
     /* LIVE. */
-    {"seen later is opened", "+-e", 1, 0, 0, 1, ""},
-    {"seen in SYN_SENT is not", "+-s", 0, 0, 0, 1, ""},
-    {"established is", "+-se", 1, 0, 0, 1, ""},
-    {"and is opened only once", "+-seee", 1, 0, 0, 1, ""},
-    {"and closes once", "+-seC", 1, 1, 0, 0, "C"},
-    {"one absence is no close", "+-e-e", 1, 0, 0, 1, ""},
+    {"established, first shown by the second dump: opened", "+-e", 1, 0, 0, 1,
+     ""},
+    {"SYN_SENT: not opened", "+-s", 0, 0, 0, 1, ""},
+    {"SYN_SENT, then established: opened", "+-se", 1, 0, 0, 1, ""},
+    {"shown several times: opened once", "+-seee", 1, 0, 0, 1, ""},
+    {"SYN_SENT, established, event: opened and closed once", "+-seC", 1, 1, 0,
+     0, "C"},
+    {"absent once: not closed", "+-e-e", 1, 0, 0, 1, ""},
     {"a failed dump is no absence", "+-exx-", 1, 0, 0, 1, ""},
-    {"a close event closes", "+-eC", 1, 1, 0, 0, "C"},
-    {"a close event without counters closes", "+-eD", 1, 1, 0, 0, "D"},
-    {"a failed connect fails", "+-sF", 0, 0, 1, 0, "F"},
-    {"SYN_SENT, then a close event: opened and closed", "+-sC", 1, 1, 0, 0,
-     "C"},
-    {"other ends: closed, and another one opened", "+-er", 2, 1, 0, 1, "R"},
-    {"without events an absence of two dumps closes", "-e--", 1, 1, 0, 0, "V"},
-    {"SYN_SENT that vanishes counts nowhere", "-s--", 0, 0, 0, 0, "V"},
+    {"event: closed", "+-eC", 1, 1, 0, 0, "C"},
+    {"event without counters: closed", "+-eD", 1, 1, 0, 0, "D"},
+    {"event of a failed connect: failed", "+-sF", 0, 0, 1, 0, "F"},
+    {"SYN_SENT, then event: opened and closed", "+-sC", 1, 1, 0, 0, "C"},
+    {"another remote address: closed, and a new one opened", "+-er", 2, 1, 0, 1,
+     "R"},
+    {"absent twice without events: closed", "-e--", 1, 1, 0, 0, "V"},
+    {"SYN_SENT, absent twice without events: not counted", "-s--", 0, 0, 0, 0,
+     "V"},
 
     /* OVER and COUNTED. */
-    {"TIME_WAIT awaits its close event", "+-et", 1, 0, 0, 1, ""},
-    {"which closes", "+-etC", 1, 1, 0, 0, "C"},
-    {"a second TIME_WAIT closes", "+-ett", 1, 1, 0, 1, ""},
-    {"and the event after it does not close again", "+-ettC", 1, 1, 0, 0, "C"},
-    {"traffic after TIME_WAIT goes on", "+-ete", 1, 0, 0, 1, ""},
-    {"traffic after the end was counted is another one", "+-ette", 2, 1, 0, 1,
+    {"TIME_WAIT in one dump: not closed yet", "+-et", 1, 0, 0, 1, ""},
+    {"TIME_WAIT, then event: closed", "+-etC", 1, 1, 0, 0, "C"},
+    {"TIME_WAIT in two dumps: closed", "+-ett", 1, 1, 0, 1, ""},
+    {"TIME_WAIT in two dumps, then event: closed once", "+-ettC", 1, 1, 0, 0,
+     "C"},
+    {"established after one TIME_WAIT: the same connection", "+-ete", 1, 0, 0,
+     1, ""},
+    {"established after two TIME_WAIT: a new connection", "+-ette", 2, 1, 0, 1,
      "R"},
-    {"without events TIME_WAIT closes at once", "-et", 1, 1, 0, 1, ""},
-    {"TIME_WAIT alone is no connection", "+-tt--", 0, 0, 0, 0, ""},
+    {"TIME_WAIT without events: closed at once", "-et", 1, 1, 0, 1, ""},
+    {"only TIME_WAIT: not counted", "+-tt--", 0, 0, 0, 0, ""},
     {"SYN_SENT, TIME_WAIT, event: opened and closed", "+-stC", 1, 1, 0, 0, "C"},
 
     /* MISSING. */
-    {"missing twice closes, and is remembered", "+-e--", 1, 1, 0, 1, ""},
-    {"for its event", "+-e--C", 1, 1, 0, 0, "C"},
-    {"for 30 dumps", "+-e--------------------------------", 1, 1, 0, 1, ""},
-    {"not for 31", "+-e---------------------------------", 1, 1, 0, 0, "V"},
-    {"not when events end", "+-e--!-", 1, 1, 0, 0, "V"},
-    {"shown again is another one", "+-e--e", 2, 1, 0, 1, "R"},
-    {"shown in TIME_WAIT it stays closed", "+-e--tC", 1, 1, 0, 0, "C"},
-    {"SYN_SENT, missing, event: failed", "+-s--F", 0, 0, 1, 0, "F"},
+    {"absent twice: closed and remembered", "+-e--", 1, 1, 0, 1, ""},
+    {"absent twice, then event: closed once", "+-e--C", 1, 1, 0, 0, "C"},
+    {"remembered for 30 more dumps", "+-e--------------------------------", 1,
+     1, 0, 1, ""},
+    {"not remembered for 31", "+-e---------------------------------", 1, 1, 0,
+     0, "V"},
+    {"not remembered if events are no longer received", "+-e--!-", 1, 1, 0, 0,
+     "V"},
+    {"absent twice, shown again: a new connection", "+-e--e", 2, 1, 0, 1, "R"},
+    {"absent twice, TIME_WAIT, event: closed once", "+-e--tC", 1, 1, 0, 0, "C"},
+    {"SYN_SENT, absent twice, event: failed", "+-s--F", 0, 0, 1, 0, "F"},
 
-    /* Mini sockets whose close event counts the connection. */
-    {"a mini socket after its event counts nowhere", "+--f--", 0, 0, 0, 0, "V"},
-    {"before its event is counted by it", "+--fC", 1, 1, 0, 0, "C"},
-    {"without events it is a connection", "-f--", 1, 1, 0, 0, "V"},
-    {"unless events ended lately", "+--!f--", 0, 0, 0, 0, "V"},
+    /* Mini sockets whose destroy event counts the connection. */
+    {"only a mini socket: not counted", "+--f--", 0, 0, 0, 0, "V"},
+    {"mini socket, then event: opened and closed", "+--fC", 1, 1, 0, 0, "C"},
+    {"mini socket without events: opened and closed", "-f--", 1, 1, 0, 0, "V"},
+    {"mini socket shortly after events ended: not counted", "+--!f--", 0, 0, 0,
+     0, "V"},
 
     /* Connections that no dump shows. */
-    {"unseen: opened and closed", "+-C", 1, 1, 0, 0, "C"},
-    {"unseen and failed", "+-F", 0, 0, 1, 0, "F"},
+    {"no dump, only an event: opened and closed", "+-C", 1, 1, 0, 0, "C"},
+    {"no dump, event of a failed connect: failed", "+-F", 0, 0, 1, 0, "F"},
 };
 
 static void each_transition_counts_once_and_ends_once(void **state) {
@@ -257,13 +270,13 @@ static void each_transition_counts_once_and_ends_once(void **state) {
         strcmp(w.ends, h->ends) != 0)
       fail_msg("%s (%s): opened %u, closed %u, failed %u, alive %u, ends "
                "\"%s\"",
-               h->what, h->steps, (unsigned)w.opened, (unsigned)w.closed,
+               h->name, h->steps, (unsigned)w.opened, (unsigned)w.closed,
                (unsigned)w.failed, (unsigned)(w.began - w.ended), w.ends);
     world_free(&w);
   }
 }
 
-/* Dumps that fail while ever new sockets come: tracking begins anew, and every
+/* If many dumps fail while new sockets come, tracking restarts and every
  * connection has ended. */
 static void restart_ends_every_connection(void **state) {
   (void)state;

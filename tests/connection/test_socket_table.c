@@ -1,6 +1,6 @@
-/* table: against a plain array, over walks in which sockets come, go, are
- * missed, come twice or in another order; and that the order of the last walk
- * is what is looked at first. */
+/* Compares connection/socket_table.c with a plain array, over walks in which
+ * sockets come, go, are missed, come twice or in another order. Also tests that
+ * the table expects the order of the last walk. */
 #include "connection/socket_table.h"
 
 #include <setjmp.h>
@@ -13,20 +13,20 @@ enum { MOST = 3000 };
 
 struct socket {
   struct socket_record record;
-  uint64_t value; /* of the cookie, so that a mix-up shows */
+  uint64_t value; /* value_of() the cookie; finds swapped records */
 };
 
 struct world {
   struct socket_table *table;
   uint64_t cookie[MOST]; /* in the order of a walk */
-  bool known[MOST];      /* has a record */
+  bool known[MOST];      /* the table has a record */
   size_t count;
   uint64_t next_cookie;
 };
 
 static uint64_t value_of(uint64_t cookie) { return cookie * 31 + 7; }
 
-/* One socket of a walk. */
+/* Walks over one socket: finds or adds its record. */
 static struct socket *meet(struct world *w, uint64_t cookie, bool known) {
   struct socket *s = (struct socket *)socket_table_next(w->table, cookie);
   assert_int_equal(s != NULL, known);
@@ -75,7 +75,7 @@ static void world_walk(struct world *w, unsigned missed_percent) {
       continue;
     meet(w, w->cookie[i], w->known[i]);
     w->known[i] = true;
-    if (rand() % 50 == 0) /* once more */
+    if (rand() % 50 == 0) /* the walk repeats the socket */
       meet(w, w->cookie[i], true);
   }
 }
@@ -101,7 +101,7 @@ static void world_change(struct world *w, size_t inserted, size_t removed) {
     world_insert(w, (size_t)rand() % (w->count + 1));
   for (size_t i = 0; i < removed && w->count > 0; i++)
     world_remove(w, (size_t)rand() % w->count);
-  if (rand() % 4 == 0 && w->count > 1) { /* a part comes elsewhere */
+  if (rand() % 4 == 0 && w->count > 1) { /* two sockets swap places */
     size_t from = (size_t)rand() % w->count, to = (size_t)rand() % w->count;
     uint64_t cookie = w->cookie[from];
     bool known = w->known[from];
@@ -152,7 +152,7 @@ static void ahead_is(const struct world *w, uint32_t steps, size_t i) {
   assert_true(record->cookie == w->cookie[i]);
 }
 
-/* What comes next is known ahead, though others came and went. */
+/* The table predicts the next sockets, even after others came and went. */
 static void next_sockets_are_known_ahead(void **state) {
   (void)state;
   static struct world w;
@@ -168,7 +168,7 @@ static void next_sockets_are_known_ahead(void **state) {
     for (size_t i = w.count - 6; i < w.count; i++)
       meet(&w, w.cookie[i], true);
     assert_null(socket_table_ahead(w.table, 1));
-    /* A tenth goes and a tenth comes: walked once, it is the new order. */
+    /* A tenth goes and a tenth comes; the next walk sets the new order. */
     world_change(&w, 100, 100);
     socket_table_begin(w.table);
     for (size_t i = 0; i < w.count; i++) {
@@ -179,8 +179,9 @@ static void next_sockets_are_known_ahead(void **state) {
   socket_table_free(w.table);
 }
 
-/* Many that are gone in a record cost one look at the hash, not one each. */
-static void many_gone_at_once_cost_one_look_in_the_hash(void **state) {
+/* A run of sockets that are gone costs one look-up in the hash, not one each.
+ */
+static void run_of_gone_sockets_costs_one_hash_lookup(void **state) {
   (void)state;
   static struct world w;
   srand(6);
@@ -190,14 +191,14 @@ static void many_gone_at_once_cost_one_look_in_the_hash(void **state) {
   socket_table_begin(w.table);
   for (size_t i = 0; i + 1 < w.count; i++) {
     meet(&w, w.cookie[i], true);
-    if (i != 199) /* what is gone is still expected here */
+    if (i != 199) /* here the table still expects a socket that is gone */
       ahead_is(&w, 1, i + 1);
   }
   socket_table_free(w.table);
 }
 
-/* More come at the start of a walk than there is room for before the last one's
- * order. */
+/* The start of a walk has more new sockets than the free room before the order
+ * of the last walk. */
 static void more_new_sockets_than_room_keep_the_last_walk(void **state) {
   (void)state;
   static struct world w;
@@ -218,7 +219,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(random_walks_find_what_an_array_finds),
       cmocka_unit_test(next_sockets_are_known_ahead),
-      cmocka_unit_test(many_gone_at_once_cost_one_look_in_the_hash),
+      cmocka_unit_test(run_of_gone_sockets_costs_one_hash_lookup),
       cmocka_unit_test(more_new_sockets_than_room_keep_the_last_walk),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

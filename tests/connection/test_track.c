@@ -1,5 +1,5 @@
-/* track: random histories of sockets against a model that never wraps and
- * forgets nothing, and the rules one by one. */
+/* Tests connection/track.c: each rule by itself, and random histories of
+ * sockets against a model whose counters never wrap. */
 #include "connection/track.h"
 
 #include <setjmp.h>
@@ -13,7 +13,8 @@ enum { INFO_SIZE = 280 };
 
 static const enum field_id followed[] = {FIELD_TOTAL_RETRANS, FIELD_BYTES_SENT,
                                          FIELD_BUSY_TIME, FIELD_TOTAL_RTO};
-/* Without the last one a message can be compared as a whole. */
+/* Without the last one, track compares the counters of a message in one step.
+ */
 enum {
   FOLLOWED = sizeof(followed) / sizeof(followed[0]),
   PLAIN = FOLLOWED - 1
@@ -23,12 +24,12 @@ struct fake_socket {
   uint64_t cookie;
   uint16_t port;
   uint64_t count[FOLLOWED]; /* without wrapping */
-  /* What the model knows of track. */
+  /* The expected state of track. */
   bool known;
   uint64_t handed_out[FOLLOWED];
   int missed;    /* complete dumps in a row */
   bool seen;     /* in this dump */
-  unsigned last; /* number of the dump that saw it last */
+  unsigned last; /* number of the last dump that showed it */
 };
 
 static struct sample sample_of(const struct fake_socket *s, uint8_t *info) {
@@ -61,7 +62,7 @@ static struct track_seen see(struct track *t, const struct fake_socket *s) {
   return seen;
 }
 
-/* The owner's part of a socket, which is one number here. */
+/* The owner's data of a socket: one number here. */
 #define OWNER(seen) (*(uint32_t *)(seen).owner)
 
 static bool gone_none(uint64_t cookie, void *owner, void *data) {
@@ -71,7 +72,7 @@ static bool gone_none(uint64_t cookie, void *owner, void *data) {
   return false;
 }
 
-/* Tag 0 is the socket's number in the model. */
+/* The owner's number is the number of the socket in the model. */
 static bool gone_count(uint64_t cookie, void *owner, void *data) {
   int *gone = data;
   (void)cookie;
@@ -97,7 +98,7 @@ static void growth_is_the_difference_since_last_seen(void **state) {
   assert_int_equal(seen.dumps_ago, 1);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 24);
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 0);
-  seen = see(t, &b); /* later than the first dump: all of it counts */
+  seen = see(t, &b); /* new after the first dump: all of it counts */
   assert_int_equal(seen.event, TRACK_NEW);
   assert_int_equal(OWNER(seen), 0);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 50);
@@ -105,7 +106,7 @@ static void growth_is_the_difference_since_last_seen(void **state) {
   track_end(t, gone_none, NULL);
   assert_int_equal(track_count(t), 2);
 
-  /* One absence is no close, and what comes after it is no new socket. */
+  /* A socket that is absent once is neither closed nor new afterwards. */
   track_begin(t);
   see(t, &a);
   track_end(t, gone_none, NULL);
@@ -127,7 +128,7 @@ static void failed_first_dump_leaves_the_baseline_open(void **state) {
   struct fake_socket b = {.cookie = 2, .count = {3, 50, 1, 0}};
   track_begin(t);
   assert_int_equal(see(t, &a).event, TRACK_BASELINE);
-  a.count[1] += 10; /* no track_end(): it failed before it came to b */
+  a.count[1] += 10; /* no track_end(): the dump failed before b */
   track_begin(t);
   assert_int_equal(see(t, &a).delta[FIELD_BYTES_SENT], 10);
   struct track_seen seen = see(t, &b);
@@ -154,7 +155,7 @@ static void counters_of_32_and_16_bits_are_unwrapped(void **state) {
   track_free(t);
 }
 
-/* busy_time starts again after weeks (32 bits of jiffies): no disconnect. */
+/* busy_time wraps after weeks (32 bits of jiffies); that is no disconnect. */
 static void fall_of_a_time_is_no_disconnect(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
@@ -176,8 +177,9 @@ static void fall_of_a_time_is_no_disconnect(void **state) {
   track_free(t);
 }
 
-/* A jiffy of HZ=300 is no whole millisecond: what is handed out is never off by
- * one, however often it is looked at; and beyond 32 bits of them. */
+/* A jiffy of HZ=300 is no integral number of milliseconds. The sum of the
+ * reported times is always less than 1 ms off, also beyond 32 bits of
+ * milliseconds. */
 static void times_are_off_by_less_than_a_millisecond(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
@@ -204,7 +206,7 @@ static void disconnected_socket_counts_in_full(void **state) {
   track_begin(t);
   OWNER(see(t, &a)) = 4711;
   track_end(t, gone_none, NULL);
-  /* The same ends: seen by the byte counter. */
+  /* The same addresses: the byte counter fell. */
   memcpy(a.count, (uint64_t[FOLLOWED]){10, 200, 3000, 0}, sizeof(a.count));
   track_begin(t);
   struct track_seen seen = see(t, &a);
@@ -213,7 +215,7 @@ static void disconnected_socket_counts_in_full(void **state) {
   assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 10);
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
   track_end(t, gone_none, NULL);
-  /* Other ends: seen even where every counter is higher than before. */
+  /* Another port: detected even if every counter is higher than before. */
   memcpy(a.count, (uint64_t[FOLLOWED]){100, 900, 30000, 2}, sizeof(a.count));
   a.port = 81;
   track_begin(t);
@@ -227,8 +229,8 @@ static void disconnected_socket_counts_in_full(void **state) {
   track_free(t);
 }
 
-/* A socket without INFO keeps what is known of it; a shorter tcp_info has no
- * such fields, and that is no growth. */
+/* A message without INFO, or with a tcp_info too short for a field, leaves the
+ * stored counters as they are and is no growth. */
 static void message_without_info_keeps_the_counters(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
@@ -260,8 +262,8 @@ static void message_without_info_keeps_the_counters(void **state) {
   track_free(t);
 }
 
-/* A baseline without INFO has to wait for it; a connection that was just being
- * set up has no past. */
+/* The baseline of a socket is its first message with INFO. A connection in
+ * SYN_RECV has the baseline 0. */
 static void baseline_waits_for_the_first_info(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
@@ -296,12 +298,12 @@ enum { MODEL_SOCKETS = 400, MODEL_DUMPS = 120 };
 struct model {
   struct fake_socket socket[MODEL_SOCKETS];
   bool alive[MODEL_SOCKETS];
-  int gone[MODEL_SOCKETS]; /* told by track */
+  int gone[MODEL_SOCKETS]; /* reported by track */
   int expect_gone[MODEL_SOCKETS];
   size_t count;
   bool complete_once;
-  unsigned dump, complete; /* number of this one, of the last complete one */
-  size_t followed;         /* so many */
+  unsigned dump, complete; /* numbers of this and the last complete dump */
+  size_t followed;         /* number of followed counters */
   uint64_t total[FOLLOWED], expected[FOLLOWED];
 };
 
@@ -356,7 +358,7 @@ static void model_see(struct model *m, struct track *t, size_t i) {
   bool grew = false;
   for (size_t k = 0; k < m->followed; k++) {
     unsigned width = field_table[followed[k]].width;
-    if (!s->known && width < 8) /* who wrapped before we looked */
+    if (!s->known && width < 8) /* earlier wraps are unknown */
       s->handed_out[k] = s->count[k] >> 8 * width << 8 * width;
     if (!baseline)
       m->expected[k] += s->count[k] - s->handed_out[k];
@@ -436,7 +438,7 @@ close_socket(struct track *t, const struct fake_socket *s, bool disconnected) {
   return seen;
 }
 
-/* The last word: what is new until then, and then it is not known any more. */
+/* A destroy event adds the last growth of a socket and removes the socket. */
 static void destroy_event_adds_the_last_growth_and_forgets(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, 2 * sizeof(uint32_t));
@@ -464,14 +466,14 @@ static void destroy_event_adds_the_last_growth_and_forgets(void **state) {
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 0);
   assert_int_equal(seen.delta[FIELD_BUSY_TIME], 0);
 
-  c.port = 443; /* connected anew, to another end */
+  c.port = 443; /* connected to another port */
   c.count[1] = 9;
   seen = close_socket(t, &c, false);
   assert_int_equal(seen.event, TRACK_REUSED);
   assert_int_equal(OWNER(seen), 33);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 9);
 
-  seen = close_socket(t, &d, false); /* never seen: all of it */
+  seen = close_socket(t, &d, false); /* in no dump: all of it counts */
   assert_int_equal(seen.event, TRACK_NEW);
   assert_int_equal(OWNER(seen), 0);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 40);
@@ -485,7 +487,7 @@ static void destroy_event_adds_the_last_growth_and_forgets(void **state) {
   track_free(t);
 }
 
-/* One of the first dump that showed no counters: they are not ours. */
+/* The first dump showed no counters, so all of them may be from before it. */
 static void
 destroy_event_of_a_baseline_without_counters_adds_nothing(void **state) {
   (void)state;
@@ -513,7 +515,8 @@ static bool gone_add(uint64_t cookie, void *owner, void *data) {
   return false;
 }
 
-/* Many come, most go: rows move together, and those that stay stay known. */
+/* Many sockets come and most of them go; the table is compacted, and the
+ * sockets that stay are still known. */
 static void sockets_that_stay_are_known_after_many_left(void **state) {
   (void)state;
   enum { MANY = 50000 };
@@ -553,7 +556,8 @@ struct block_fixture {
   uint8_t skmem[SKMEM_SIZE];
 };
 
-/* One dump that shows a socket; `drops` below 0: without the block. */
+/* Makes one dump with one socket. If `drops` is negative, the block is left
+ * out. */
 static void dump_of(struct block_fixture *f, uint64_t cookie, uint16_t port,
                     uint64_t sent, int64_t drops) {
   uint32_t v4 = (uint32_t)drops;
@@ -579,8 +583,8 @@ static void new_is(const struct block_fixture *f, enum track_event event,
   assert_int_equal(f->seen.delta[FIELD_DROPS], drops);
 }
 
-/* What one socket did is not another's, which did nothing; and a socket may
- * have done the same before and after it was connected anew. */
+/* The growth of one socket is not reported for another socket without growth. A
+ * reconnected socket may have the same counters as before. */
 static void growth_of_one_socket_is_not_that_of_another(void **state) {
   (void)state;
   struct track *t = track_new(followed, PLAIN, sizeof(uint32_t));
@@ -591,7 +595,7 @@ static void growth_of_one_socket_is_not_that_of_another(void **state) {
     see(t, &a);
     track_end(t, gone_none, NULL);
   }
-  close_socket(t, &b, false); /* a unseen */
+  close_socket(t, &b, false); /* no dump showed b */
   track_begin(t);
   struct track_seen seen = see(t, &a);
   assert_false(seen.changed);
@@ -608,7 +612,8 @@ static void growth_of_one_socket_is_not_that_of_another(void **state) {
   track_free(t);
 }
 
-/* A time is all of it where a socket is first seen late, however long. */
+/* A socket that is new after the first dump counts its whole time, however long
+ * it is. */
 static void time_of_a_new_socket_counts_in_full(void **state) {
   (void)state;
   struct track *t = track_new(followed, FOLLOWED, sizeof(uint32_t));
@@ -633,32 +638,33 @@ static void counters_of_other_attributes_grow_alike(void **state) {
   new_is(&f, TRACK_BASELINE, 0, 0);
   dump_of(&f, 1, 80, 1100, 7);
   new_is(&f, TRACK_KNOWN, 100, 2);
-  dump_of(&f, 1, 80, 1100, -1); /* once it does not come */
+  dump_of(&f, 1, 80, 1100, -1); /* a message without the block */
   new_is(&f, TRACK_KNOWN, 0, 0);
   dump_of(&f, 1, 80, 1200, 0xffffffff);
-  new_is(&f, TRACK_KNOWN, 100, 0); /* a fall, of more than half its range */
-  dump_of(&f, 1, 80, 1200, 3);     /* it wrapped */
+  new_is(&f, TRACK_KNOWN, 100, 0); /* more than half the range: a fall */
+  dump_of(&f, 1, 80, 1200, 3);     /* the counter wrapped */
   new_is(&f, TRACK_KNOWN, 0, 4);
   track_free(f.track);
 }
 
-/* drops outlast a disconnect (linux: tcp_disconnect() leaves sk_drops). */
+/* A disconnect does not clear drops (linux: tcp_disconnect() and sk_drops). */
 static void lasting_counter_outlives_a_disconnect(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
   dump_of(&f, 1, 80, 1000, 5);
-  dump_of(&f, 1, 80, 10, 6); /* the same ends; the byte counter fell */
+  dump_of(&f, 1, 80, 10, 6); /* the same port; the byte counter fell */
   new_is(&f, TRACK_KNOWN, 10, 1);
-  dump_of(&f, 1, 81, 2000, 9); /* other ends */
+  dump_of(&f, 1, 81, 2000, 9); /* another port */
   new_is(&f, TRACK_REUSED, 2000, 3);
   dump_of(&f, 1, 82, 3000, -1);
   new_is(&f, TRACK_REUSED, 3000, 0);
-  dump_of(&f, 1, 82, 3000, 9); /* nothing of it is lost or counted again */
+  dump_of(&f, 1, 82, 3000, 9); /* no drops are lost or counted twice */
   new_is(&f, TRACK_KNOWN, 0, 0);
   track_free(f.track);
 }
 
-/* A short block of an older kernel, and an event, which has INFO alone. */
+/* The block of an older kernel is short; an event has no attribute except INFO.
+ */
 static void missing_attribute_is_no_growth(void **state) {
   (void)state;
   struct block_fixture f = {.track = track_new(with_drops, 2, 1)};
@@ -678,7 +684,7 @@ static void missing_attribute_is_no_growth(void **state) {
   track_close(f.track, &s, false, &seen);
   assert_int_equal(seen.event, TRACK_KNOWN);
   assert_int_equal(seen.delta[FIELD_DROPS], 0);
-  track_close(f.track, &s, false, &seen); /* of a unseen */
+  track_close(f.track, &s, false, &seen); /* of a socket that is gone */
   assert_int_equal(seen.event, TRACK_NEW);
   assert_int_equal(seen.delta[FIELD_DROPS], 0);
   assert_int_equal(seen.delta[FIELD_BYTES_SENT], 1500);

@@ -1,6 +1,6 @@
-/* connections and groups together: for every dimension of `By` and every kind
- * of message that does not tell its attribute, the connection is counted in the
- * member `other`, not in the member that zeroes would make. */
+/* Tests connections and groups together: for every dimension of `By` and every
+ * kind of message that lacks its attribute, the connection is counted in the
+ * member `other`, not in the member of an attribute of zero. */
 #include "connection/connection.h"
 #include "support/info.h"
 
@@ -57,7 +57,7 @@ static void stop(struct fixture *f) {
   metric_list_clear(&f->settings.metrics);
 }
 
-/* One dump with at most one socket. */
+/* Makes one dump with one socket, or with none if `s` is NULL. */
 static void dump(struct fixture *f, uint64_t now_ms, const struct sample *s) {
   group_begin(f->group);
   connections_begin(f->connections, now_ms);
@@ -66,7 +66,7 @@ static void dump(struct fixture *f, uint64_t now_ms, const struct sample *s) {
   connections_complete(f->connections, now_ms + 1);
 }
 
-/* Where the connection was counted, be it as open or as opened. */
+/* The series that count the connection, as open or as opened. */
 struct counted {
   bool total, other, member;
 };
@@ -86,8 +86,9 @@ static void on_series(const char *member, struct accumulator *accumulator,
                    counted);
 }
 
-/* A connection that no dump has shown before, told by one such message. */
-static struct counted told_by(enum dimension by, enum attrs_source source) {
+/* Counts a connection by one message of that kind; no dump has shown it before.
+ */
+static struct counted counted_by(enum dimension by, enum attrs_source source) {
   struct fixture f;
   uint8_t info[INFO_SIZE] = {0};
   info_put(info, FIELD_LAST_ACK_RECV, 10);
@@ -146,18 +147,20 @@ static void on_time_wait(const char *member, struct accumulator *accumulator,
                      on_time_wait_value, &of);
 }
 
-static void what_a_message_does_not_tell_is_counted_in_other(void **state) {
+static void
+connection_of_an_unknown_attribute_is_counted_in_other(void **state) {
   (void)state;
   size_t in_other = 0;
   for (int d = 0; d < DIMENSION_COUNT; d++)
     for (int source = 0; source < ATTRS_SOURCE_COUNT; source++) {
       const struct dimension_row *row = &dimension_table[d];
-      bool told = (socket_attr_table[row->attr].told & 1u << source) != 0;
-      struct counted c = told_by((enum dimension)d, (enum attrs_source)source);
-      if (!c.total || c.member != told || c.other != !told)
+      bool known = (socket_attr_table[row->attr].told & 1u << source) != 0;
+      struct counted c =
+          counted_by((enum dimension)d, (enum attrs_source)source);
+      if (!c.total || c.member != known || c.other != !known)
         fail_msg("by %s, source %d: total %d, other %d, a member %d", row->name,
                  source, c.total, c.other, c.member);
-      in_other += !told;
+      in_other += !known;
     }
   assert_true(in_other >= 12); /* uid: 4; cgroup, congestion: 3; two ends: 1 */
 }
@@ -196,7 +199,7 @@ static void time_wait_of_an_unknown_user_is_counted_in_other(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(what_a_message_does_not_tell_is_counted_in_other),
+      cmocka_unit_test(connection_of_an_unknown_attribute_is_counted_in_other),
       cmocka_unit_test(time_wait_of_an_unknown_user_is_counted_in_other),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

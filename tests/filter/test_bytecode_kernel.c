@@ -249,7 +249,7 @@ static void connections_learn(struct mnl_socket *nl, struct dump *d) {
   assert_in_range(minis, 3, SOCKETS_MAX);
   for (size_t i = 0; i < d->count; i++)
     if (!d->own[i].socket.mini)
-      random_know_cgroup(i, d->own[i].socket.attrs.cgroup);
+      random_set_cgroup(i, d->own[i].socket.attrs.cgroup);
 }
 
 /* The audit takes every code, and the kernel passes what the interpreter

@@ -1,4 +1,4 @@
-/* Feeds config_read() any text as the content of a configuration file. Built
+/* Gives config_read() any text as the content of a configuration file. Built
  * with -fsanitize=fuzzer, or with -DFUZZ_STANDALONE to run files. */
 #include "collectd/config_read.h"
 #include "config/option.h"
@@ -11,21 +11,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void need(int condition, const char *what) {
+static void require(int condition, const char *error) {
   if (!condition) {
-    fprintf(stderr, "%s\n", what);
+    fprintf(stderr, "%s\n", error);
     abort();
   }
 }
 
 static void check_error(const struct error *e) {
   size_t length = strlen(e->text);
-  need(length > 0 && length < sizeof(e->text) - 1, "no error, or a cut one");
+  require(length > 0 && length < sizeof(e->text) - 1,
+          "the error message is empty or cut off");
   for (size_t i = 0; i < length; i++)
-    need(!iscntrl((unsigned char)e->text[i]), "not one line");
+    require(!iscntrl((unsigned char)e->text[i]),
+            "the error message has a control character");
 }
 
-/* Every number is in the range of its option or the default. */
+/* Checks that every number is in the range of its option or is the default. */
 static void check_numbers(const struct settings *s,
                           const struct group_settings *g) {
   for (size_t i = 0; i < option_count; i++)
@@ -34,23 +36,25 @@ static void check_numbers(const struct settings *s,
       const struct option_value *v = &o->value[k];
       double in_plugin = option_load(v->in_plugin, s);
       double in_group = option_load(v->in_group, g);
-      need(v->in_plugin.store == OPTION_STORE_NONE ||
-               option_in_range(o, k, in_plugin) || in_plugin == v->preset,
-           o->name);
-      need(v->in_group.store == OPTION_STORE_NONE ||
-               option_in_range(o, k, in_group) || in_group == v->preset,
-           o->name);
+      require(v->in_plugin.store == OPTION_STORE_NONE ||
+                  option_in_range(o, k, in_plugin) || in_plugin == v->preset,
+              o->name);
+      require(v->in_group.store == OPTION_STORE_NONE ||
+                  option_in_range(o, k, in_group) || in_group == v->preset,
+              o->name);
     }
 }
 
 static void check_settings(const struct settings *s) {
-  need(s->group_count > 0, "no group");
+  require(s->group_count > 0, "the settings have no group");
   for (size_t i = 0; i < s->group_count; i++) {
     const struct group_settings *g = &s->group[i];
-    need(strlen(g->name) > 0 && strlen(g->name) <= 60, "name");
-    need(g->selector != NULL && g->metrics.count > 0, "group is incomplete");
+    require(strlen(g->name) > 0 && strlen(g->name) <= 60,
+            "the name of a group is empty or too long");
+    require(g->selector != NULL && g->metrics.count > 0,
+            "a group has no selector or no metric");
     check_numbers(s, g);
-    need(g->by_count <= DIMENSION_COUNT, "By");
+    require(g->by_count <= DIMENSION_COUNT, "By has too many dimensions");
     struct socket_attrs t = {.local_port = 443};
     selector_match(g->selector, &t);
   }
@@ -58,7 +62,7 @@ static void check_settings(const struct settings *s) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   char *text = strndup((const char *)data, size);
-  need(text != NULL, "out of memory");
+  require(text != NULL, "out of memory");
   oconfig_item_t *root = oconfig_text_parse(text);
   struct settings s;
   struct error error = {.text = ""};
@@ -83,7 +87,7 @@ int main(int argc, char **argv) {
   static uint8_t data[1 << 20];
   for (int i = 1; i < argc; i++) {
     FILE *f = fopen(argv[i], "rb");
-    need(f != NULL, argv[i]);
+    require(f != NULL, argv[i]);
     LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), f));
     fclose(f);
   }

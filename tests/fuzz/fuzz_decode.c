@@ -1,4 +1,4 @@
-/* Any bytes as the messages of dumps, through decode, track and an accumulator
+/* Gives any bytes as the messages of dumps to decode, track and an accumulator
  * with every metric and histogram: nothing is read out of bounds, and every
  * value is a number. Built with -fsanitize=fuzzer. */
 #include "connection/track.h"
@@ -21,17 +21,17 @@ struct pipe {
   struct track *track;
 };
 
-static void need(int condition, const char *what) {
+static void require(int condition, const char *error) {
   if (condition)
     return;
-  fprintf(stderr, "%s\n", what);
+  fprintf(stderr, "%s\n", error);
   abort();
 }
 
 static void on_value(const struct accumulator_value *v, void *data) {
   (void)data;
-  need(v->derive || (isfinite(v->gauge) && v->gauge >= 0), v->instance);
-  need(strcmp(v->type, "percent") != 0 || v->gauge <= 100, v->instance);
+  require(v->derive || (isfinite(v->gauge) && v->gauge >= 0), v->instance);
+  require(strcmp(v->type, "percent") != 0 || v->gauge <= 100, v->instance);
 }
 
 static bool on_gone(uint64_t cookie, void *owner, void *data) {
@@ -43,7 +43,7 @@ static bool on_gone(uint64_t cookie, void *owner, void *data) {
 static void message(struct pipe *p, const uint8_t *payload, size_t size) {
   struct nlmsghdr *nlh = calloc(1, MNL_NLMSG_HDRLEN + size);
   struct sample s;
-  need(nlh != NULL, "out of memory");
+  require(nlh != NULL, "out of memory");
   nlh->nlmsg_len = (uint32_t)(MNL_NLMSG_HDRLEN + size);
   memcpy(mnl_nlmsg_get_payload(nlh), payload, size);
   if (decode(&p->decoder, nlh, &s) == 0) {
@@ -71,12 +71,13 @@ static struct pipe pipe_new(void) {
   enum field_id field[FIELD_COUNT];
   size_t count = 0;
   for (int id = 0; id < METRIC_COUNT; id++)
-    need(metric_list_add(&list, (enum metric_id)id, NULL) == 0, "memory");
-  need(metric_list_complete(&list) == 0, "memory");
+    require(metric_list_add(&list, (enum metric_id)id, NULL) == 0,
+            "out of memory");
+  require(metric_list_complete(&list) == 0, "out of memory");
   for (int id = 0; id < METRIC_COUNT; id++)
     if (metric_table[id].kind == METRIC_KIND_DISTRIBUTION)
-      need(metric_list_add(&list, (enum metric_id)id, &histogram) == 0,
-           "memory");
+      require(metric_list_add(&list, (enum metric_id)id, &histogram) == 0,
+              "out of memory");
   p.plan = plan_new(&list);
   p.accumulator = accumulator_new(p.plan);
   plan_fields(p.plan, wanted);
@@ -88,7 +89,7 @@ static struct pipe pipe_new(void) {
   return p;
 }
 
-/* Each message is led by its length, two bytes; 0 ends a dump. */
+/* Two bytes before each message are its length; a length of 0 ends a dump. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct pipe p = pipe_new();
   track_begin(p.track);

@@ -1,6 +1,6 @@
-/* expression_parse on any text: a selector that can be matched, or one line
- * with a column. Built with -fsanitize=fuzzer, and with -DFUZZ_STANDALONE
- * instead to run files. */
+/* Gives expression_parse() any text: it returns a selector that can be matched,
+ * or an error of one line with a column. Built with -fsanitize=fuzzer, or with
+ * -DFUZZ_STANDALONE to run files. */
 #include "filter/expression.h"
 
 #include <ctype.h>
@@ -10,20 +10,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void need(int condition, const char *what) {
+static void require(int condition, const char *error) {
   if (!condition) {
-    fprintf(stderr, "%s\n", what);
+    fprintf(stderr, "%s\n", error);
     abort();
   }
 }
 
 static void check_error(const struct error *e, const char *text) {
   size_t length = strlen(e->text), column;
-  need(length > 0 && length < sizeof(e->text) - 1, "no error, or it is cut");
+  require(length > 0 && length < sizeof(e->text) - 1,
+          "the error message is empty or cut off");
   for (size_t i = 0; i < length; i++)
-    need(!iscntrl((unsigned char)e->text[i]), "not one line");
-  need(sscanf(e->text, "column %zu: expected ", &column) == 1, "no column");
-  need(column >= 1 && column <= strlen(text) + 1, "a column beyond the text");
+    require(!iscntrl((unsigned char)e->text[i]),
+            "the error message has a control character");
+  require(sscanf(e->text, "column %zu: expected ", &column) == 1,
+          "the error message has no column");
+  require(column >= 1 && column <= strlen(text) + 1,
+          "the column is beyond the text");
 }
 
 static size_t depth_of(const struct selector *s) {
@@ -33,11 +37,13 @@ static size_t depth_of(const struct selector *s) {
     if (depth > most)
       most = depth;
   }
-  need(s->op != SELECTOR_NOT || s->count == 1, "NOT of other than one");
+  require(s->op != SELECTOR_NOT || s->count == 1,
+          "NOT has not exactly one operand");
   return most + 1;
 }
 
-/* Beside the selector, its negation, which matches the rest. */
+/* Checks the depth, and that exactly one of the selector and its negation
+ * matches. */
 static void check_selector(const struct selector *s, const char *text) {
   static const struct address address[] = {
       {{0}},
@@ -47,10 +53,10 @@ static void check_selector(const struct selector *s, const char *text) {
       {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}},
   };
   enum { ADDRESSES = sizeof(address) / sizeof(address[0]) };
-  need(depth_of(s) <= 64, "too deep");
+  require(depth_of(s) <= 64, "the selector is too deep");
 
   char *negated = malloc(strlen(text) + sizeof("not ()"));
-  need(negated != NULL, "out of memory");
+  require(negated != NULL, "out of memory");
   sprintf(negated, "not (%s)", text);
   struct error error;
   struct selector *rest = expression_parse(negated, &error);
@@ -62,7 +68,8 @@ static void check_selector(const struct selector *s, const char *text) {
                              .interface = (uint32_t)i % 3,
                              .mark = (uint32_t)i};
     bool match = selector_match(s, &t);
-    need(rest == NULL || selector_match(rest, &t) != match, "not not");
+    require(rest == NULL || selector_match(rest, &t) != match,
+            "the negation matches the same sockets");
   }
   selector_free(rest);
   free(negated);
@@ -70,7 +77,7 @@ static void check_selector(const struct selector *s, const char *text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   char *text = strndup((const char *)data, size);
-  need(text != NULL, "out of memory");
+  require(text != NULL, "out of memory");
   struct error error = {.text = ""};
   struct selector *s = expression_parse(text, &error);
   if (s != NULL)
@@ -87,7 +94,7 @@ int main(int argc, char **argv) {
   static uint8_t data[1 << 20];
   for (int i = 1; i < argc; i++) {
     FILE *f = fopen(argv[i], "rb");
-    need(f != NULL, argv[i]);
+    require(f != NULL, argv[i]);
     LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), f));
     fclose(f);
   }

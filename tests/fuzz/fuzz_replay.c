@@ -1,4 +1,4 @@
-/* replay on any bytes as a file. Built with -fsanitize=fuzzer. */
+/* Gives replay any bytes as a recording. Built with -fsanitize=fuzzer. */
 #include "replay/replay.h"
 
 #include <libmnl/libmnl.h>

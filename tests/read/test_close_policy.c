@@ -1,5 +1,6 @@
-/* policy: when destroy events are followed, by a stand-in for the kernel that
- * sends as many as the test wants, and a clock that the test sets. */
+/* Tests read/close_policy.c: if and when destroy events are received. The test
+ * plays the kernel, which sends as many events as the test needs, and sets the
+ * clock. */
 #include "read/close_policy.h"
 
 #include <setjmp.h>
@@ -18,7 +19,7 @@ enum { SECOND = 1000, RATE = 100 };
 struct world {
   struct settings settings;
   struct close_policy *close_policy;
-  int kernel; /* our end of the subscription; -1: there is none */
+  int kernel; /* the kernel's end of the subscription; -1: none */
   unsigned opened;
   bool refuse;
   uint64_t now_ms, taken;
@@ -62,8 +63,8 @@ static void stop(struct world *w) {
     close(w->kernel);
 }
 
-/* An interval of 10 s with so many closed connections, as the host counts them
- * and, where there is a subscription, as events; then a read. */
+/* Simulates an interval of 10 s with `closed` closed connections, in the host's
+ * counts and, if there is a subscription, as events; then reads. */
 static const struct close_policy_health *
 read_after(struct world *w, unsigned closed, bool host_known) {
   const struct nlmsghdr event = {.nlmsg_len = sizeof(event),
@@ -108,8 +109,8 @@ static void receives_events_below_the_rate(void **state) {
   stop(&w);
 }
 
-/* Above the rate it is given up, with all that had come; it comes back when the
- * host's counts have fallen, and not before some reads. */
+/* Above the rate the subscription ends, after all events received so far were
+ * taken. It resumes after some reads, if the host's counts have fallen. */
 static void suspends_above_the_rate_and_resumes_below(void **state) {
   (void)state;
   struct world w;
@@ -132,7 +133,8 @@ static void suspends_above_the_rate_and_resumes_below(void **state) {
                    CLOSE_POLICY_RECEIVING);
   assert_int_equal(w.opened, 2);
 
-  /* At once too many again: it waits, however quiet the host is. */
+  /* The rate is exceeded again at once: the policy waits for some reads, even
+   * if nothing closes. */
   assert_int_equal(read_after(&w, 20 * RATE, true)->state,
                    CLOSE_POLICY_SUSPENDED);
   unsigned waited = 0;
@@ -142,7 +144,8 @@ static void suspends_above_the_rate_and_resumes_below(void **state) {
   stop(&w);
 }
 
-/* Without the host's counts only trying shows, less and less often. */
+/* Without the host's counts only a new subscription shows the rate, so the
+ * policy subscribes less and less often. */
 static void tries_less_and_less_often_without_host_counts(void **state) {
   (void)state;
   struct world w;
@@ -169,7 +172,7 @@ static void always_receives_at_any_rate(void **state) {
   for (unsigned i = 0; i < 3; i++)
     assert_int_equal(read_after(&w, 100 * RATE, true)->state,
                      CLOSE_POLICY_RECEIVING);
-  assert_int_equal(w.taken, 200 * RATE); /* none before the subscription */
+  assert_int_equal(w.taken, 200 * RATE); /* the first read subscribed */
   stop(&w);
 }
 
@@ -193,7 +196,8 @@ static void refused_subscription_is_tried_again(void **state) {
   stop(&w);
 }
 
-/* The subscription breaks: what came is kept, and it is tried again. */
+/* If the subscription breaks, its events are kept and the policy subscribes
+ * again. */
 static void
 broken_subscription_keeps_its_events_and_is_tried_again(void **state) {
   (void)state;

@@ -1,5 +1,5 @@
-/* request: each metric, and each dimension, asks the kernel for just what it
- * needs. */
+/* Tests read/dump_request.c: each metric and each dimension requests only the
+ * states and attributes that it needs. */
 #include "read/dump_request.h"
 
 #include <linux/inet_diag.h>
@@ -64,13 +64,13 @@ static void stop(struct fixture *f) {
   name_lookup_free(f->names);
 }
 
-static void asks(const struct fixture *f, const char *who, unsigned extensions,
+static void asks(const struct fixture *f, const char *name, unsigned extensions,
                  uint32_t states) {
   if (f->request.ask.extensions != extensions)
-    fail_msg("%s: extensions 0x%x, not 0x%x", who, f->request.ask.extensions,
+    fail_msg("%s: extensions 0x%x, not 0x%x", name, f->request.ask.extensions,
              extensions);
   if (f->request.ask.states != states)
-    fail_msg("%s: states 0x%x, not 0x%x", who, f->request.ask.states, states);
+    fail_msg("%s: states 0x%x, not 0x%x", name, f->request.ask.states, states);
 }
 
 static const uint32_t listen_state = 1u << TCP_STATE_LISTEN;
@@ -134,8 +134,8 @@ static void each_metric_asks_for_its_attributes_and_states(void **state) {
   stop(&f);
 }
 
-/* Every metric asks for something that is known, and nothing asks for what has
- * no use: only these three blocks and the name. */
+/* No metric requests an attribute other than the three blocks and the name of
+ * the congestion control. */
 static void no_metric_asks_for_more_than_known_attributes(void **state) {
   (void)state;
   for (int id = 0; id < METRIC_COUNT; id++) {
@@ -145,18 +145,18 @@ static void no_metric_asks_for_more_than_known_attributes(void **state) {
     unsigned extensions = f.request.ask.extensions;
     assert_int_equal(
         extensions & ~(unsigned)(INFO | SKMEM | ALGORITHM | CONGESTION), 0);
-    if (extensions & (SKMEM | ALGORITHM)) /* who is active, or is gone */
+    if (extensions & (SKMEM | ALGORITHM)) /* INFO shows if it is active */
       assert_true(extensions & INFO);
     assert_int_equal(f.request.ask.states & TCP_STATES_TRAFFIC,
                      TCP_STATES_TRAFFIC);
-    /* BOUND_INACTIVE sockets are nobody's, and states above are not there. */
+    /* No metric counts BOUND_INACTIVE sockets, and no state is above it. */
     assert_int_equal(
         f.request.ask.states & ~(TCP_STATES_TRAFFIC | TCP_STATES_REST), 0);
     stop(&f);
   }
 }
 
-/* What any group needs. */
+/* The request covers the needs of every group. */
 static void groups_together_ask_for_what_any_needs(void **state) {
   (void)state;
   struct fixture f = {.names = NULL};
@@ -169,7 +169,8 @@ static void groups_together_ask_for_what_any_needs(void **state) {
   stop(&f);
 }
 
-/* Members are told by traffic, and by what a dimension looks at. */
+/* A group with members requests INFO, for their traffic, and the attribute of
+ * the dimension. */
 static void members_ask_for_traffic_and_their_attributes(void **state) {
   (void)state;
   for (int by = 0; by < DIMENSION_COUNT; by++) {

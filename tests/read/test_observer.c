@@ -1,5 +1,5 @@
-/* observer: two observers, each with recordings of its own, add to the same
- * groups, which report the sum. */
+/* Tests read/observer.c: two observers, each with its own recordings, add to
+ * the same groups, which report the sum. */
 #include "read/observer.h"
 #include "support/info.h"
 #include "support/messages.h"
@@ -29,13 +29,14 @@ struct values {
   double connections, rtt_max;
 };
 
-/* One socket of namespace `n` in dump `dump`: what it has sent by then. */
+/* Returns the bytes that a socket of namespace `n` has sent by dump `dump`. */
 static uint64_t sent_by(unsigned n, unsigned socket, unsigned dump) {
   return 1000 * (n + 1) + 100 * socket + 10 * (dump + 1) * (n + 1);
 }
 
-/* Namespace `n` has n + 2 sockets; the last one comes with the second dump and
- * leaves after it. The cookies differ, as those of one kernel do. */
+/* Makes the recording of namespace `n`, which has n + 2 sockets; the last one
+ * is in the second dump only. The cookies of the namespaces differ, as on one
+ * kernel. Dump `fails` ends with an error; -1: none does. */
 static struct pcap *recording(unsigned n, int fails) {
   static struct messages m;
   struct pcap *pcap = pcap_writer_new(&pcap_writer_header_good);
@@ -166,7 +167,7 @@ static struct values values_of(struct group *g, const char *member) {
   return values;
 }
 
-/* One read of all observers: whether each dump was complete. */
+/* Reads all observers; stores in `complete` if each dump was complete. */
 static void read_all(struct world *w, struct observer *const *o, size_t count,
                      bool *complete) {
   struct error error;
@@ -205,7 +206,7 @@ static void two_observers_add_up_in_the_same_groups(void **state) {
           sent[n] += (int64_t)(sent_by(n, socket, dump) -
                                sent_by(n, socket, dump - 1));
       if (dump == 1)
-        sent[n] += (int64_t)sent_by(n, n + 1, 1); /* new: all of it */
+        sent[n] += (int64_t)sent_by(n, n + 1, 1); /* new: all of it counts */
     }
     for (int g = 0; g < 2; g++) {
       struct values v = values_of(w.group[g], NULL);

@@ -1,6 +1,6 @@
-/* scan over a socket whose other end plays the kernel: dumps that fail in every
- * way are dropped and counted, and the next one is right; a filter that is
- * refused becomes a coarser one. */
+/* Tests read/reader.c over a socket whose other end plays the kernel: failed
+ * dumps are dropped and counted, and the next dump has all values; a rejected
+ * filter is replaced by a coarser one. */
 #include "read/reader.h"
 #include "support/fake_kernel.h"
 
@@ -23,7 +23,7 @@ struct fixture {
   struct group_settings group;
   struct settings settings;
   struct fake_kernel *kernel;
-  struct reader *scan;
+  struct reader *reader;
 };
 
 static void start(struct fixture *f, fake_answer_fn *const *answers,
@@ -43,21 +43,21 @@ static void start(struct fixture *f, fake_answer_fn *const *answers,
   f->kernel = fake_kernel_new(answers, count);
   const struct observer_world world = {.open = fake_kernel_open,
                                        .data = f->kernel};
-  f->scan = reader_new(&f->settings, TIMEOUT_MS, &world, &error);
-  assert_non_null(f->scan);
+  f->reader = reader_new(&f->settings, TIMEOUT_MS, &world, &error);
+  assert_non_null(f->reader);
 }
 
 static void stop(struct fixture *f) {
-  reader_free(f->scan);
+  reader_free(f->reader);
   fake_kernel_stop(f->kernel);
   fake_kernel_free(f->kernel);
   selector_free(f->group.selector);
   metric_list_clear(&f->group.metrics);
 }
 
-/* --- What the kernel answers --------------------------------------------- */
+/* --- Answers of the kernel ----------------------------------------------- */
 
-/* Each dump finds every socket with 100 bytes more than the last one. */
+/* Each dump shows every socket with 100 bytes more than the dump before. */
 static uint64_t bytes;
 
 static void sockets_put(struct messages *m, unsigned count) {
@@ -72,7 +72,7 @@ static void sockets_put(struct messages *m, unsigned count) {
   }
 }
 
-static void answer_whole(struct fake_socket *s, uint32_t sequence) {
+static void answer_complete(struct fake_socket *s, uint32_t sequence) {
   static struct messages m;
   bytes += 100;
   messages_begin(&m, sequence, 0);
@@ -81,8 +81,8 @@ static void answer_whole(struct fake_socket *s, uint32_t sequence) {
   fake_socket_send(s, &m);
 }
 
-static void answer_half_then(struct fake_socket *s, uint32_t sequence,
-                             void (*end)(struct messages *, int), int code) {
+static void answer_half(struct fake_socket *s, uint32_t sequence,
+                        void (*end)(struct messages *, int), int code) {
   static struct messages m;
   bytes += 100;
   messages_begin(&m, sequence, 0);
@@ -93,15 +93,15 @@ static void answer_half_then(struct fake_socket *s, uint32_t sequence,
 }
 
 static void answer_done_enoent(struct fake_socket *s, uint32_t sequence) {
-  answer_half_then(s, sequence, messages_done, ENOENT);
+  answer_half(s, sequence, messages_done, ENOENT);
 }
 
 static void answer_ebusy(struct fake_socket *s, uint32_t sequence) {
-  answer_half_then(s, sequence, messages_error, EBUSY);
+  answer_half(s, sequence, messages_error, EBUSY);
 }
 
 static void answer_without_end(struct fake_socket *s, uint32_t sequence) {
-  answer_half_then(s, sequence, NULL, 0); /* until the dump times out */
+  answer_half(s, sequence, NULL, 0); /* until the dump times out */
   fake_socket_await_close(s, 10000);
 }
 
@@ -131,7 +131,7 @@ static void answer_slowly(struct fake_socket *s, uint32_t sequence) {
   fake_socket_send(s, &m);
 }
 
-/* --- What scan makes of it ------------------------------------------------ */
+/* --- Values of the reader ------------------------------------------------- */
 
 struct values {
   double connections;
@@ -155,18 +155,18 @@ static void on_series(const char *member, struct accumulator *accumulator,
 
 static void read_is(struct fixture *f, enum dump_result expected) {
   struct error error = {.text = ""};
-  enum dump_result result = reader_read(f->scan, &error);
+  enum dump_result result = reader_read(f->reader, &error);
   if (result != expected)
     fail_msg("%d: %s", result, error.text);
   if (expected == DUMP_COMPLETE)
-    reader_commit(f->scan);
+    reader_commit(f->reader);
   else
     assert_true(strlen(error.text) > 0);
 }
 
 static void values_are(struct fixture *f, double connections, int64_t sent) {
   struct values values = {-1, -1};
-  group_each(reader_group(f->scan, 0), on_series, &values);
+  group_each(reader_group(f->reader, 0), on_series, &values);
   assert_true(values.connections == connections);
   assert_int_equal(values.bytes, sent);
 }
@@ -174,8 +174,8 @@ static void values_are(struct fixture *f, double connections, int64_t sent) {
 static void failed_dump_changes_nothing(void **state) {
   (void)state;
   static fake_answer_fn *const answers[] = {
-      answer_whole, answer_done_enoent, answer_whole,       answer_ebusy,
-      answer_whole, answer_without_end, answer_done_enoent, answer_whole};
+      answer_complete, answer_done_enoent, answer_complete,    answer_ebusy,
+      answer_complete, answer_without_end, answer_done_enoent, answer_complete};
   static const bool fails[] = {false, true, false, true,
                                false, true, true,  false};
   struct fixture f;
@@ -186,8 +186,8 @@ static void failed_dump_changes_nothing(void **state) {
   for (size_t i = 0; i < sizeof(fails) / sizeof(fails[0]); i++) {
     errors += fails[i];
     read_is(&f, fails[i] ? DUMP_FAILED : DUMP_COMPLETE);
-    assert_int_equal(reader_health(f.scan)->observer.errors, errors);
-    if (!fails[i]) /* all since the first dump, whatever failed between */
+    assert_int_equal(reader_health(f.reader)->observer.errors, errors);
+    if (!fails[i]) /* the growth since the first dump, despite failures */
       values_are(&f, SOCKETS, (int64_t)i * 100 * SOCKETS);
   }
   stop(&f);
@@ -197,7 +197,7 @@ static void on_alarm(int signal) { (void)signal; }
 
 static void signals_do_not_break_a_read(void **state) {
   (void)state;
-  static fake_answer_fn *const answers[] = {answer_whole, answer_slowly,
+  static fake_answer_fn *const answers[] = {answer_complete, answer_slowly,
                                             answer_slowly};
   struct sigaction action = {.sa_handler = on_alarm}; /* no SA_RESTART */
   struct itimerval timer = {{0, 3000}, {0, 3000}}, off = {{0, 0}, {0, 0}};
@@ -211,12 +211,13 @@ static void signals_do_not_break_a_read(void **state) {
     setitimer(ITIMER_REAL, &off, NULL);
     values_are(&f, SOCKETS, i * 100 * SOCKETS);
   }
-  assert_int_equal(reader_health(f.scan)->observer.errors, 0);
+  assert_int_equal(reader_health(f.reader)->observer.errors, 0);
   stop(&f);
 }
 
-/* Not cgroup 1, and remote port 443: without the cgroup the port is left, and
- * without that nothing; what is asked for then stays so. */
+/* Matches sockets outside cgroup 1 with remote port 443. If the kernel rejects
+ * the filter, the reader first removes the cgroup and then the port, and keeps
+ * the coarser filter. */
 static struct selector *refusable(void) {
   struct selector *all = selector_new(SELECTOR_AND);
   struct selector *outside = selector_new(SELECTOR_NOT);
@@ -231,12 +232,13 @@ static struct selector *refusable(void) {
   return all;
 }
 
-/* What may change while a socket lives must not hide it from a dump: it would
- * come back as a new one, with all its past. */
+/* An attribute that may change during the life of a socket must not hide the
+ * socket from a dump: after another change it would count as new, with all its
+ * bytes. */
 static void
 attributes_that_change_are_not_filtered_in_the_kernel(void **state) {
   (void)state;
-  static fake_answer_fn *const answers[] = {answer_whole};
+  static fake_answer_fn *const answers[] = {answer_complete};
   static const enum selector_op op[] = {SELECTOR_MARK, SELECTOR_INTERFACE};
   for (size_t i = 0; i < 2; i++) {
     struct selector *s = selector_new(op[i]);
@@ -244,50 +246,51 @@ attributes_that_change_are_not_filtered_in_the_kernel(void **state) {
     assert_int_equal(
         selector_add_value(s, (struct selector_value){1, UINT32_MAX}), 0);
     start(&f, answers, 1, s);
-    assert_int_equal(reader_request(f.scan)->code_size, 0);
+    assert_int_equal(reader_request(f.reader)->code_size, 0);
     stop(&f);
   }
 }
 
 static void refused_filter_is_made_coarser(void **state) {
   (void)state;
-  static fake_answer_fn *const once[] = {answer_eperm, answer_whole,
-                                         answer_whole};
+  static fake_answer_fn *const once[] = {answer_eperm, answer_complete,
+                                         answer_complete};
   static fake_answer_fn *const whatever[] = {answer_eperm, answer_eperm,
-                                             answer_eperm, answer_whole};
+                                             answer_eperm, answer_complete};
   static fake_answer_fn *const always[] = {answer_eperm, answer_einval,
-                                           answer_whole};
+                                           answer_complete};
   struct fixture f;
   bytes = 0;
   start(&f, once, 3, refusable());
-  size_t size = reader_request(f.scan)->code_size;
+  size_t size = reader_request(f.reader)->code_size;
   read_is(&f, DUMP_COMPLETE);
   values_are(&f, SOCKETS, 0);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
-  assert_true(strlen(reader_refusal(f.scan)) > 0);
-  assert_true(reader_request(f.scan)->code_size > 0);
-  assert_true(reader_request(f.scan)->code_size < size);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 1);
+  assert_true(strlen(reader_refusal(f.reader)) > 0);
+  assert_true(reader_request(f.reader)->code_size > 0);
+  assert_true(reader_request(f.reader)->code_size < size);
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 1);
   values_are(&f, SOCKETS, 100 * SOCKETS);
   stop(&f);
 
   bytes = 0;
   start(&f, always, 3, refusable());
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_request(f.scan)->code_size, 0);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 1);
-  assert_int_equal(reader_health(f.scan)->observer.errors, 0);
+  assert_int_equal(reader_request(f.reader)->code_size, 0);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 1);
+  assert_int_equal(reader_health(f.reader)->observer.errors, 0);
   stop(&f);
 
-  /* Everything is refused: it is not the filter, which stays. */
+  /* If the kernel also rejects a request without a filter, the filter is not
+   * the reason and stays. */
   bytes = 0;
   start(&f, whatever, 4, refusable());
   read_is(&f, DUMP_FAILED);
-  assert_int_equal(reader_request(f.scan)->code_size, size);
+  assert_int_equal(reader_request(f.reader)->code_size, size);
   read_is(&f, DUMP_COMPLETE);
-  assert_int_equal(reader_request(f.scan)->code_size, size);
-  assert_int_equal(reader_health(f.scan)->observer.refused, 0);
+  assert_int_equal(reader_request(f.reader)->code_size, size);
+  assert_int_equal(reader_health(f.reader)->observer.refused, 0);
   stop(&f);
 }
 

@@ -96,7 +96,7 @@ bool machine_passes(const struct bytecode *b, const struct socket *s) {
   return b->size == 0 || run(b, s);
 }
 
-/* The size that an op has to have; `features` and `cost` grow by its own. */
+/* Returns the size that an op must have; adds its features and its cost. */
 static size_t op_size(const uint8_t *at, unsigned *features, size_t *cost) {
   struct inet_diag_hostcond c;
   *cost += 1;

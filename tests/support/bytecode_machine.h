@@ -1,27 +1,30 @@
-/* Runs and audits bytecode as the kernel does, written from what the kernel
- * does and not from the compiler. What must not be fails the test. */
+/* Runs and audits bytecode as the kernel does. It was written after the
+ * kernel's source, independently of the compiler. Invalid bytecode fails the
+ * test. */
 #ifndef TEST_BYTECODE_MACHINE_H
 #define TEST_BYTECODE_MACHINE_H
 
 #include "filter/bytecode.h"
 
-/* What the kernel compares is what its message says (linux: inet_diag_bc_sk()
- * and inet_diag_msg_attrs_fill(), inet_twsk_diag_fill(), inet_req_diag_fill()).
- */
+/* A socket as the kernel's message describes it; the kernel compares these
+ * values (linux: inet_diag_bc_sk() and inet_diag_msg_attrs_fill(),
+ * inet_twsk_diag_fill(), inet_req_diag_fill()). */
 struct socket {
   uint8_t family;
   struct socket_attrs attrs;
-  bool mini; /* has no cgroup */
+  bool mini; /* a mini socket has no cgroup */
 };
 
-/* Whether the kernel would send it; without code it sends all. */
+/* Returns true if the kernel would send the socket. Empty code passes every
+ * socket. */
 bool machine_passes(const struct bytecode *b, const struct socket *s);
 
-/* What the kernel's audit asks, and that a condition's `yes` is its length, and
- * that `b->features` are those used. Returns what the code costs. */
+/* Checks all that the kernel's audit checks (linux: inet_diag_bc_audit()), that
+ * the `yes` of a condition is its length, and that `b->features` are the
+ * features that the code uses. Returns the cost of the code. */
 size_t machine_audit(const struct bytecode *b);
 
-/* The features that a selector's list needs, by its op. */
+/* The features that the list of a selector needs, by its op. */
 extern const unsigned machine_needs[SELECTOR_OP_COUNT];
 
 #endif

@@ -1,5 +1,5 @@
-/* The kernel's end of destroy's socket: a pair that keeps messages apart, and
- * where the sender waits while the other side is full. */
+/* The sockets are a pair that keeps messages separate. The sender waits while
+ * the receive buffer is full. */
 #include "support/event_peer.h"
 
 #include <errno.h>

@@ -19,7 +19,7 @@ void fake_daemon_clear(void) {
   fake_daemon = (struct fake_daemon){0};
 }
 
-/* The types that we use, as the stock types.db has them. */
+/* The types that the plugin uses, as collectd's types.db defines them. */
 static bool type_is_derive(const char *type) {
   static const struct {
     const char *name;
@@ -45,7 +45,7 @@ char *sstrncpy(char *to, const char *from, size_t size) {
   return to;
 }
 
-/* Meta data: one text, and whatever numbers, which are not kept. */
+/* Meta data: the text is stored, numbers are not. */
 struct meta_data_s {
   char member[128];
 };
@@ -62,13 +62,13 @@ int meta_data_add_string(meta_data_t *m, const char *key, const char *value) {
 
 void meta_data_destroy(meta_data_t *m) { free(m); }
 
-static char notified[128];
+static char notification_member[128];
 
 int plugin_notification_meta_add_string(notification_t *n, const char *name,
                                         const char *value) {
   (void)n;
   assert_string_equal(name, "tcpinfo:member");
-  sstrncpy(notified, value, sizeof(notified));
+  sstrncpy(notification_member, value, sizeof(notification_member));
   return 0;
 }
 
@@ -93,7 +93,7 @@ int plugin_dispatch_notification(const notification_t *n) {
   snprintf(f->name, sizeof(f->name), "%.60s-%.60s/%.60s-%.60s", n->plugin,
            n->plugin_instance, n->type, n->type_instance);
   sstrncpy(f->message, n->message, sizeof(f->message));
-  sstrncpy(f->member, notified, sizeof(f->member));
+  sstrncpy(f->member, notification_member, sizeof(f->member));
   return 0;
 }
 
@@ -101,7 +101,9 @@ static cdtime_t now = 1;
 
 cdtime_t cdtime(void) { return now++; }
 
-void fake_daemon_pass(unsigned seconds) { now += TIME_T_TO_CDTIME_T(seconds); }
+void fake_daemon_advance(unsigned seconds) {
+  now += TIME_T_TO_CDTIME_T(seconds);
+}
 
 int plugin_dispatch_values(value_list_t const *vl) {
   struct fake_daemon *d = &fake_daemon;

@@ -1,5 +1,5 @@
-/* Stands in for collectd: keeps what was dispatched in a read, by identifier
- * without the host: "tcpinfo-GROUP/TYPE-INSTANCE". */
+/* Replaces collectd in tests: stores the values that a read dispatches, by
+ * identifier without the host: "tcpinfo-GROUP/TYPE-INSTANCE". */
 #ifndef TEST_FAKE_DAEMON_H
 #define TEST_FAKE_DAEMON_H
 
@@ -11,7 +11,7 @@ struct fake_value {
   char name[256];
   char group[128];    /* plugin instance */
   char instance[128]; /* TYPE-INSTANCE */
-  bool derive;        /* as the type's name says */
+  bool derive;        /* by the type, as in collectd's types.db */
   double gauge;
   int64_t counter;
   uint64_t time;
@@ -25,7 +25,7 @@ struct fake_daemon {
   size_t count, capacity;
   struct fake_notification {
     int severity;
-    char name[256]; /* as of a value */
+    char name[256]; /* as in struct fake_value */
     char message[256];
     char member[128];
   } notification[FAKE_NOTIFICATIONS_MAX];
@@ -34,15 +34,15 @@ struct fake_daemon {
 
 extern struct fake_daemon fake_daemon;
 
-void fake_daemon_clear(void); /* forgets the values; frees the memory */
+void fake_daemon_clear(void); /* deletes the values and frees the memory */
 
-/* The daemon's clock, which else stands nearly still, goes on. */
-void fake_daemon_pass(unsigned seconds);
+/* Advances the daemon's clock, which otherwise nearly stands still. */
+void fake_daemon_advance(unsigned seconds);
 
-/* NULL: was not dispatched. */
+/* Returns NULL if the value was not dispatched. */
 const struct fake_value *fake_daemon_find(const char *name);
 
-/* These fail the test where the value was not dispatched. */
+/* These fail the test if the value was not dispatched. */
 double fake_daemon_gauge(const char *name);
 int64_t fake_daemon_counter(const char *name);
 

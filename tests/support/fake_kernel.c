@@ -18,8 +18,8 @@ struct fake_kernel *fake_kernel_new(fake_answer_fn *const *answers,
   return k;
 }
 
-/* Only one such thread is there at a time, so the kernel's fields need no lock.
- */
+/* Only one such thread runs at a time, so the fields of struct fake_kernel need
+ * no lock. */
 static void *serve(void *data) {
   struct fake_socket *s = data;
   struct fake_kernel *k = s->kernel;
@@ -40,7 +40,7 @@ int fake_kernel_open(void *kernel) {
     errno = EMFILE;
     return -1;
   }
-  /* diag has closed its end of the last one: the thread comes to its end. */
+  /* sock_diag has closed its end of the last socket, so the thread ends. */
   if (k->opened > 0)
     pthread_join(k->socket[k->opened - 1].thread, NULL);
   int fds[2];
@@ -49,7 +49,7 @@ int fake_kernel_open(void *kernel) {
   struct fake_socket *s = &k->socket[k->opened];
   s->kernel = k;
   s->fd = fds[0];
-  /* Signals are for the thread that dumps. */
+  /* Only the thread that dumps may receive signals. */
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -14,7 +14,7 @@ enum {
   INTERVAL_MS = 10000,
   START_MS = 100000000, /* the host has been up for a while */
   LISTENER = 1000000,   /* cookie of the listener */
-  QUIET_DUMPS = 36,     /* dumps without a socket until all are forgotten */
+  QUIET_DUMPS = 36,     /* dumps without sockets until none is remembered */
 };
 
 #define NOTE(h, ...)                                                           \
@@ -23,18 +23,18 @@ enum {
       printf(__VA_ARGS__);                                                     \
   } while (0)
 
-/* --- What they must say --------------------------------------------------- */
+/* --- Checks after a dump -------------------------------------------------- */
 
 static bool group_has(size_t g, const struct life *l) {
   return g != GROUP_PORT || l->attrs.remote_port == LIVES_PORT;
 }
 
-static void within(struct history *h, const char *group, const char *what,
+static void within(struct history *h, const char *group, const char *name,
                    uint64_t value, struct tally t) {
   if (value < t.low || value > t.high)
     complain(&h->complaint,
              "after dump %u: group %s: %s is %llu, not %llu to %llu",
-             h->complete, group, what, (unsigned long long)value,
+             h->complete, group, name, (unsigned long long)value,
              (unsigned long long)t.low, (unsigned long long)t.high);
 }
 
@@ -48,7 +48,7 @@ static struct tally value_tally(const struct history *h, size_t g, int v) {
         v < LIFE_COUNTERS ? &x->counter[v] : &x->end[v - LIFE_COUNTERS];
     if (!group_has(g, &h->lives.life[i]))
       continue;
-    sum.low += g == GROUP_PORT && x->portless ? 0 : t->low;
+    sum.low += g == GROUP_PORT && x->port_unknown ? 0 : t->low;
     sum.high += t->high;
   }
   return sum;
@@ -59,7 +59,7 @@ static void group_check(struct history *h, size_t g) {
   for (int v = h->scenario->info_size > 0 ? 0 : LIFE_COUNTERS; v < VALUES;
        v++) {
     struct tally t = value_tally(h, g, v);
-    /* It is of the socket, which may move between groups. */
+    /* The busy time belongs to the socket, which may move between groups. */
     if (v == LIFE_BUSY && g == GROUP_PORT)
       continue;
     if (v == LIFE_BUSY)
@@ -69,7 +69,7 @@ static void group_check(struct history *h, size_t g) {
 }
 
 static void cgroups_check(struct history *h) {
-  if (h->model.cgroup_open ||
+  if (h->model.cgroup_uncertain ||
       !field_present(FIELD_BYTES_SENT, h->lives.info_size))
     return;
   for (unsigned c = 0; c < LIVES_CGROUPS; c++) {
@@ -96,7 +96,7 @@ static void sums_check(struct history *h) {
     within(h, "-", "sums' retrans", s->retrans,
            value_tally(h, GROUP_ALL, LIFE_RETRANS));
   within(h, "-", "unclear", s->unclear,
-         (struct tally){h->sums.unclear, h->model.doubtful});
+         (struct tally){h->sums.unclear, h->model.uncertain_events});
   if (s->retrans < h->sums.retrans)
     complain(&h->complaint, "sums' retrans fell");
   h->sums = *s;
@@ -113,7 +113,7 @@ static void history_check(struct history *h) {
   sums_check(h);
 }
 
-/* All is gone: every connection that was there or opened has closed. */
+/* After the end of all connections: each that existed or opened has closed. */
 static void end_check(struct history *h) {
   for (size_t g = 0; g < h->groups.count; g++) {
     const uint64_t *end = &h->groups.series[g].total[LIFE_COUNTERS];
@@ -132,7 +132,7 @@ static void end_check(struct history *h) {
   within(h, "-", "tracked in the end", tracked, (struct tally){0, 0});
 }
 
-/* --- What happens --------------------------------------------------------- */
+/* --- Steps ---------------------------------------------------------------- */
 
 static void on_event(const struct life_event *e, void *data) {
   struct history *h = data;
@@ -150,8 +150,8 @@ static void on_event(const struct life_event *e, void *data) {
        p->late ? ", late" : "");
 }
 
-/* Through the bytes of a message, as the kernel would send it. */
-static void through_bytes(struct sample *s) {
+/* Replaces the sample by one decoded from the bytes of a kernel message. */
+static void encode_and_decode(struct sample *s) {
   static struct messages m;
   static struct decoder decoder;
   char local[ADDRESS_TEXT_MAX], remote[ADDRESS_TEXT_MAX];
@@ -187,7 +187,7 @@ static void events_shuffle(struct history *h) {
   }
 }
 
-/* Those of several processors have no order. */
+/* Hands the events over in random order, as events of several CPUs are. */
 static void events_take(struct history *h) {
   size_t kept = 0;
   events_shuffle(h);
@@ -200,7 +200,7 @@ static void events_take(struct history *h) {
     struct sample s = e->sample;
     s.info = e->info;
     if (h->scenario->real_bytes)
-      through_bytes(&s);
+      encode_and_decode(&s);
     NOTE(h, "      handed over: the event of %d\n", e->life);
     connections_destroyed(h->connections, &s, e->after_ms);
     model_event(&h->model, e);
@@ -223,12 +223,12 @@ static void socket_enter(struct history *h, int number) {
        s.full ? "" : ", mini");
   model_socket(&h->model, number, &s);
   if (h->scenario->real_bytes)
-    through_bytes(&s);
+    encode_and_decode(&s);
   if (connections_socket(h->connections, &s) != 0)
     complain(&h->complaint, "out of memory");
 }
 
-/* In a dump where these are asked for; `gone`: by its event. */
+/* Adds the listener to a dump, or, if `gone`, its event. */
 static void listener_enter(struct history *h, bool gone) {
   static const uint8_t info[LIVES_INFO_MAX];
   struct sample s = {.cookie = LISTENER,
@@ -274,7 +274,8 @@ static void slot_step(struct history *h, enum step_kind kind, int slot,
   life_print(&h->lives.life[number]);
 }
 
-/* What is on its way when the subscription ends does not arrive. */
+/* Starts or ends the subscription. Events that are not handed over yet are
+ * lost. */
 static void follow(struct history *h, bool follows) {
   NOTE(h, "    events are %sreceived from now on\n", follows ? "" : "not ");
   h->events = 0;
@@ -282,8 +283,8 @@ static void follow(struct history *h, bool follows) {
   connections_receive_events(h->connections, follows);
 }
 
-/* A walk over the sockets, as far as `stop`: it may leave some out, repeat
- * some, and at `closing` some close. */
+/* Walks over the first `stop` sockets. The walk may leave sockets out or repeat
+ * them; at `closing`, some connections close. */
 static void walk(struct history *h, struct dice *d, uint32_t stop,
                  uint32_t closing) {
   bool missing = dice_one_in(d, 4), repeating = dice_one_in(d, 4);
@@ -305,7 +306,8 @@ static void walk(struct history *h, struct dice *d, uint32_t stop,
   }
 }
 
-/* Events of what closes meanwhile come after it. */
+/* Makes one dump. Events of connections that close during the dump arrive after
+ * it. */
 static void dump(struct history *h, struct dice *d, bool fails) {
   uint32_t stop = fails ? dice_below(d, LIVES_SLOTS) : LIVES_SLOTS;
   uint32_t closing = dice_below(d, 4 * LIVES_SLOTS);
@@ -331,7 +333,7 @@ static void dump(struct history *h, struct dice *d, bool fails) {
   history_check(h);
 }
 
-/* As the plugin reads: first the events, then the sockets. */
+/* Reads in the plugin's order: first the events, then the sockets. */
 static void dump_step(struct history *h, struct dice *d) {
   if (h->lives.now_ms < h->next_dump_ms)
     h->lives.now_ms = h->next_dump_ms;
@@ -397,7 +399,7 @@ static bool reason_has_event(enum connection_end_reason reason) {
   return false;
 }
 
-/* The last counters never exceed what the socket of that cookie did. */
+/* The last counters never exceed those of the socket with that cookie. */
 static void counters_check(struct history *h,
                            const struct connection_end *end) {
   uint64_t most = 0;
@@ -434,7 +436,7 @@ static void on_ended(const struct connection_end *end, void *data) {
   counters_check(h, end);
 }
 
-/* Every connection closes and is gone. */
+/* Closes every connection and waits until no socket is left. */
 static void drain(struct history *h) {
   struct dice d = {1};
   h->luck = d;

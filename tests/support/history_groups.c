@@ -13,7 +13,7 @@ static const enum metric_id value_metric[VALUES] = {
     METRIC_OPENED,        METRIC_CLOSED,         METRIC_FAILED};
 
 static struct group_settings with_info[GROUPS], without_info[GROUP_PORT + 1];
-static struct name_lookup *names; /* looks names up, but once */
+static struct name_lookup *names; /* shared by all groups */
 
 const char *value_name(int value) {
   return metric_table[value_metric[value]].name;
@@ -106,9 +106,9 @@ uint32_t groups_attrs(const struct groups *g) {
   return attrs;
 }
 
-/* --- What they say -------------------------------------------------------- */
+/* --- Reading the values --------------------------------------------------- */
 
-struct reader {
+struct series_reader {
   struct complaint *complaint;
   struct series *series;
   const char *group, *member;
@@ -116,7 +116,7 @@ struct reader {
 };
 
 static void on_value(const struct accumulator_value *v, void *data) {
-  struct reader *r = data;
+  struct series_reader *r = data;
   if (strcmp(v->instance, "connections") == 0)
     *r->connections += (uint64_t)v->gauge;
   if (!v->derive)
@@ -133,32 +133,32 @@ static void on_value(const struct accumulator_value *v, void *data) {
   }
 }
 
-static struct socket_row *row_of(struct series *s, const char *name) {
-  for (size_t i = 0; i < s->rows; i++)
-    if (strcmp(s->row[i].name, name) == 0)
-      return &s->row[i];
-  assert_true(s->rows < SOCKET_ROWS_MAX);
-  struct socket_row *r = &s->row[s->rows++];
-  memset(r, 0, sizeof(*r));
-  snprintf(r->name, sizeof(r->name), "%s", name);
-  return r;
+static struct member_counters *member_of(struct series *s, const char *name) {
+  for (size_t i = 0; i < s->member_count; i++)
+    if (strcmp(s->member[i].name, name) == 0)
+      return &s->member[i];
+  assert_true(s->member_count < MEMBERS_MAX);
+  struct member_counters *m = &s->member[s->member_count++];
+  memset(m, 0, sizeof(*m));
+  snprintf(m->name, sizeof(m->name), "%s", name);
+  return m;
 }
 
 static void on_series(const char *member, struct accumulator *accumulator,
                       bool chosen, void *data) {
-  struct reader *r = data;
+  struct series_reader *r = data;
   struct series *s = r->series;
   r->member = member;
-  r->value = member != NULL ? row_of(s, member)->value : s->total;
+  r->value = member != NULL ? member_of(s, member)->value : s->total;
   r->connections = member != NULL ? &s->members_connections : &s->connections;
   accumulator_emit(accumulator, LIVES_INFO_MAX,
                    chosen ? ACCUMULATOR_COUNTERS : ACCUMULATOR_ALL, on_value,
                    r);
 }
 
-/* A member that gives its series up keeps its counters: so few never lose
- * them. */
-static void sums_check(const struct reader *r) {
+/* A member that loses its series keeps its counters: the few members of these
+ * histories are never freed. */
+static void sums_check(const struct series_reader *r) {
   const struct series *s = r->series;
   if (s->connections != s->members_connections)
     complain(r->complaint, "group %s: %llu connections, of members %llu",
@@ -166,9 +166,10 @@ static void sums_check(const struct reader *r) {
              (unsigned long long)s->members_connections);
   for (int v = 0; v < VALUES; v++) {
     uint64_t sum = 0;
-    for (size_t i = 0; i < s->rows; i++)
-      sum += s->row[i].value[v];
-    uint64_t slack = v == LIFE_BUSY ? s->rows : 0; /* each is in whole ms */
+    for (size_t i = 0; i < s->member_count; i++)
+      sum += s->member[i].value[v];
+    /* Each member's busy time is rounded to ms. */
+    uint64_t slack = v == LIFE_BUSY ? s->member_count : 0;
     if (sum + slack < s->total[v] || sum > s->total[v] + slack)
       complain(r->complaint, "group %s: %s is %llu, of members %llu", r->group,
                value_name(v), (unsigned long long)s->total[v],
@@ -179,7 +180,7 @@ static void sums_check(const struct reader *r) {
 void groups_read(struct groups *g) {
   for (size_t i = 0; i < g->count; i++) {
     struct series *s = &g->series[i];
-    struct reader r = {
+    struct series_reader r = {
         .complaint = g->complaint, .series = s, .group = groups_name(i)};
     s->connections = s->members_connections = 0;
     group_settle(g->group[i]);
@@ -192,5 +193,5 @@ void groups_read(struct groups *g) {
 
 uint64_t groups_member(struct groups *g, size_t group, const char *member,
                        int value) {
-  return row_of(&g->series[group], member)->value[value];
+  return member_of(&g->series[group], member)->value[value];
 }

@@ -1,39 +1,38 @@
-/* The groups that the connections's histories are counted in, and what they
- * say: that no counter falls, and that members and `other` add up to the total.
- */
+/* The groups that count the connections of a history, and checks of their
+ * values: no counter falls, and members and `other` add up to the total. */
 #ifndef TEST_HISTORY_GROUPS_H
 #define TEST_HISTORY_GROUPS_H
 
 #include "group/group.h"
 #include "support/lives_model.h"
 
-/* Every connection; those not to LIVES_OTHER_PORT; by remote address, two of
- * which have series of their own; by cgroup. Without struct tcp_info only the
- * first two.
- */
+/* GROUP_ALL has every connection; GROUP_PORT those whose remote port is not
+ * LIVES_OTHER_PORT; GROUP_PEER has members by remote address, at most two with
+ * own series; GROUP_CGROUP has members by cgroup. Without struct tcp_info there
+ * are only the first two. */
 enum { GROUP_ALL, GROUP_PORT, GROUP_PEER, GROUP_CGROUP, GROUPS };
 
-/* The counters that are looked at: as enum life_counter, then enum life_end. */
+/* The values that are checked: first enum life_counter, then enum life_end. */
 enum { VALUES = LIFE_COUNTERS + LIFE_ENDS };
 const char *value_name(int value);
 
-/* What went wrong first; empty: nothing. */
+/* The first failed check; empty: none. */
 struct complaint {
   char text[512];
 };
 __attribute__((format(printf, 2, 3))) void complain(struct complaint *c,
                                                     const char *format, ...);
 
-enum { SOCKET_ROWS_MAX = 16 };
+enum { MEMBERS_MAX = 16 };
 
-/* A group's counters as they were last reported, by member. */
+/* The last reported counters of a group, in total and by member. */
 struct series {
   uint64_t total[VALUES], connections, members_connections;
-  size_t rows;
-  struct socket_row {
+  size_t member_count;
+  struct member_counters {
     char name[24];
     uint64_t value[VALUES];
-  } row[SOCKET_ROWS_MAX];
+  } member[MEMBERS_MAX];
 };
 
 struct groups {
@@ -43,20 +42,20 @@ struct groups {
   struct complaint *complaint;
 };
 
-/* Once, around all histories (for cmocka). */
+/* Group setup and teardown of cmocka, around all histories. */
 int groups_setup(void **state);
 int groups_teardown(void **state);
 
-/* `g` is zeroed but for the complaint. */
+/* Makes the groups; `g` must be zeroed except for the complaint. */
 void groups_new(struct groups *g, bool info);
 void groups_free(struct groups *g);
 uint32_t groups_attrs(const struct groups *g);
 const char *groups_name(size_t group);
 
-/* After a complete dump: reads what they report. */
+/* Reads and checks the values of the groups, after a complete dump. */
 void groups_read(struct groups *g);
 
-/* Of one member; 0 where it was never reported. */
+/* Returns a value of one member; 0 if the member was never reported. */
 uint64_t groups_member(struct groups *g, size_t group, const char *member,
                        int value);
 

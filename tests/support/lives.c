@@ -31,10 +31,10 @@ uint32_t dice_below(struct dice *d, uint32_t n) {
 
 bool dice_one_in(struct dice *d, uint32_t n) { return dice_below(d, n) == 0; }
 
-/* --- What the kernel would say -------------------------------------------- */
+/* --- The kernel's messages ------------------------------------------------ */
 
 uint64_t lives_cgroup(unsigned number) {
-  return ((uint64_t)1 << 60) + number; /* no inode number of any file system */
+  return ((uint64_t)1 << 60) + number; /* larger than any inode number */
 }
 
 static void put(uint8_t *info, size_t size, enum field_id id, uint64_t value) {
@@ -42,8 +42,9 @@ static void put(uint8_t *info, size_t size, enum field_id id, uint64_t value) {
     info_put(info, id, value);
 }
 
-/* struct tcp_info. A disconnect clears all but chrono_stat, the window, and
- * when something was sent and acknowledged last (linux: tcp_disconnect()). */
+/* Fills struct tcp_info. A disconnect clears all fields except chrono_stat, the
+ * window, and the times of the last data sent and the last ACK (linux:
+ * tcp_disconnect()). */
 static void info_fill(const struct lives *w, const struct life *l,
                       bool disconnected, uint8_t *info) {
   memset(info, 0, LIVES_INFO_MAX);
@@ -59,7 +60,7 @@ static void info_fill(const struct lives *w, const struct life *l,
     return;
   put(info, w->info_size, FIELD_SEGS_OUT, 2 + l->now[LIFE_SEGS_OUT]);
   if (!l->established) {
-    put(info, w->info_size, FIELD_SEGS_IN, l->cookie % 2); /* a reset */
+    put(info, w->info_size, FIELD_SEGS_IN, l->cookie % 2); /* 1: a reset */
     return;
   }
   put(info, w->info_size, FIELD_SEGS_IN, 2 + l->now[LIFE_SEGS_OUT] / 2);
@@ -146,13 +147,13 @@ void lives_other_event(struct lives *w, struct dice *d) {
   w->event(&e, w->data);
 }
 
-/* --- What happens to them ------------------------------------------------- */
+/* --- Steps of a connection ------------------------------------------------ */
 
 static struct life *life_at(struct lives *w, int slot) {
   return w->slot[slot] >= 0 ? &w->life[w->slot[slot]] : NULL;
 }
 
-static void ends_make(struct lives *w, struct life *l, struct dice *d) {
+static void set_addresses(struct lives *w, struct life *l, struct dice *d) {
   static const uint8_t net6[] = {0x20, 0x01, 0x0d, 0xb8};
   static const uint8_t net4[] = {0xff, 0xff, 10, 0, 0};
   struct socket_attrs *t = &l->attrs;
@@ -172,7 +173,8 @@ static void ends_make(struct lives *w, struct life *l, struct dice *d) {
   t->uid = 1000;
 }
 
-/* A new connection on the socket with that cookie. */
+/* Makes a new connection on the socket with that cookie. Returns NULL if there
+ * were too many. */
 static struct life *life_new(struct lives *w, int slot, uint64_t cookie,
                              struct dice *d) {
   if (w->count == LIVES_MAX)
@@ -187,7 +189,7 @@ static struct life *life_new(struct lives *w, int slot, uint64_t cookie,
                      .opened_ms = w->now_ms,
                      .sent_ms = w->now_ms,
                      .received_ms = w->now_ms};
-  ends_make(w, l, d);
+  set_addresses(w, l, d);
   return l;
 }
 
@@ -198,8 +200,8 @@ static void enter_established(struct lives *w, struct life *l) {
   l->sent_ms = l->received_ms = l->ack_ms = w->now_ms;
 }
 
-/* Counters that are about to wrap, in whatever width they have. */
-static void give_past(struct life *l, struct dice *d) {
+/* Sets each counter to a value shortly before it wraps. */
+static void set_old_counters(struct life *l, struct dice *d) {
   for (int c = 0; c < LIFE_COUNTERS; c++) {
     uint64_t range = (uint64_t)1 << 8 * (field_table[life_field[c]].width % 8);
     l->now[c] = range > 1 ? range - dice_below(d, 400) : dice_next(d);
@@ -218,7 +220,7 @@ void life_open(struct lives *w, int slot, struct dice *d) {
   case 0:
     l->stage = LIFE_SETUP;
     l->passive = l->orphan = true;
-    l->event_due = false; /* there is no full socket yet */
+    l->event_due = false; /* the full socket does not exist yet */
     return;
   case 1:
     l->stage = LIFE_CONNECT;
@@ -232,7 +234,7 @@ void life_open(struct lives *w, int slot, struct dice *d) {
   }
   enter_established(w, l);
   if (w->old && dice_one_in(d, 2))
-    give_past(l, d);
+    set_old_counters(l, d);
 }
 
 void life_establish(struct lives *w, int slot, struct dice *d) {
@@ -249,15 +251,15 @@ static void life_end(struct lives *w, int slot) {
   w->slot[slot] = -1;
 }
 
-/* A connect that failed: in a blocking connect() with a disconnect, otherwise
- * not. A SYN_RECV that failed has no event. */
+/* Lets a connect fail: a blocking connect() disconnects the socket, a
+ * non-blocking one does not. A failed SYN_RECV has no event. */
 void life_fail(struct lives *w, int slot, struct dice *d) {
   struct life *l = life_at(w, slot);
   if (l == NULL || (l->stage != LIFE_CONNECT && l->stage != LIFE_SETUP))
     return;
   if (l->stage == LIFE_CONNECT)
     event(w, w->slot[slot],
-          dice_one_in(d, 2) ? EVENT_DISCONNECTED : EVENT_WHOLE, d);
+          dice_one_in(d, 2) ? EVENT_DISCONNECTED : EVENT_WITH_COUNTERS, d);
   life_end(w, slot);
 }
 
@@ -266,7 +268,7 @@ void life_traffic(struct lives *w, int slot, struct dice *d) {
   if (l == NULL || !life_is_full(l))
     return;
   if (l->stage == LIFE_CONNECT) {
-    l->now[LIFE_RETRANS]++; /* of the SYN */
+    l->now[LIFE_RETRANS]++; /* the SYN is retransmitted */
     l->now[LIFE_RTO]++;
     return;
   }
@@ -294,7 +296,7 @@ void life_change(struct lives *w, int slot, struct dice *d) {
     return;
   if (l->orphan && l->state != TCP_STATE_ESTABLISHED)
     return;
-  l->orphan = false; /* accepted */
+  l->orphan = false; /* a process accepted the connection */
   l->cgroup = 1 + dice_below(d, LIVES_CGROUPS - 1);
   l->attrs.uid = 1000 + dice_below(d, 2);
 }
@@ -323,21 +325,21 @@ void life_close(struct lives *w, int slot, struct dice *d) {
     return;
   }
   if (way == 1) { /* reset by the peer */
-    event(w, number, EVENT_WHOLE, d);
+    event(w, number, EVENT_WITH_COUNTERS, d);
     life_end(w, slot);
     return;
   }
   life_traffic(w, slot, d);
-  l->ack_ms = w->now_ms; /* of the FIN */
+  l->ack_ms = w->now_ms; /* the ACK of the FIN */
   l->state = TCP_STATE_CLOSE;
   l->mini_ms = w->now_ms;
-  if (way <= 3) { /* the fd stays open */
+  if (way <= 3) { /* the file descriptor stays open */
     l->stage = dice_one_in(d, 2) ? LIFE_HIDDEN : LIFE_TIME_WAIT;
     if (l->stage == LIFE_HIDDEN)
       l->mini_ms = 0;
     return;
   }
-  event(w, number, EVENT_WHOLE, d);
+  event(w, number, EVENT_WITH_COUNTERS, d);
   if (way == 4)
     l->stage = LIFE_FIN_WAIT2;
   else if (way == 5)
@@ -350,12 +352,12 @@ void life_release(struct lives *w, int slot, struct dice *d) {
   struct life *l = life_at(w, slot);
   if (l == NULL || life_is_full(l) || !l->event_due)
     return;
-  event(w, w->slot[slot], EVENT_WHOLE, d);
+  event(w, w->slot[slot], EVENT_WITH_COUNTERS, d);
   if (l->stage == LIFE_HIDDEN)
     life_end(w, slot);
 }
 
-/* Linux: TCP_TIMEWAIT_LEN. */
+/* A mini socket's state lasts 60 s (linux: TCP_TIMEWAIT_LEN). */
 void lives_expire(struct lives *w) {
   for (int slot = 0; slot < LIVES_SLOTS; slot++) {
     const struct life *l = life_at(w, slot);
@@ -380,7 +382,8 @@ void life_expire(struct lives *w, int slot, struct dice *d) {
   }
 }
 
-/* connect() to AF_UNSPEC and then to somebody else. */
+/* The application calls connect() with AF_UNSPEC and then with another address.
+ */
 void life_reconnect(struct lives *w, int slot, struct dice *d) {
   struct life *old = life_at(w, slot);
   if (old == NULL || old->stage != LIFE_OPEN || old->orphan)

@@ -15,8 +15,8 @@ void model_begin(struct lives_model *t) {
     t->life[i].shown = false;
 }
 
-/* The connection that had the same socket before, and is what its cookie is
- * known by; NULL: there is none. */
+/* Returns the earlier connection on the same socket that the cookie still
+ * stands for, or NULL. */
 static struct model_life *known_before(struct lives_model *t, int life) {
   for (int i = t->lives->life[life].before; i >= 0;
        i = t->lives->life[i].before) {
@@ -30,13 +30,13 @@ static struct model_life *known_before(struct lives_model *t, int life) {
   return NULL;
 }
 
-/* A dump showed it in a state with traffic. */
-static bool is_placed(const struct model_life *x) {
+/* Returns true if a dump showed the connection in a state with traffic. */
+static bool has_traffic(const struct model_life *x) {
   return x->open || x->mini || x->connecting;
 }
 
-/* A connection is gone, and that was told. One that was last seen in SYN_SENT
- * may have come further. */
+/* Counts the end of a connection. A connection last seen in SYN_SENT may have
+ * been established since then. */
 static void gone(struct lives_model *t, struct model_life *x) {
   const struct life *l = &t->lives->life[x - t->life];
   x->known = x->awaited = false;
@@ -56,7 +56,7 @@ static unsigned width_bits(int c) {
 
 static bool wide(int c) { return width_bits(c) == 64; }
 
-/* Where nobody ever told its cgroup it is counted in no certain one. */
+/* Counts in the cgroup. If no message had a cgroup, none is certain. */
 static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
   struct tally *in = &x->sent_in[x->cgroup];
   if (x->cgroup == 0)
@@ -66,10 +66,10 @@ static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
     in->low += sent - x->counter[LIFE_SENT].low;
 }
 
-/* `sure`: what it did until now is new. */
+/* Counts the growth of the counters; `sure`: all of it is new. */
 static void counters(struct lives_model *t, struct model_life *x, bool sure) {
   const struct life *l = &t->lives->life[x - t->life];
-  bool shown_bare = x->known && !x->based;
+  bool shown_without_info = x->known && !x->based;
   for (int c = 0; c < LIFE_COUNTERS && !x->based; c++) {
     x->base[c] = wide(c) ? 0 : l->now[c] >> width_bits(c) << width_bits(c);
     if (x->early)
@@ -82,7 +82,7 @@ static void counters(struct lives_model *t, struct model_life *x, bool sure) {
   for (int c = 0; c < LIFE_COUNTERS; c++) {
     x->counter[c].high = l->now[c] - x->base[c];
     bool half = !wide(c) && x->counter[c].high >> (width_bits(c) - 1) != 0;
-    if (sure && !(shown_bare && half)) /* it may as well have fallen */
+    if (sure && !(shown_without_info && half)) /* or the counter fell */
       x->counter[c].low = x->counter[c].high;
   }
 }
@@ -158,7 +158,8 @@ void model_end(struct lives_model *t, bool complete) {
   t->complete = true;
 }
 
-/* By its last ACK, no dump before that can have shown and two forgotten it. */
+/* Returns true if the connection is so new, by its last ACK, that it cannot
+ * have been shown by a dump and then been absent from two. */
 static bool is_new(const struct lives_model *t, const struct model_life *x) {
   const struct life *l = &t->lives->life[x - t->life];
   bool seen = x->open || x->mini || x->based || x->early || x->held;
@@ -167,8 +168,9 @@ static bool is_new(const struct lives_model *t, const struct model_life *x) {
          (!l->established || l->ack_ms >= since + NEAR_MS);
 }
 
-/* Opened and closed, or failed; where both may be, `sure` is false. */
-static void whole_life(struct model_life *x, bool opened, bool failed,
+/* Counts a connection as opened and closed, or as failed. If both are possible,
+ * `sure` is false. */
+static void count_life(struct model_life *x, bool opened, bool failed,
                        bool sure) {
   if (opened)
     tally_set(&x->end[LIFE_OPENED], sure);
@@ -178,41 +180,43 @@ static void whole_life(struct model_life *x, bool opened, bool failed,
     tally_set(&x->end[LIFE_FAILED], sure);
 }
 
-/* Its counters say nothing. Before Linux 5.4 it does not even tell whether the
- * connection failed. */
+/* Counts an event without counters. Before Linux 5.4 the event does not show if
+ * the connection failed either. */
 static void event_disconnected(struct lives_model *t,
                                const struct life_event *e, struct model_life *x,
                                const struct model_life *before) {
   const struct life *l = &t->lives->life[e->life];
-  bool tells = field_present(FIELD_SND_WND, e->sample.info_size);
-  bool opened = l->established || !tells, failed = !l->established || !tells;
-  if ((x->known || x->awaited) && is_placed(x)) {
+  bool window = field_present(FIELD_SND_WND, e->sample.info_size);
+  bool opened = l->established || !window, failed = !l->established || !window;
+  if ((x->known || x->awaited) && has_traffic(x)) {
     bool connecting = x->connecting && !x->open && !x->mini;
     uint64_t failures = x->end[LIFE_FAILED].high;
     gone(t, x);
     x->end[LIFE_FAILED].high = failures;
     if (connecting)
-      whole_life(x, opened, failed, tells);
+      count_life(x, opened, failed, window);
     return;
   }
-  t->doubtful++;
-  x->portless = true;
+  t->uncertain_events++;
+  x->port_unknown = true;
   if (t->complete && !x->dead && !x->open)
-    whole_life(x, opened, failed,
-               tells && before == NULL && (failed || is_new(t, x)));
+    count_life(x, opened, failed,
+               window && before == NULL && (failed || is_new(t, x)));
   else if (failed)
     tally_set(&x->end[LIFE_FAILED], false);
 }
 
-static void event_whole(struct lives_model *t, const struct life_event *e,
-                        struct model_life *x, struct model_life *before) {
+static void event_with_counters(struct lives_model *t,
+                                const struct life_event *e,
+                                struct model_life *x,
+                                struct model_life *before) {
   const struct life *l = &t->lives->life[e->life];
   bool known = x->known || x->awaited || (t->complete && before != NULL);
-  bool placed = is_placed(x) || before != NULL;
-  bool sure = (known && placed && !x->held) || is_new(t, x);
-  t->doubtful += !sure;
+  bool traffic = has_traffic(x) || before != NULL;
+  bool sure = (known && traffic && !x->held) || is_new(t, x);
+  t->uncertain_events += !sure;
   if (!x->known && before != NULL)
-    t->cgroup_open = true;
+    t->cgroup_uncertain = true;
   if (!l->established) {
     tally_set(&x->end[LIFE_FAILED], sure);
   } else if (known || (t->complete && !x->dead)) {
@@ -223,9 +227,9 @@ static void event_whole(struct lives_model *t, const struct life_event *e,
   }
   if (known || (t->complete && !x->dead))
     counters(t, x, sure);
-  if (!sure && !x->known) /* its socket's past is forgotten, too */
+  if (!sure && !x->known) /* the earlier busy time is no longer subtracted */
     x->counter[LIFE_BUSY].high += x->carried;
-  /* Its SYNs that were sent again: no ACK tells when. */
+  /* No ACK shows when the SYNs were retransmitted. */
   if (!sure && !l->established)
     for (int c = 0; c < LIFE_COUNTERS; c++)
       x->counter[c].high += l->now[c];
@@ -237,11 +241,11 @@ void model_event(struct lives_model *t, const struct life_event *e) {
   struct model_life *x = &t->life[e->life];
   struct model_life *before = known_before(t, e->life);
   x->remembered = false;
-  x->over = x->known || x->awaited || t->complete; /* else it is passed over */
+  x->over = x->known || x->awaited || t->complete; /* if not, it is ignored */
   if (e->kind == EVENT_DISCONNECTED)
     event_disconnected(t, e, x, before);
   else
-    event_whole(t, e, x, before);
+    event_with_counters(t, e, x, before);
   if (before != NULL)
     gone(t, before);
   x->known = x->awaited = false;

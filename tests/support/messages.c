@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void require(int condition, const char *what) {
+static void require(int condition, const char *error) {
   if (condition)
     return;
-  fprintf(stderr, "messages: %s\n", what);
+  fprintf(stderr, "messages: %s\n", error);
   abort();
 }
 
@@ -26,8 +26,9 @@ void messages_begin(struct messages *m, uint32_t sequence, uint32_t port) {
 
 static void *message_add(struct messages *m, uint16_t type, uint16_t flags,
                          size_t size) {
-  require(m->size % NLMSG_ALIGNTO == 0, "a message would not be aligned");
-  require(mnl_nlmsg_size(size) <= MESSAGES_SIZE_MAX - m->size, "full");
+  require(m->size % NLMSG_ALIGNTO == 0, "the message would not be aligned");
+  require(mnl_nlmsg_size(size) <= MESSAGES_SIZE_MAX - m->size,
+          "no room for the message");
   m->last = mnl_nlmsg_put_header(m->bytes + m->size);
   m->last->nlmsg_type = type;
   m->last->nlmsg_flags = flags;
@@ -71,12 +72,12 @@ void messages_socket(struct messages *m, const struct message_socket *s) {
 
 void messages_attribute(struct messages *m, uint16_t type, const void *data,
                         size_t size) {
-  require(m->last != NULL, "an attribute without a message");
-  require(size <= UINT16_MAX - MNL_ATTR_HDRLEN, "an attribute too long");
+  require(m->last != NULL, "no message to add the attribute to");
+  require(size <= UINT16_MAX - MNL_ATTR_HDRLEN, "the attribute is too long");
   size_t before = m->last->nlmsg_len;
   require(mnl_attr_put_check(m->last, before + MESSAGES_SIZE_MAX - m->size,
                              type, size, data),
-          "full");
+          "no room for the attribute");
   m->size += m->last->nlmsg_len - before;
 }
 
@@ -109,7 +110,7 @@ void messages_request_v2(struct messages *m, uint8_t family, uint8_t protocol) {
 }
 
 void messages_raw(struct messages *m, const void *data, size_t size) {
-  require(size <= MESSAGES_SIZE_MAX - m->size, "full");
+  require(size <= MESSAGES_SIZE_MAX - m->size, "no room for the bytes");
   memcpy(m->bytes + m->size, data, size);
   m->size += size;
 }

@@ -1,5 +1,5 @@
-/* Builds datagrams of sock_diag messages with libmnl's own put functions, as
- * the kernel would send them (and requests, as programs send them):
+/* Builds datagrams of sock_diag messages with libmnl's functions, as the kernel
+ * sends them, and requests as programs send them:
  *
  *     messages_begin(&m, sequence, port);
  *     messages_socket(&m, &(struct message_socket){
@@ -8,7 +8,8 @@
  *     messages_info(&m, info, 104);
  *     messages_done(&m, 0);
  *
- * Then m.bytes holds m.size bytes. What does not fit aborts the test. */
+ * Then m.bytes holds m.size bytes. A message that does not fit aborts the test.
+ */
 #ifndef TEST_MESSAGES_H
 #define TEST_MESSAGES_H
 
@@ -27,9 +28,9 @@ struct messages {
   struct nlmsghdr *last;   /* NULL before the first */
 };
 
-/* What inet_diag_msg says, in host order. What is not set is zero, except that
- * the state is then ESTABLISHED. The family follows from `local`, else from
- * `remote`, else it is `family`, else IPv4. */
+/* The content of struct inet_diag_msg, in host byte order. State 0 stands for
+ * ESTABLISHED. The family follows from `local`; if that is NULL, from `remote`;
+ * if both are NULL, it is `family`, and 0 stands for AF_INET. */
 struct message_socket {
   uint64_t cookie;
   uint8_t family, state, timer, retransmits;
@@ -54,12 +55,12 @@ void messages_info(struct messages *m, const void *info, size_t size);
 void messages_done(struct messages *m, int code);
 void messages_error(struct messages *m, int code);
 
-/* Requests for a dump: of both families' TCP sockets (legacy), and of one
- * family and protocol (0: a family without, such as AF_UNIX). */
+/* Requests for a dump: of the TCP sockets of both families (legacy), and of one
+ * family and protocol (0 for a family without protocols, such as AF_UNIX). */
 void messages_request(struct messages *m);
 void messages_request_v2(struct messages *m, uint8_t family, uint8_t protocol);
 
-/* Any bytes behind the last message, also such as are none. */
+/* Appends any bytes after the last message; they need not form a message. */
 void messages_raw(struct messages *m, const void *data, size_t size);
 
 #endif

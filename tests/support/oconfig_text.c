@@ -23,10 +23,10 @@ enum { DEPTH_MAX = 16 };
 struct text {
   const char *at;
   enum token token;
-  oconfig_value_t value; /* VALUE; the string of QUOTED and WORD is ours */
+  oconfig_value_t value; /* of VALUE, QUOTED, WORD; we own a string */
 };
 
-/* --- words: each function says how many characters of `s` fit ------------- */
+/* --- words: each function returns how many characters of `s` match -------- */
 
 static size_t digits(const char *s) { return strspn(s, "0123456789"); }
 
@@ -35,10 +35,10 @@ static size_t number_length(const char *s) {
       isxdigit((unsigned char)s[2]))
     return 2 + strspn(s + 2, "0123456789abcdefABCDEF");
   size_t sign = *s == '+' || *s == '-';
-  size_t whole = sign + digits(s + sign);
-  if (s[whole] != '.' || digits(s + whole + 1) == 0)
-    return whole > sign ? whole : 0;
-  size_t length = whole + 1 + digits(s + whole + 1);
+  size_t integer = sign + digits(s + sign);
+  if (s[integer] != '.' || digits(s + integer + 1) == 0)
+    return integer > sign ? integer : 0;
+  size_t length = integer + 1 + digits(s + integer + 1);
   if ((s[length] == 'e' || s[length] == 'E') &&
       (s[length + 1] == '+' || s[length + 1] == '-') &&
       digits(s + length + 2) > 0)
@@ -60,7 +60,7 @@ static size_t port_length(const char *s) {
   return 1 + length - (atoi(port) > 65535);
 }
 
-/* The longest start of `s` that is an address of that family. */
+/* Returns the length of the longest prefix of `s` that is an address. */
 static size_t bare_address_length(const char *s, int family) {
   char text[INET6_ADDRSTRLEN], binary[16];
   size_t length =
@@ -106,20 +106,21 @@ static enum token take(struct text *t, size_t length, enum token token) {
   return token;
 }
 
-/* A line may end inside; without the closing quote it is none. */
+/* Takes a quoted string, which may contain line ends. Returns false if the
+ * closing quote is missing. */
 static bool take_quoted(struct text *t) {
   const char *s = t->at + 1;
   char *out = malloc(strlen(s) + 1), *p = out;
   if (out == NULL)
     abort();
-  bool fresh = false; /* after a line's end that "\" hides: no indentation */
+  bool continued = false; /* after "\" and a line end: skip the indentation */
   for (; *s != '\0' && *s != '"'; s++) {
-    if (fresh && (*s == ' ' || *s == '\t'))
+    if (continued && (*s == ' ' || *s == '\t'))
       continue;
-    fresh = *s == '\\' && s[1] == '\n';
+    continued = *s == '\\' && s[1] == '\n';
     if (*s == '\\' && *++s == '\0')
       break;
-    if (!fresh)
+    if (!continued)
       *p++ = *s;
   }
   *p = '\0';
@@ -157,7 +158,7 @@ static enum token take_word(struct text *t) {
   return take(t, length, WORD);
 }
 
-static enum token scan(struct text *t) {
+static enum token next_token(struct text *t) {
   for (;; t->at++) {
     if (*t->at == '#')
       t->at += strcspn(t->at, "\n");
@@ -187,7 +188,7 @@ static enum token scan(struct text *t) {
   }
 }
 
-static void next(struct text *t) { t->token = scan(t); }
+static void next(struct text *t) { t->token = next_token(t); }
 
 static void drop(struct text *t) {
   if (t->token == QUOTED || t->token == WORD)
@@ -239,7 +240,7 @@ static bool expect(struct text *t, enum token token) {
 
 static bool parse_statements(struct text *t, oconfig_item_t *parent, int depth);
 
-/* From behind "<" to behind the line of "</KEY>". */
+/* Parses from after "<" to after the line of "</KEY>". */
 static bool parse_block(struct text *t, oconfig_item_t *item, int depth) {
   if (depth == 0 || !parse_key(t, item))
     return false;
@@ -260,7 +261,7 @@ static bool parse_option(struct text *t, oconfig_item_t *item) {
   return item->values_num > 0 && expect(t, LINE);
 }
 
-/* Ends behind the "<" of "</", or at the end of the text. */
+/* Parses until after the "<" of "</", or until the end of the text. */
 static bool parse_statements(struct text *t, oconfig_item_t *parent,
                              int depth) {
   for (;;) {

@@ -16,7 +16,7 @@ struct pcap {
   struct pcap *next;
 };
 
-/* A test that fails leaves its files to the end of the program. */
+/* A test that fails does not free its files; free_all() does. */
 static struct pcap *all;
 
 const struct pcap_writer_header pcap_writer_header_good = {
@@ -27,10 +27,10 @@ const struct pcap_writer_header pcap_writer_header_good = {
     .link_type = 253,
 };
 
-static void require(int condition, const char *what) {
+static void require(int condition, const char *failed) {
   if (condition)
     return;
-  perror(what);
+  perror(failed);
   abort();
 }
 

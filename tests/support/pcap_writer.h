@@ -1,7 +1,7 @@
-/* Writes recordings for tests: pcap files of link type 253, or with a header
- * that is wrong on purpose. A failure to write aborts the test. */
-#ifndef TEST_PCAP_H
-#define TEST_PCAP_H
+/* Writes recordings for tests: pcap files of link type 253, or files with an
+ * intentionally wrong header. A write error aborts the test. */
+#ifndef TEST_PCAP_WRITER_H
+#define TEST_PCAP_WRITER_H
 
 #include "support/messages.h"
 
@@ -17,28 +17,28 @@ struct pcap_writer_header {
 /* Microseconds, version 2.4, link type 253. */
 extern const struct pcap_writer_header pcap_writer_header_good;
 
-/* Makes a file of its own in TMPDIR or /tmp. */
+/* Makes a temporary file in TMPDIR or /tmp. */
 struct pcap *pcap_writer_new(const struct pcap_writer_header *header);
 
-/* Removes the file; the program's end does it for those that are left. */
+/* Removes the file. Files that are left are removed when the program ends. */
 void pcap_writer_free(struct pcap *p);
 
-/* The name, after all that was written is in the file. */
+/* Writes all buffered data to the file and returns its name, which `p` owns. */
 char *pcap_writer_file(struct pcap *p);
 
-/* One packet of NETLINK_SOCK_DIAG. Its time, in milliseconds, is one more than
- * that of the packet before; the first has 1,000,000,000,000. */
+/* Writes one packet of NETLINK_SOCK_DIAG, 1 ms later than the packet before it.
+ * The first packet has the time 1,000,000,000,000 ms. */
 void pcap_writer_write(struct pcap *p, const struct messages *m);
 
-/* The next packet is so much later. */
+/* Delays the next packet. */
 void pcap_writer_pause(struct pcap *p, uint64_t ms);
 
-/* The same of any netlink family, and cut off after `captured` bytes of its
+/* Writes a packet of any netlink family, cut off after `captured` bytes of its
  * messages. */
 void pcap_writer_write_as(struct pcap *p, uint16_t family,
                           const struct messages *m, size_t captured);
 
-/* Any bytes. */
+/* Writes any bytes. */
 void pcap_writer_write_raw(struct pcap *p, const void *data, size_t size);
 
 #endif

@@ -19,7 +19,7 @@ void pipe_dump_begin(struct pipe *p) {
 void pipe_dump_end(struct pipe *p, int code) {
   messages_done(&p->messages, code);
   pcap_writer_write(p->pcap, &p->messages);
-  pcap_writer_pause(p->pcap, INTERVAL_MS - 2); /* a packet is 1 ms */
+  pcap_writer_pause(p->pcap, INTERVAL_MS - 2); /* each packet adds 1 ms */
 }
 
 void pipe_socket(struct pipe *p, struct message_socket s, const uint8_t *info,
@@ -68,27 +68,27 @@ void pipe_start(struct pipe *p) {
   p->file = pcap_writer_file(p->pcap);
   p->settings.replay = &p->file;
   p->settings.replay_count = 1;
-  p->scan = reader_new(&p->settings, INTERVAL_MS, NULL, &error);
-  if (p->scan == NULL)
+  p->reader = reader_new(&p->settings, INTERVAL_MS, NULL, &error);
+  if (p->reader == NULL)
     fail_msg("%s", error.text);
 }
 
 enum dump_result pipe_read(struct pipe *p) {
   struct error error;
   fake_daemon_clear();
-  enum dump_result result = reader_read(p->scan, &error);
+  enum dump_result result = reader_read(p->reader, &error);
   if (result == DUMP_COMPLETE) {
-    dispatch_read(p->scan);
-    reader_commit(p->scan);
+    dispatch_read(p->reader);
+    reader_commit(p->reader);
   } else if (result == DUMP_FAILED) {
-    dispatch_failure(reader_health(p->scan));
+    dispatch_failure(reader_health(p->reader));
   }
   return result;
 }
 
 void pipe_free(struct pipe *p) {
   fake_daemon_clear();
-  reader_free(p->scan);
+  reader_free(p->reader);
   pcap_writer_free(p->pcap);
   for (size_t i = 0; i < p->settings.group_count; i++) {
     selector_free(p->group[i].selector);
@@ -99,7 +99,7 @@ void pipe_free(struct pipe *p) {
 
 void absent(const char *name) {
   if (fake_daemon_find(name) != NULL)
-    fail_msg("%s should not be there", name);
+    fail_msg("%s was dispatched", name);
 }
 
 void gauge_is(const char *name, double value) {

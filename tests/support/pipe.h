@@ -1,5 +1,6 @@
-/* The whole pipe without a kernel: a recording that the test writes, dump by
- * dump, is read by scan, and its values go to the fake daemon.
+/* Runs the plugin from its input to its output without a kernel: the test
+ * writes a recording, dump by dump; the reader reads it; the values go to the
+ * fake daemon.
  *
  *     struct pipe *p = pipe_new();
  *     pipe_want(pipe_group(p, "all"), "rtt", "p50");
@@ -9,7 +10,7 @@
  *     pipe_start(p);
  *     assert_int_equal(pipe_read(p), DUMP_COMPLETE);
  *
- * What goes wrong fails the test. */
+ * Every error fails the test. */
 #ifndef TEST_PIPE_H
 #define TEST_PIPE_H
 
@@ -27,33 +28,34 @@ struct pipe {
   struct settings settings;
   struct group_settings group[4];
   char *file;
-  struct reader *scan;
+  struct reader *reader;
 };
 
 struct pipe *pipe_new(void);
 void pipe_free(struct pipe *p);
 
-/* A group of everything, without a metric; to be changed at will. */
+/* Adds a group of all connections, without metrics. The caller may change it
+ * until pipe_start(). */
 struct group_settings *pipe_group(struct pipe *p, const char *name);
 
-/* `statistic` NULL: none. */
+/* Adds a metric to the group. A `statistic` of NULL stands for none. */
 void pipe_want(struct group_settings *g, const char *metric,
                const char *statistic);
 
-/* One dump of the recording; `code`: the errno that it ends in. A socket's
- * `info` is left out where `size` is 0. */
+/* These write one dump of the recording. `code` is the errno that the dump ends
+ * with. If `size` is 0, the socket has no `info`. */
 void pipe_dump_begin(struct pipe *p);
 void pipe_socket(struct pipe *p, struct message_socket s, const uint8_t *info,
                  size_t size);
 void pipe_dump_end(struct pipe *p, int code);
 
-/* The recording is whole: makes the scan. */
+/* Ends the recording and makes the reader. */
 void pipe_start(struct pipe *p);
 
-/* Reads one dump and dispatches, after the fake daemon forgot what it had. */
+/* Clears the fake daemon, reads one dump and dispatches its values. */
 enum dump_result pipe_read(struct pipe *p);
 
-/* Of what was dispatched. */
+/* These check the dispatched values. */
 void absent(const char *name);
 void gauge_is(const char *name, double value);
 void counter_is(const char *name, int64_t value);

@@ -37,7 +37,7 @@ static uint32_t device_pool[] = {0, 1, 2, 17};
 static uint32_t mark_pool[] = {0, 1, 7, 0x17, 0x80000000, UINT32_MAX};
 static uint64_t cgroup_pool[] = {1, 5, 1234, UINT64_C(1) << 40, UINT64_MAX};
 
-void random_know_cgroup(size_t i, uint64_t id) { cgroup_pool[i % 3] = id; }
+void random_set_cgroup(size_t i, uint64_t id) { cgroup_pool[i % 3] = id; }
 
 struct socket random_socket(void) {
   struct socket s = {.family = AF_INET6};
@@ -74,7 +74,7 @@ static struct selector_value random_value(enum selector_op op) {
   static const uint64_t masks[] = {UINT64_MAX, UINT32_MAX, 0xff, 0x10, 0};
   struct selector_value v = {.mask = UINT64_MAX};
   if (random() % 16 == 0)
-    v.value = random() % 2 ? 0 : UINT64_C(1) << 32; /* none, too large */
+    v.value = random() % 2 ? 0 : UINT64_C(1) << 32; /* none or too large */
   else if (op == SELECTOR_INTERFACE)
     v.value = PICK(device_pool);
   else if (op == SELECTOR_CGROUP)
@@ -82,11 +82,11 @@ static struct selector_value random_value(enum selector_op op) {
   else
     v = (struct selector_value){PICK(mark_pool), PICK(masks)};
   if (random() % 4)
-    v.value &= v.mask; /* otherwise it may never match */
+    v.value &= v.mask; /* without this it may never match */
   return v;
 }
 
-/* One entry more of a list: whether it may. */
+/* Returns true if the budget allows another entry, and reduces the budget. */
 static bool spend(struct random *r, int cost) {
   if (r->budget < cost)
     return false;
@@ -112,7 +112,7 @@ static void random_list(struct selector *s, struct random *r) {
             selector_add_prefix(s, build_prefix(PICK(prefix_pool))), 0);
       break;
     default:
-      if (spend(r, s->count == 0 ? 2 : 1)) /* minis apart */
+      if (spend(r, s->count == 0 ? 2 : 1)) /* the first adds the mini check */
         assert_int_equal(selector_add_value(s, random_value(s->op)), 0);
     }
   }

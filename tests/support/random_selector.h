@@ -1,28 +1,28 @@
-/* Random selectors and sockets, from pools that are small enough for them to
- * meet. What comes follows from srandom(3) alone. */
+/* Makes random selectors and sockets from pools that are so small that a
+ * selector often matches a socket. The sequence depends on srandom(3) only. */
 #ifndef TEST_RANDOM_SELECTOR_H
 #define TEST_RANDOM_SELECTOR_H
 
 #include "support/bytecode_machine.h"
 
-/* What bounds a random selector, and what came of it. */
+/* The limits of a random selector, and one result. */
 struct random {
-  int budget;        /* of what it may cost */
-  unsigned features; /* that the code may use */
-  bool exact;        /* the kernel's ops can say it, of full sockets */
+  int budget;        /* cost that is left */
+  unsigned features; /* of bytecode that the selector may use */
+  bool exact; /* result: bytecode can express it exactly for full sockets */
 };
 
-/* The caller frees it. */
+/* The caller frees the selector. */
 struct selector *random_selector(int depth, struct random *r);
 
-/* A connection, or now and then a listener. */
+/* Returns a connection or, less often, a listener. */
 struct socket random_socket(void);
 
-/* What becomes of it in the end: it keeps its mark since Linux 5.14. */
+/* Returns the mini socket that `s` becomes when it closes. It keeps the mark of
+ * `s` since Linux 5.14. */
 struct socket random_mini(const struct socket *s);
 
-/* One of the cgroups that are chosen from, from now on, in the place of one of
- * the first three. */
-void random_know_cgroup(size_t i, uint64_t id);
+/* Replaces one of the first three cgroups in the pool. */
+void random_set_cgroup(size_t i, uint64_t id);
 
 #endif
