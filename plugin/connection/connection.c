@@ -122,8 +122,8 @@ static void connection_update_groups(struct connections *c,
                                      struct connection *x,
                                      const struct sample *s) {
   bool joined = x->state != CONNECTION_NONE;
-  bool told = s->full && s->held;
-  if (joined && (!told || c->options.attributes == 0))
+  bool complete = s->full && s->held; /* has all attributes */
+  if (joined && (!complete || c->options.attributes == 0))
     return;
   uint32_t hash = 0;
   if (c->options.attributes != 0)
@@ -134,7 +134,7 @@ static void connection_update_groups(struct connections *c,
   a.unknown = socket_attrs_unknown(source_of(s));
   connection_join(c, x, &a);
   if (c->options.attributes != 0)
-    *attributes_hash(c, x) = told ? hash : 0;
+    *attributes_hash(c, x) = complete ? hash : 0;
 }
 
 /* Memory ran out when the connection joined; there may be some now. */

@@ -71,13 +71,13 @@ void connection_count(struct connections *c, const struct connection *x,
 /* Counts the end of a connection as its account says, unless that was done. */
 void connection_count_end(struct connections *c, const struct connection *x);
 
-/* The connection has begun: tells the hooks. `first_seen_ms`: 0 if no dump
+/* The connection has begun: calls the hook. `first_seen_ms`: 0 if no dump
  * shows it. */
 void connection_begun(const struct connections *c, struct connection *x,
                       uint64_t cookie, uint64_t first_seen_ms);
 
-/* The one exit: counts the end, unless that was done, leaves the groups, tells
- * the hooks and clears the connection. The caller states cookie, reason, `seen`
+/* The one exit: counts the end, unless that was done, leaves the groups, calls
+ * the hook and clears the connection. The caller states cookie, reason, `seen`
  * and event, and the counters if the record does not hold the last ones. */
 void connection_end(struct connections *c, struct connection *x,
                     struct connection_end end);

@@ -1,4 +1,4 @@
-/* Reads what a destroy event tells of its socket beside the counters (linux:
+/* Reads what a destroy event holds beside the counters (linux:
  * net/core/sock_diag.c, sock_diag_broadcast_destroy_work()). */
 #ifndef TCPINFO_CONNECTION_DESTROY_EVENT_H
 #define TCPINFO_CONNECTION_DESTROY_EVENT_H

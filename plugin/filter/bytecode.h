@@ -44,6 +44,7 @@ enum bytecode_feature {
  * changed, is missing in the dumps from then on, and so counts as closed. */
 int bytecode_compile(const struct selector *s, unsigned features,
                      struct bytecode *out);
-void bytecode_free(struct bytecode *b); /* what `b` owns; zeroes are legal */
+/* Frees what `b` owns; a zeroed `b` is legal. */
+void bytecode_free(struct bytecode *b);
 
 #endif

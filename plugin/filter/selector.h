@@ -35,7 +35,7 @@ struct selector_value {
   uint64_t mask; /* of SELECTOR_MARK; all bits elsewhere */
 };
 
-/* One node. Its list is the array that its row in selector_table tells; the
+/* One node. Its list is the array that its row in selector_table names; the
  * other arrays are NULL. `count` is the list's length. A node owns its arrays
  * and children. */
 struct selector {

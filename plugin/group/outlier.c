@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the sockets of one member did. */
+/* The traffic of one member's sockets. */
 struct member_traffic {
   uint64_t retrans, segments; /* since the last commit */
   uint32_t rtt_count;         /* of this dump */

@@ -17,7 +17,7 @@ enum { WORST_ALARM_NAME_MAX = 128, WORST_ALARM_PAUSE_MS = 60000 };
 
 /* Zeroed: no notification yet. */
 struct worst_alarm {
-  /* Of the last notification: */
+  /* The last notification: */
   enum worst_alarm_severity severity;
   char name[WORST_ALARM_NAME_MAX];
   uint64_t notified_ms;

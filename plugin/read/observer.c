@@ -164,7 +164,7 @@ static bool wants_listeners(const struct observer *o) {
 }
 
 /* The listening ports come first, so that the connections of a server that has
- * just started are told apart from those that the host opened. */
+ * just started are known from those that the host opened. */
 void observer_events(struct observer *o) {
   o->listeners_result = DUMP_COMPLETE;
   if (wants_listeners(o)) {

@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 
-#define TELLS(source) (1u << ATTRS_OF_##source)
+#define HAS(source) (1u << ATTRS_OF_##source)
 
-/* The messages that tell an attribute, from all of them to the fewest (linux:
+/* The messages that have an attribute, from all of them to the fewest (linux:
  * net/ipv4/inet_diag.c, inet_sk_diag_fill(), inet_twsk_diag_fill(),
  * inet_req_diag_fill()).
  *
@@ -18,10 +18,10 @@
  *  - A mini socket keeps the device and, since Linux 5.14, the mark.
  *  - A socket that no process holds is reported with uid 0. */
 #define ALWAYS ((1u << ATTRS_SOURCE_COUNT) - 1)
-#define UNLESS_DISCONNECTED (ALWAYS & ~TELLS(DISCONNECT))
-#define IN_DUMPS (TELLS(FULL) | TELLS(ORPHAN) | TELLS(MINI))
-#define FULL_SOCKETS (TELLS(FULL) | TELLS(ORPHAN))
-#define HELD_SOCKETS TELLS(FULL)
+#define UNLESS_DISCONNECTED (ALWAYS & ~HAS(DISCONNECT))
+#define IN_DUMPS (HAS(FULL) | HAS(ORPHAN) | HAS(MINI))
+#define FULL_SOCKETS (HAS(FULL) | HAS(ORPHAN))
+#define HELD_SOCKETS HAS(FULL)
 
 #define MEMBER(member) (((struct socket_attrs *)0)->member)
 #define TYPE_OF(member)                                                        \
@@ -32,13 +32,14 @@
            : ATTR_TYPE_U64, char *                                             \
            : ATTR_TYPE_TEXT, bool                                              \
            : ATTR_TYPE_FLAG)
-#define ROW(name, member, changes, told)                                       \
+#define ROW(name, member, changes, sources)                                    \
   {                                                                            \
     name, TYPE_OF(member), offsetof(struct socket_attrs, member),              \
-        sizeof(MEMBER(member)), changes, told                                  \
+        sizeof(MEMBER(member)), changes, sources                               \
   }
 
-/* Columns: name, member of struct socket_attrs, may it change, who tells it. */
+/* Columns: name, member of struct socket_attrs, may it change, messages that
+ * have it. */
 const struct socket_attr_row socket_attr_table[ATTR_COUNT] = {
     [ATTR_REMOTE_ADDRESS] = ROW("remote address", remote, false, ALWAYS),
     [ATTR_REMOTE_PORT] =
@@ -59,7 +60,7 @@ const struct socket_attr_row socket_attr_table[ATTR_COUNT] = {
 uint32_t socket_attrs_unknown(enum attrs_source source) {
   uint32_t set = 0;
   for (unsigned i = 0; i < ATTR_COUNT; i++)
-    if ((socket_attr_table[i].told & 1u << source) == 0)
+    if ((socket_attr_table[i].sources & 1u << source) == 0)
       set |= ATTR_BIT(i);
   return set;
 }

@@ -42,17 +42,17 @@ struct socket_attrs {
   uint64_t cgroup;    /* id of the cgroup v2; Linux 5.8, else 0 */
   char congestion[CONGESTION_NAME_SIZE]; /* algorithm; empty: not asked for */
 
-  /* No message tells the direction: true if the host listened on the local port
+  /* No message has the direction: true if the host listened on the local port
    * when the connection was first seen. */
   bool inbound;
 
-  /* The attributes that were not told: a set. Their values above mean nothing.
-   * Empty from the decoder; who knows the message's kind adds
-   * socket_attrs_unknown(). */
+  /* The attributes that the message does not have: a set. Their values above
+   * mean nothing. The decoder leaves the set empty; its caller, which knows the
+   * kind of message, adds socket_attrs_unknown(). */
   uint32_t unknown;
 };
 
-/* The kinds of messages that tell attributes. */
+/* The kinds of messages that have attributes. */
 enum attrs_source {
   ATTRS_OF_FULL,       /* a full socket of a dump */
   ATTRS_OF_ORPHAN,     /* a full socket of a dump that no process holds */
@@ -85,14 +85,14 @@ struct socket_attr_row {
   const char *name;
   enum attr_type type;   /* of the member of struct socket_attrs */
   uint16_t offset, size; /* of that member, bytes */
-  bool changes; /* while the connection lives, or is told later: memberships
+  bool changes; /* while the connection lives, or known only later: memberships
                    that depend on the attribute are then made anew */
-  uint8_t told; /* bits 1 << enum attrs_source: the messages that tell it */
+  uint8_t sources; /* bits 1 << enum attrs_source: the messages that have it */
 };
 
 extern const struct socket_attr_row socket_attr_table[ATTR_COUNT];
 
-/* The attributes that messages of this kind do not tell: a set. */
+/* Returns the attributes that messages of this kind do not have: a set. */
 uint32_t socket_attrs_unknown(enum attrs_source source);
 
 /* The attributes that may change while a connection lives: a set. */

@@ -154,7 +154,7 @@ connection_of_an_unknown_attribute_is_counted_in_other(void **state) {
   for (int d = 0; d < DIMENSION_COUNT; d++)
     for (int source = 0; source < ATTRS_SOURCE_COUNT; source++) {
       const struct dimension_row *row = &dimension_table[d];
-      bool known = (socket_attr_table[row->attr].told & 1u << source) != 0;
+      bool known = (socket_attr_table[row->attr].sources & 1u << source) != 0;
       struct counted c =
           counted_by((enum dimension)d, (enum attrs_source)source);
       if (!c.total || c.member != known || c.other != !known)

@@ -118,7 +118,7 @@ static struct mnl_socket *diag_open(void) {
   return nl;
 }
 
-/* Which of the features this kernel has, and for this user. */
+/* The features that this kernel has, and allows this user. */
 static unsigned features_here(struct mnl_socket *nl) {
   static const struct {
     unsigned feature;
@@ -137,7 +137,7 @@ static unsigned features_here(struct mnl_socket *nl) {
   return features;
 }
 
-/* How one of the connections is made and ended. */
+/* The way in which one of the connections is made and ended. */
 struct connection {
   const char *listen, *connect; /* addresses */
   uint32_t mark;

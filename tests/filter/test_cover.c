@@ -40,7 +40,7 @@ static void ports_join_over_the_narrowest_gaps(void **state) {
   selector_free(s);
 }
 
-/* What is no longer than the limit is the selector's own. */
+/* A list that is no longer than the limit is the selector's own. */
 static void list_within_the_limit_is_the_selectors_own(void **state) {
   (void)state;
   struct selector *s =
@@ -59,7 +59,7 @@ static void list_within_the_limit_is_the_selectors_own(void **state) {
   selector_free(s);
 }
 
-/* Whether the cover of `s` is just these prefixes, in whatever order. */
+/* Tells if the cover of `s` is just these prefixes, in any order. */
 static void assert_prefixes(const struct selector *s, size_t limit,
                             size_t count, ...) {
   struct prefix_cover c;

@@ -17,7 +17,8 @@ struct fixture {
   struct group *group;
 };
 
-/* What group_each() gave: connections and opened, by name; the total is "". */
+/* The values that group_each() gave: connections and opened, by name; the total
+ * is "". */
 struct series {
   size_t count;
   struct one {
@@ -232,7 +233,7 @@ static void untold_dimension_is_counted_in_other(void **state) {
   for (int d = 0; d < DIMENSION_COUNT; d++)
     for (int source = 0; source < ATTRS_SOURCE_COUNT; source++) {
       enum socket_attr attr = dimension_table[d].attr;
-      bool told = (socket_attr_table[attr].told & 1u << source) != 0;
+      bool told = (socket_attr_table[attr].sources & 1u << source) != 0;
       counted_in_other((enum dimension)d,
                        socket_attrs_unknown((enum attrs_source)source), !told);
       others += !told;

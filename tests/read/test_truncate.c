@@ -173,8 +173,8 @@ static void connections_open(int fd[4]) {
   }
 }
 
-/* Of each kind of block, as long as Linux 6.18 sends it, and what no kernel
- * would send: all bits set. */
+/* Uses each kind of block as long as Linux 6.18 sends it, with all bits set, as
+ * no kernel would send it. */
 static void cut_messages_with_every_block_are_safe(void **state) {
   (void)state;
   static const struct {

@@ -15,7 +15,7 @@ DUMPS = 3
 SOCK_DIAG_BY_FAMILY, NLMSG_DONE, NLM_F_REQUEST = 20, 3, 1
 INFO, CONG, DCTCPINFO, BBRINFO = 2, 4, 9, 16 # linux/inet_diag.h
 
-# What ss does not print, in struct tcp_info: (offset, format, the first kernel
+# Fields of struct tcp_info that ss does not print: (offset, format, the first kernel
 # that sends it).
 FIELDS = {"total_rto": (240, "=H", (6, 7)),
           "rto_recoveries": (242, "=H", (6, 7)),
