@@ -72,7 +72,7 @@ bool group_has_members(const struct group *g) { return g->members != NULL; }
 void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
   plan_fields(g->plan, wanted);
   if (g->members != NULL) {
-    wanted[FIELD_BYTES_SENT] = true; /* the busiest members get a series */
+    wanted[FIELD_BYTES_SENT] = true; /* ranks the members */
     wanted[FIELD_BYTES_RECEIVED] = true;
     wanted[FIELD_TOTAL_RETRANS] = true; /* outliers */
     wanted[FIELD_DATA_SEGS_OUT] = true;

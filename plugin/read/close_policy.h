@@ -4,7 +4,7 @@
  * The kernel builds a message for each socket that is destroyed as long as
  * anybody listens, which costs a very busy host CPU time. With CountClosed auto
  * the subscription ends above MaxCloseRate, and begins again once the host's
- * own counts show fewer closes. */
+ * own counts show fewer closed connections. */
 #ifndef TCPINFO_READ_CLOSE_POLICY_H
 #define TCPINFO_READ_CLOSE_POLICY_H
 
