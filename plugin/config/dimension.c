@@ -84,27 +84,31 @@ static void format_direction(const union socket_attr_value *value,
 
 #define AS_IS NULL
 
-/* Columns: name, attribute, may a listening socket have it, derive, format.
- * Initializers are positional: with -Wextra no column can be left out. */
+#define ROW(name, attr, listeners, derive, format)                             \
+  { name, attr, listeners, derive, format }
+
+/* Columns: name, attribute, may a listening socket have it, derive, format. A
+ * macro makes the rows, so that no column can be left out. */
 const struct dimension_row dimension_table[DIMENSION_COUNT] = {
-    [DIMENSION_REMOTE_ADDRESS] = {"remote-address", ATTR_REMOTE_ADDRESS, false,
-                                  AS_IS, format_address},
-    [DIMENSION_REMOTE_NETWORK] = {"remote-network", ATTR_REMOTE_ADDRESS, false,
-                                  derive_network, format_network},
-    [DIMENSION_REMOTE_PORT] = {"remote-port", ATTR_REMOTE_PORT, false, AS_IS,
-                               format_port},
-    [DIMENSION_LOCAL_ADDRESS] = {"local-address", ATTR_LOCAL_ADDRESS, true,
-                                 AS_IS, format_address},
-    [DIMENSION_LOCAL_PORT] = {"local-port", ATTR_LOCAL_PORT, true, AS_IS,
-                              format_port},
-    [DIMENSION_INTERFACE] = {"interface", ATTR_INTERFACE, true, AS_IS,
-                             format_interface},
-    [DIMENSION_UID] = {"uid", ATTR_UID, true, AS_IS, format_user},
-    [DIMENSION_CGROUP] = {"cgroup", ATTR_CGROUP, true, AS_IS, format_cgroup},
-    [DIMENSION_CONGESTION] = {"congestion", ATTR_CONGESTION, true, AS_IS,
-                              format_congestion},
-    [DIMENSION_DIRECTION] = {"direction", ATTR_DIRECTION, true, AS_IS,
-                             format_direction},
+    [DIMENSION_REMOTE_ADDRESS] = ROW("remote-address", ATTR_REMOTE_ADDRESS,
+                                     false, AS_IS, format_address),
+    [DIMENSION_REMOTE_NETWORK] = ROW("remote-network", ATTR_REMOTE_ADDRESS,
+                                     false, derive_network, format_network),
+    [DIMENSION_REMOTE_PORT] =
+        ROW("remote-port", ATTR_REMOTE_PORT, false, AS_IS, format_port),
+    [DIMENSION_LOCAL_ADDRESS] =
+        ROW("local-address", ATTR_LOCAL_ADDRESS, true, AS_IS, format_address),
+    [DIMENSION_LOCAL_PORT] =
+        ROW("local-port", ATTR_LOCAL_PORT, true, AS_IS, format_port),
+    [DIMENSION_INTERFACE] =
+        ROW("interface", ATTR_INTERFACE, true, AS_IS, format_interface),
+    [DIMENSION_UID] = ROW("uid", ATTR_UID, true, AS_IS, format_user),
+    [DIMENSION_CGROUP] = ROW("cgroup", ATTR_CGROUP, true, AS_IS, format_cgroup),
+    [DIMENSION_CONGESTION] =
+        ROW("congestion", ATTR_CONGESTION, true, AS_IS, format_congestion),
+    [DIMENSION_DIRECTION] =
+        ROW("direction", ATTR_DIRECTION, true, AS_IS, format_direction),
 };
+#undef ROW
 
 const char *dimension_name(enum dimension d) { return dimension_table[d].name; }

@@ -13,23 +13,23 @@
  *   MISSING    end, join:     MISSING          MISSING, if too   end
  *              LIVE                            long ago: end (b)
  *
- *   Any state: the cookie shows other ends: end, then as NONE. Tracking begins
- *   anew: end, uncounted.
+ *   Any state: the cookie shows other addresses or ports: end, then as NONE.
+ *   Tracking begins anew: end, uncounted.
  *
  *   (a) While no close events are received: COUNTED at once.
- *   (b) If no close event can come, because none are received or the account
- *       awaits none, or if too many are missing already: end.
+ *   (b) End at once instead, if no close event can come (none are received, or
+ *       the account awaits none) or too many connections are missing already.
  *
  * The account (enum connection_account) decides what is counted:
  *
- *                its end counts   a close event     its close event counts it
- *                as closed        may still come    as opened and closed, or
- *                                                   as failed
- *   CONNECTING   no               yes               yes
- *   OPEN         yes              yes               no
- *   OPEN_MINI    yes              no                no
- *   BY_EVENT     no               no                yes
- *   NOTHING      no               no                no
+ *                its end       a close event    what its close event
+ *                counts as     may still come   still counts
+ *                closed
+ *   CONNECTING   no            yes              opened and closed, or failed
+ *   OPEN         yes           yes              nothing
+ *   OPEN_MINI    yes           no               nothing
+ *   BY_EVENT     no            no               opened and closed, or failed
+ *   NOTHING      no            no               nothing
  *
  * The end is counted when the state becomes COUNTED or MISSING, else at the
  * exit: once. */

@@ -219,29 +219,35 @@ static bool match_loopback(const struct selector *node, enum socket_attr attr,
 #define TREE(name)                                                             \
   { name, SELECTOR_CHILDREN, ATTR_COUNT, NULL }
 
-/* Columns: name, kind of list, attribute, match. Initializers are positional:
- * with -Wextra no column can be left out. */
+#define ROW(name, list, attr, match)                                           \
+  { name, list, attr, match }
+
+/* Columns: name, kind of list, attribute, match. Macros make the rows, so that
+ * no column can be left out. */
 const struct selector_row selector_table[SELECTOR_OP_COUNT] = {
     [SELECTOR_AND] = TREE("and"),
     [SELECTOR_OR] = TREE("or"),
     [SELECTOR_NOT] = TREE("not"),
-    [SELECTOR_LOCAL_PORT] = {"LocalPort", SELECTOR_PORTS, ATTR_LOCAL_PORT,
-                             match_port},
-    [SELECTOR_REMOTE_PORT] = {"RemotePort", SELECTOR_PORTS, ATTR_REMOTE_PORT,
-                              match_port},
-    [SELECTOR_LOCAL_ADDRESS] = {"LocalAddress", SELECTOR_PREFIXES,
-                                ATTR_LOCAL_ADDRESS, match_address},
-    [SELECTOR_REMOTE_ADDRESS] = {"RemoteAddress", SELECTOR_PREFIXES,
-                                 ATTR_REMOTE_ADDRESS, match_address},
-    [SELECTOR_LOOPBACK] = {"loopback", SELECTOR_NO_LIST, ATTR_REMOTE_ADDRESS,
-                           match_loopback},
-    [SELECTOR_INTERFACE] = {"interface", SELECTOR_VALUES, ATTR_INTERFACE,
-                            match_value},
-    [SELECTOR_CGROUP] = {"cgroup", SELECTOR_VALUES, ATTR_CGROUP, match_value},
-    [SELECTOR_MARK] = {"mark", SELECTOR_VALUES, ATTR_MARK, match_value},
-    [SELECTOR_INBOUND] = {"inbound", SELECTOR_NO_LIST, ATTR_DIRECTION,
-                          match_flag},
+    [SELECTOR_LOCAL_PORT] =
+        ROW("LocalPort", SELECTOR_PORTS, ATTR_LOCAL_PORT, match_port),
+    [SELECTOR_REMOTE_PORT] =
+        ROW("RemotePort", SELECTOR_PORTS, ATTR_REMOTE_PORT, match_port),
+    [SELECTOR_LOCAL_ADDRESS] = ROW("LocalAddress", SELECTOR_PREFIXES,
+                                   ATTR_LOCAL_ADDRESS, match_address),
+    [SELECTOR_REMOTE_ADDRESS] = ROW("RemoteAddress", SELECTOR_PREFIXES,
+                                    ATTR_REMOTE_ADDRESS, match_address),
+    [SELECTOR_LOOPBACK] =
+        ROW("loopback", SELECTOR_NO_LIST, ATTR_REMOTE_ADDRESS, match_loopback),
+    [SELECTOR_INTERFACE] =
+        ROW("interface", SELECTOR_VALUES, ATTR_INTERFACE, match_value),
+    [SELECTOR_CGROUP] =
+        ROW("cgroup", SELECTOR_VALUES, ATTR_CGROUP, match_value),
+    [SELECTOR_MARK] = ROW("mark", SELECTOR_VALUES, ATTR_MARK, match_value),
+    [SELECTOR_INBOUND] =
+        ROW("inbound", SELECTOR_NO_LIST, ATTR_DIRECTION, match_flag),
 };
+#undef TREE
+#undef ROW
 
 /* --- the tree ------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 
 #define PAGE "doc/collectd-tcpinfo.5"
 #define SAMPLE "conf/tcpinfo.conf"
+#define GOOD "tests/config/good.txt"
 
 static char *file_read(const char *name) {
   enum { SIZE = 1 << 18 };
@@ -181,14 +182,28 @@ static void options_of_the_manual_exist_and_are_complete(void **state) {
     if (!names_contain(&inside, mentioned.name[i]))
       fail_msg("option %s in %s does not exist", mentioned.name[i], PAGE);
 
+  free(all);
+  free(page);
+}
+
+/* Fails with the first dimension that the text does not have between `before`
+ * and `after`. */
+static void dimensions_are_in(const char *text, const char *before,
+                              const char *after, const char *file) {
   for (int d = 0; d < DIMENSION_COUNT; d++) {
     char quoted[64];
-    snprintf(quoted, sizeof(quoted), "\n.It Li \\*q%s\\*q Ta ",
-             dimension_name((enum dimension)d));
-    if (strstr(all, quoted) == NULL)
+    snprintf(quoted, sizeof(quoted), "%s%s%s", before,
+             dimension_name((enum dimension)d), after);
+    if (strstr(text, quoted) == NULL)
       fail_msg("dimension %s is missing in %s",
-               dimension_name((enum dimension)d), PAGE);
+               dimension_name((enum dimension)d), file);
   }
+}
+
+static void manual_describes_each_dimension(void **state) {
+  (void)state;
+  char *page = file_read(PAGE), *all = section(page, "OPTIONS");
+  dimensions_are_in(all, "\n.It Li \\*q", "\\*q Ta ", PAGE);
   free(all);
   free(page);
 }
@@ -447,6 +462,13 @@ static const struct group_settings *group_find(const struct settings *s,
   return NULL;
 }
 
+static bool has_metric(const struct metric_list *list, int id) {
+  for (size_t i = 0; i < list->count; i++)
+    if ((int)list->choice[i].id == id)
+      return true;
+  return false;
+}
+
 static void sample_is_valid_and_shows_the_defaults(void **state) {
   (void)state;
   char *text = file_read(SAMPLE);
@@ -466,30 +488,58 @@ static void sample_is_valid_and_shows_the_defaults(void **state) {
   assert_int_equal(g->max_members, defaults.group[0].max_members);
   assert_int_equal(g->member_timeout, defaults.group[0].member_timeout);
   assert_int_equal(g->selector->count, defaults.group[0].selector->count);
-  assert_int_equal(group_find(&all, "choice")->metrics.count, METRIC_COUNT);
+  const struct metric_list *choice = &group_find(&all, "choice")->metrics;
+  for (int m = 0; m < METRIC_COUNT; m++)
+    if (!has_metric(choice, m))
+      fail_msg("metric %s is missing in %s", metric_table[m].name, SAMPLE);
+  settings_free(&defaults);
+  settings_free(&all);
+  free(text);
+}
 
+/* Fails with the first option that no line of the text begins with. */
+static void options_are_in(const char *text, const char *file) {
   static struct names options;
   options.count = 0;
   options_at(false, &options);
   options_at(true, &options);
   for (size_t i = 0; i < options.count; i++) {
-    char line[NAME_SIZE + 8];
-    snprintf(line, sizeof(line), "\t%s ", options.name[i]);
-    char block[NAME_SIZE + 8];
-    snprintf(block, sizeof(block), "<%s ", options.name[i]);
-    if (strstr(text, line) == NULL && strstr(text, block) == NULL)
-      fail_msg("option %s is missing in %s", options.name[i], SAMPLE);
+    char word[NAME_SIZE + 8];
+    snprintf(word, sizeof(word), "%s ", options.name[i]);
+    const char *at = strstr(text + 1, word);
+    while (at != NULL && strchr("\n\t<", at[-1]) == NULL)
+      at = strstr(at + 1, word);
+    if (at == NULL)
+      fail_msg("option %s is missing in %s", options.name[i], file);
   }
-  for (int d = 0; d < DIMENSION_COUNT; d++) {
-    char quoted[64];
-    snprintf(quoted, sizeof(quoted), " \"%s\"",
-             dimension_name((enum dimension)d));
-    if (strstr(text, quoted) == NULL)
-      fail_msg("dimension %s is missing in %s",
-               dimension_name((enum dimension)d), SAMPLE);
-  }
-  settings_free(&defaults);
-  settings_free(&all);
+}
+
+static void sample_shows_each_option(void **state) {
+  (void)state;
+  char *text = file_read(SAMPLE);
+  uncomment(text);
+  options_are_in(text, SAMPLE);
+  free(text);
+}
+
+static void sample_shows_each_dimension(void **state) {
+  (void)state;
+  char *text = file_read(SAMPLE);
+  dimensions_are_in(text, " \"", "\"", SAMPLE);
+  free(text);
+}
+
+static void right_configurations_have_each_option(void **state) {
+  (void)state;
+  char *text = file_read(GOOD);
+  options_are_in(text, GOOD);
+  free(text);
+}
+
+static void right_configurations_have_each_dimension(void **state) {
+  (void)state;
+  char *text = file_read(GOOD);
+  dimensions_are_in(text, " \"", "\"", GOOD);
   free(text);
 }
 
@@ -549,12 +599,17 @@ static void default_metrics_of_the_manual_are_the_defaults(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(options_of_the_manual_exist_and_are_complete),
+      cmocka_unit_test(manual_describes_each_dimension),
       cmocka_unit_test(conditions_of_the_manual_exist_and_examples_parse),
       cmocka_unit_test(metric_table_of_the_manual_matches_the_code),
       cmocka_unit_test(metric_descriptions_match_the_code),
       cmocka_unit_test(own_values_of_the_manual_match_the_dispatched),
       cmocka_unit_test(default_metrics_of_the_manual_are_the_defaults),
       cmocka_unit_test(sample_is_valid_and_shows_the_defaults),
+      cmocka_unit_test(sample_shows_each_option),
+      cmocka_unit_test(sample_shows_each_dimension),
+      cmocka_unit_test(right_configurations_have_each_option),
+      cmocka_unit_test(right_configurations_have_each_dimension),
       cmocka_unit_test(examples_of_the_documents_are_valid),
       cmocka_unit_test(section_references_lead_to_sections),
   };
