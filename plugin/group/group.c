@@ -167,7 +167,7 @@ void group_add_rest(struct group *g, uint32_t membership,
  * Any other socket without traffic is counted with its member if that exists,
  * else in `other`. */
 void group_add_other(struct group *g, const struct sample *s,
-                     const struct socket_attrs *t) {
+                     const struct socket_attrs *t, uint32_t unknown) {
   bool listener = s->state == TCP_STATE_LISTEN;
   unsigned asks = g->plan->asks;
   bool joins = listener && (asks & ASK_LISTENERS) != 0;
@@ -178,7 +178,7 @@ void group_add_other(struct group *g, const struct sample *s,
     accumulator_add_without_traffic(g->total, s);
     return;
   }
-  if ((t->unknown & g->member_attrs) != 0) {
+  if ((unknown & g->member_attrs) != 0) {
     accumulator_add_without_traffic(members_other(g->members), s);
     return;
   }

@@ -73,9 +73,12 @@ void group_add_rest(struct group *g, uint32_t membership,
 
 /* Adds a socket in a state without traffic (a listening one, TIME_WAIT ...) if
  * it matches and the group's metrics want it: see
- * accumulator_add_without_traffic(). Such a socket has no membership. */
+ * accumulator_add_without_traffic(). Such a socket has no membership. A filter
+ * sees the socket as `ss` does: a mini socket is in no cgroup. A member needs
+ * more: if one of the attributes `unknown`, a set, is a dimension, the socket
+ * is counted in `other`. */
 void group_add_other(struct group *g, const struct sample *sample,
-                     const struct socket_attrs *s);
+                     const struct socket_attrs *s, uint32_t unknown);
 
 /* The dump is complete. The values are dispatched between the two calls. */
 void group_settle(struct group *g);

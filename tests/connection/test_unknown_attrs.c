@@ -2,6 +2,7 @@
  * kind of message that lacks its attribute, the connection is counted in the
  * member `other`, not in the member of an attribute of zero. */
 #include "connection/connection.h"
+#include "support/build_selector.h"
 #include "support/info.h"
 
 #include <setjmp.h>
@@ -21,10 +22,11 @@ struct fixture {
   struct connections *connections;
 };
 
-static void start(struct fixture *f, enum dimension by, enum metric_id metric) {
+static void start_with(struct fixture *f, struct selector *selector,
+                       enum dimension by, enum metric_id metric) {
   memset(f, 0, sizeof(*f));
   f->settings = (struct group_settings){.name = (char *)"g",
-                                        .selector = selector_new(SELECTOR_AND),
+                                        .selector = selector,
                                         .by = {by},
                                         .by_count = 1,
                                         .max_members = 10,
@@ -47,6 +49,10 @@ static void start(struct fixture *f, enum dimension by, enum metric_id metric) {
   f->connections = connections_new(&options);
   assert_non_null(f->connections);
   connections_receive_events(f->connections, true);
+}
+
+static void start(struct fixture *f, enum dimension by, enum metric_id metric) {
+  start_with(f, selector_new(SELECTOR_AND), by, metric);
 }
 
 static void stop(struct fixture *f) {
@@ -122,29 +128,34 @@ static struct counted counted_by(enum dimension by, enum attrs_source source) {
   return counted;
 }
 
-/* Sockets in TIME_WAIT, in `other` and in members. */
+/* Sockets in TIME_WAIT, in the total, in `other` and in members. */
 struct time_wait {
-  double other, member;
-};
-
-struct time_wait_of {
-  struct time_wait *counted;
-  bool other;
+  double total, other, member;
 };
 
 static void on_time_wait_value(const struct accumulator_value *v, void *data) {
-  const struct time_wait_of *of = data;
   if (strcmp(v->instance, "TIME_WAIT") == 0)
-    *(of->other ? &of->counted->other : &of->counted->member) += v->gauge;
+    *(double *)data += v->gauge;
 }
 
 static void on_time_wait(const char *member, struct accumulator *accumulator,
                          bool chosen, void *data) {
-  struct time_wait_of of = {data,
-                            member != NULL && strcmp(member, "other") == 0};
-  if (member != NULL && !chosen)
+  struct time_wait *counted = data;
+  double *count = member == NULL                 ? &counted->total
+                  : strcmp(member, "other") == 0 ? &counted->other
+                                                 : &counted->member;
+  if (!chosen)
     accumulator_emit(accumulator, INFO_SIZE, ACCUMULATOR_ALL,
-                     on_time_wait_value, &of);
+                     on_time_wait_value, count);
+}
+
+/* The values of the dump that is complete. */
+static struct time_wait time_wait_settle(struct fixture *f) {
+  struct time_wait counted = {0, 0, 0};
+  group_settle(f->group);
+  group_each(f->group, on_time_wait, &counted);
+  group_commit(f->group);
+  return counted;
 }
 
 static void
@@ -187,20 +198,46 @@ static void time_wait_of_an_unknown_user_is_counted_in_other(void **state) {
     assert_int_equal(connections_socket(f.connections, &root), 0);
     assert_int_equal(connections_socket(f.connections, &mini), 0);
     connections_complete(f.connections, now_ms + 1);
-    struct time_wait counted = {0, 0};
-    group_settle(f.group);
-    group_each(f.group, on_time_wait, &counted);
-    group_commit(f.group);
+    struct time_wait counted = time_wait_settle(&f);
+    assert_true(counted.total == 1);
     assert_true(counted.other == 1);
     assert_true(counted.member == 0);
   }
   stop(&f);
 }
 
+/* A filter counts sockets in TIME_WAIT as `ss` does: in no cgroup, without mark
+ * and device, whether or not a dimension is unknown. */
+static void filter_sees_time_wait_as_ss_does(void **state) {
+  (void)state;
+  static const enum selector_op condition[] = {SELECTOR_INTERFACE,
+                                               SELECTOR_CGROUP, SELECTOR_MARK};
+  const struct sample mini = {
+      .cookie = 8,
+      .state = TCP_STATE_TIME_WAIT,
+      .attrs = {.local_port = 443, .remote_port = 50001}};
+  for (size_t i = 0; i < sizeof(condition) / sizeof(condition[0]); i++)
+    for (int d = 0; d < DIMENSION_COUNT; d++)
+      for (int negated = 0; negated < 2; negated++) {
+        struct fixture f;
+        struct selector *s = build_values(condition[i], 1, 5u);
+        if (negated)
+          s = selector_wrap(SELECTOR_NOT, s);
+        start_with(&f, s, (enum dimension)d, METRIC_STATES);
+        dump(&f, 1000, &mini);
+        struct time_wait counted = time_wait_settle(&f);
+        if (counted.total != negated)
+          fail_msg("by %s: %g in TIME_WAIT, not %d",
+                   dimension_name((enum dimension)d), counted.total, negated);
+        stop(&f);
+      }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(connection_of_an_unknown_attribute_is_counted_in_other),
       cmocka_unit_test(time_wait_of_an_unknown_user_is_counted_in_other),
+      cmocka_unit_test(filter_sees_time_wait_as_ss_does),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

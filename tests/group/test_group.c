@@ -347,7 +347,7 @@ static void listener_makes_a_member_if_the_dimension_allows(void **state) {
     memset(&t.remote, 0, sizeof(t.remote));
     t.remote_port = 0;
     group_begin(f.group);
-    group_add_other(f.group, &sample, &t);
+    group_add_other(f.group, &sample, &t, 0);
     struct series s = settle(&f);
     bool member = dimension_table[d].listeners;
     if (s.count != (member ? 3u : 2u))
@@ -365,7 +365,7 @@ static void other_states_make_no_member(void **state) {
   struct socket_attrs t = attrs();
   struct sample sample = {.state = TCP_STATE_TIME_WAIT};
   group_begin(f.group);
-  group_add_other(f.group, &sample, &t);
+  group_add_other(f.group, &sample, &t, 0);
   struct series s = settle(&f);
   assert_int_equal(s.count, 2);
   assert_int_equal(group_members(f.group), 0);
