@@ -22,9 +22,9 @@
  *
  * The account (enum connection_account) decides what is counted:
  *
- *                its end       a close event    what its close event
- *                counts as     may still come   still counts
- *                closed
+ *                its end       remembered for   what its close event
+ *                counts as     its close event  still counts
+ *                closed        when missing
  *   CONNECTING   no            yes              opened and closed, or failed
  *   OPEN         yes           yes              nothing
  *   OPEN_MINI    yes           no               nothing
