@@ -83,10 +83,12 @@ void observer_free(struct observer *o);
  *  1. observer_events(): lists the listening ports if directions matter, and
  *     enters the destroy events that came since the last read.
  *  2. The caller begins the groups.
- *  3. observer_dump(): dumps the sockets. DUMP_COMPLETE: the groups may be
- *     settled. DUMP_FAILED: nothing of this dump may be reported, and nothing
- *     is lost; the next complete dump makes up for it. DUMP_ENDED: the recordings
- *     are at their end. Returns the reason of a failure in `error`. */
+ *  3. observer_dump(): dumps the sockets.
+ *
+ * DUMP_COMPLETE: the groups may be settled. DUMP_FAILED: nothing of this dump
+ * may be reported, and nothing is lost, because the next complete dump makes up
+ * for it; `error` has the reason. DUMP_ENDED: the recordings are at their end.
+ */
 void observer_events(struct observer *o);
 enum dump_result observer_dump(struct observer *o, struct error *error);
 
