@@ -2,6 +2,7 @@
  * Other modules do the work, and report errors and states to this file. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
+#include "group/name_ledger.h"
 #include "read/reader.h"
 #include "replay/replay.h"
 
@@ -21,6 +22,7 @@ static bool failing;     /* the last dump failed */
 static bool ended;       /* the recording has ended */
 static uint64_t refused; /* filters that the kernel rejected */
 static enum close_policy_state close_state;
+static size_t full; /* groups that have used up their members' names */
 
 static void configure_once(void) {
   if (!configured)
@@ -113,6 +115,23 @@ static void log_close_policy(void) {
   close_state = h->state;
 }
 
+static void log_full_groups(void) {
+  size_t count = 0;
+  const char *name = NULL;
+  for (size_t i = 0; i < reader_group_count(reader); i++)
+    if (group_members_are_full(reader_group(reader, i))) {
+      name = group_name(reader_group(reader, i));
+      count++;
+    }
+  if (count > full)
+    NOTICE("tcpinfo: group %s: %d different members have been reported since "
+           "collectd started; members that come now are counted in the member "
+           "other; choose a coarser By (remote-network), or fewer members "
+           "(MaxMembers)",
+           name, NAME_LEDGER_MOST);
+  full = count;
+}
+
 /* Always returns 0: after an error collectd would lengthen the interval, but
  * the next dump may be complete. */
 static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
@@ -123,6 +142,7 @@ static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   case DUMP_COMPLETE:
     read_succeeded();
     log_refusal();
+    log_full_groups();
     dispatch_read(reader);
     reader_commit(reader);
     break;

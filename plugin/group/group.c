@@ -245,3 +245,7 @@ size_t group_members(const struct group *g) {
 size_t group_members_in_other(const struct group *g) {
   return g->members != NULL ? members_in_other(g->members) : 0;
 }
+
+bool group_members_are_full(const struct group *g) {
+  return g->members != NULL && members_are_full(g->members);
+}

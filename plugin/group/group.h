@@ -108,5 +108,6 @@ bool group_alarm(struct group *g, enum outlier_measure measure, uint64_t now_ms,
 
 size_t group_members(const struct group *g); /* that have a connection */
 size_t group_members_in_other(const struct group *g); /* of these, no series */
+bool group_members_are_full(const struct group *g); /* see members_are_full() */
 
 #endif

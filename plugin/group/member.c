@@ -1,18 +1,21 @@
 /* See member.h. Who gets a series:
  *
- * When the first socket of a member joins and a series is free:
- *   1. The member goes on with its retired series.
- *   2. If it has none, and counters of the group were never forgotten, it gets
- *      a new one. Otherwise a new series would start at the floor (series.h),
- *      and has to dispatch that starting point first: rule 5.
+ * When the first socket of a member joins, a series is free and names are not
+ * scarce:
+ *   1. The member gets one at once. Its name, and with the name the counters of
+ *      earlier times, come with the settling.
  *
  * When a read is settled:
- *   3. A series leaves if its member had no socket for MemberTimeout reads.
- *   4. Candidates are the members without a series that have a socket, or had
- *      one that came and went since the last settling. Once counters were
- *      forgotten, the latter must have had such sockets in the read before,
- *      too: many short-lived members come, and each would push counters out.
- *   5. Candidates get the series that are free, the most active first.
+ *   2. A series leaves if its member has another name now, or had no socket for
+ *      MemberTimeout reads.
+ *   3. Candidates are the members without a series that have a socket, or had
+ *      one that came and went since the last settling. Once names are scarce,
+ *      the latter must have had such sockets in the read before, too: many
+ *      short-lived members come, and each would use up a name.
+ *   4. A candidate with the identity of a member that has a series takes that
+ *      one over.
+ *   5. The other candidates get the series that are free, the most active
+ * first.
  *   6. If none is free, the least active series leaves for a candidate that is
  *      more than twice as active, so that similar members do not take turns.
  *   7. At most a quarter of the series, plus one, leave so in one read.
@@ -61,9 +64,20 @@ static bool is_empty(const struct member *e) {
   return e->sockets == 0 && e->retained == 0 && e->series == NULL;
 }
 
-static bool has_series(const struct member *e) {
-  enum series_state state = series_state_of(e->series);
-  return state != SERIES_NONE && state != SERIES_RETIRED;
+static bool has_series(const struct member *e) { return e->series != NULL; }
+
+/* Removes the member, which nothing needs any more, or leaves that to the next
+ * settling. */
+static void member_drop(struct members *m, uint32_t member) {
+  struct member *e = member_at(m, member);
+  if ((e->joined || e->observed) && m->gone < GONE_MOST) {
+    e->gone = true;
+    m->gone++;
+    return;
+  }
+  if (m->outliers != NULL) /* the number may become another member's */
+    outliers_forget(m->outliers, member);
+  key_table_remove(m->table, member);
 }
 
 static void on_series_ended(uint32_t member, void *data) {
@@ -71,7 +85,11 @@ static void on_series_ended(uint32_t member, void *data) {
   struct member *e = member_at(m, member);
   e->series = NULL;
   if (is_empty(e))
-    key_table_remove(m->table, member);
+    member_drop(m, member);
+}
+
+static void on_series_taken(uint32_t member, struct series *s, void *data) {
+  member_at(data, member)->series = s;
 }
 
 /* --- Begin and end -------------------------------------------------------- */
@@ -94,6 +112,7 @@ static bool parts_make(struct members *m, struct plan *plan) {
       .names = m->names,
       .members = m->table,
       .ended = on_series_ended,
+      .taken = on_series_taken,
       .data = m,
   });
   if (m->series == NULL)
@@ -130,23 +149,12 @@ void members_free(struct members *m) {
 
 /* --- Sockets -------------------------------------------------------------- */
 
-/* Gives the member a series. False: out of memory. */
-static bool series_give(struct members *m, uint32_t member,
-                        enum series_state state) {
-  struct member *e = member_at(m, member);
-  if (e->series != NULL)
-    series_resume(m->series, e->series, state);
-  else
-    e->series = series_new(m->series, member, state);
-  return e->series != NULL;
-}
-
-/* Rules 1 and 2. Without memory the member is counted in `other`. */
+/* Rule 1. Without memory the member is counted in `other`. */
 static void series_give_at_once(struct members *m, uint32_t member) {
-  const struct member *e = member_at(m, member);
-  bool may = e->series != NULL || !series_set_has_floor(m->series);
-  if (may && !has_series(e) && series_set_has_room(m->series))
-    series_give(m, member, SERIES_REPORTING);
+  struct member *e = member_at(m, member);
+  if (!has_series(e) && series_set_has_room(m->series) &&
+      !series_set_is_scarce(m->series))
+    e->series = series_begin(m->series, member);
 }
 
 uint32_t members_join(struct members *m, const struct socket_attrs *attrs) {
@@ -176,16 +184,8 @@ void members_retain(struct members *m, uint32_t member) {
 void members_leave(struct members *m, uint32_t member, bool retained) {
   struct member *e = member_at(m, member);
   --*(retained ? &e->retained : &e->sockets);
-  if (!is_empty(e))
-    return;
-  if ((e->joined || e->observed) && m->gone < GONE_MOST) {
-    e->gone = true;
-    m->gone++;
-    return;
-  }
-  if (m->outliers != NULL) /* the number may become another member's */
-    outliers_forget(m->outliers, member);
-  key_table_remove(m->table, member);
+  if (is_empty(e))
+    member_drop(m, member);
 }
 
 struct accumulator *members_accumulator(struct members *m, uint32_t member) {
@@ -236,16 +236,17 @@ static struct top_k_entry activity_of(const struct members *m,
                               .weight = member_at(m, member)->activity};
 }
 
-/* Rule 3. */
+/* Rule 2. */
 static void series_leave_idle(struct members *m) {
   struct series *s = NULL;
   while ((s = series_set_next(m->series, s)) != NULL)
-    series_age(m->series, s, member_at(m, series_member(s))->joined);
+    if (series_state_of(s) == SERIES_REPORTING)
+      series_age(m->series, s, member_at(m, series_member(s))->joined);
 }
 
-/* A member without a series: rule 4. */
+/* A member without a series: rule 3. */
 static bool is_candidate(const struct members *m, const struct member *e) {
-  bool often = e->joined_before || !series_set_has_floor(m->series);
+  bool often = e->joined_before || !series_set_is_scarce(m->series);
   return e->sockets > 0 || (e->joined && often);
 }
 
@@ -287,29 +288,51 @@ static struct series *series_least_active(const struct members *m) {
   return least;
 }
 
-/* Rule 6. Returns whether a series leaves for the candidate. */
-static bool series_make_room(struct members *m, double activity) {
+/* Rule 6. Returns the series that would leave for the candidate, or NULL. */
+static struct series *series_to_leave(const struct members *m,
+                                      double activity) {
   struct series *least = series_least_active(m);
   if (least == NULL ||
       activity <= 2 * member_at(m, series_member(least))->activity)
-    return false;
-  series_leave(m->series, least);
-  return true;
+    return NULL;
+  return least;
 }
 
-/* Rules 5 to 7. A series that leaves is dispatched until the commit, beside the
+static bool may_take_over(const struct members *m, uint32_t member) {
+  return member_key_may_share(m->settings, key_table_key(m->table, member));
+}
+
+/* Rules 4 to 7. A series that leaves is dispatched until the commit, beside the
  * one that takes its place. */
 static void series_choose(struct members *m) {
   size_t count, changes = m->settings->max_members / 4 + 1;
+  bool may_leave = true; /* a series may leave for a candidate */
   const struct top_k_entry *candidate = top_k_get(m->candidates, &count);
   for (size_t i = 0; i < count; i++) {
-    if (!series_set_has_room(m->series)) {
-      if (changes == 0 || !series_make_room(m, candidate[i].weight))
-        return;
-      changes--;
+    struct series *least = NULL;
+    bool room = series_set_has_room(m->series);
+    if (!room && may_leave)
+      least = series_to_leave(m, candidate[i].weight);
+    may_leave = changes > 0 && (room || least != NULL);
+    if (!room && least == NULL && !may_take_over(m, candidate[i].id))
+      continue;
+    switch (series_offer(m->series, candidate[i].id)) {
+    case SERIES_OFFER_NOTHING:
+      continue;
+    case SERIES_OFFER_TAKE_OVER:
+      series_accept(m->series);
+      continue;
+    case SERIES_OFFER_NEW:
+      break;
     }
-    if (!series_give(m, candidate[i].id, SERIES_CHOSEN))
+    if (!room && least == NULL)
+      continue;
+    if (series_accept(m->series) == NULL)
       return;
+    if (!room) {
+      series_leave(m->series, least);
+      may_leave = --changes > 0;
+    }
   }
 }
 
@@ -323,8 +346,8 @@ static void worst_name(struct members *m) {
         outliers_worst(m->outliers, (enum outlier_measure)i, &count);
     for (size_t k = 0; k < count; k++)
       if (w[k].value > 0)
-        member_key_format(m->settings, key_table_key(m->table, w[k].member),
-                          m->names, false, w[k].name);
+        series_set_name_of(m->series, w[k].member,
+                           member_at(m, w[k].member)->series, w[k].name);
   }
 }
 
@@ -357,6 +380,7 @@ void members_sum(const struct members *m, struct accumulator *total) {
 }
 
 void members_settle(struct members *m) {
+  series_set_name(m->series);
   if (m->outliers != NULL) {
     outliers_settle(m->outliers);
     worst_name(m);
@@ -364,7 +388,6 @@ void members_settle(struct members *m) {
   series_leave_idle(m);
   members_walk(m);
   series_choose(m);
-  series_set_name(m->series);
 }
 
 void members_commit(struct members *m) {
@@ -381,3 +404,7 @@ void members_each(struct members *m, series_cb *cb, void *data) {
 
 size_t members_count(const struct members *m) { return m->count; }
 size_t members_in_other(const struct members *m) { return m->in_other; }
+
+bool members_are_full(const struct members *m) {
+  return series_set_is_full(m->series);
+}

@@ -1,33 +1,28 @@
 /* The states of series.h and what leads from one to the next. "End" means
  * series_end(), the one exit, after which the member has no series (NONE).
  *
- *              series_new(),   series_leave(),  another series  commit: the
- *              series_resume() series_age()     wants its name  values were
- *                                                               dispatched
- *   NONE       new: CHOSEN or  -                -               -
- *              REPORTING
- *   CHOSEN     -               -                keeps it        REPORTING
- *   REPORTING  -               LEAVING          if used: keeps  REPORTING
- *                                               it; else: end
- *   LEAVING    -               -                if used: keeps  RETIRED
- *                                               it; else: end
- *   RETIRED    CHOSEN or       -                end             RETIRED, if too
- *              REPORTING                                        many: end (a)
+ *              series_begin(),  series_leave(),  a member of    commit: the
+ *              series_accept()  series_age(),    the same       values were
+ *                               series_set_      identity       dispatched
+ *                               rename()         takes it over
+ *   NONE       begin:           -                -              -
+ *              REPORTING;
+ *              accept: CHOSEN
+ *   CHOSEN     -                -                CHOSEN         REPORTING
+ *   REPORTING  -                LEAVING          REPORTING      REPORTING
+ *   LEAVING    -                -                REPORTING      end
  *
- *   "Used": a socket was added to it in this dump. If a series keeps its name,
- *   the name of the other one gets a hash. If it ends, the other one inherits
- *   its counters.
- *
- *   (a) The oldest one ends, and the floor rises to its counters. */
+ *   A series that series_begin() made and that gets no name ends at
+ *   series_set_name(): `other`, or the series of the same identity, absorbs it.
+ */
 #include "group/series.h"
 
+#include "group/name_ledger.h"
 #include "util/buffer.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-
-enum { RETIRED_MOST = 4 }; /* remembered, times MaxMembers */
 
 struct series {
   TAILQ_ENTRY(series) link;
@@ -35,14 +30,19 @@ struct series {
   enum series_state state;
   unsigned idle; /* reads without a socket of the member */
   struct accumulator *accumulator;
+  uint64_t owner;                 /* of the name, see struct member_name */
   char name[MEMBER_KEY_NAME_MAX]; /* empty: not named yet */
 };
 
 TAILQ_HEAD(series_queue, series);
 
-struct series_list {
-  struct series_queue queue;
-  size_t count;
+/* The name that a member may have. */
+struct claim {
+  uint32_t member;
+  enum name_claim result;
+  struct series *holder; /* NAME_IN_USE: who has it */
+  uint64_t owner;
+  char name[MEMBER_KEY_NAME_MAX];
 };
 
 struct series_set {
@@ -51,59 +51,36 @@ struct series_set {
    * else NULL. One array, because it is looked up for each socket. */
   struct buffer reporting;
   struct accumulator *other;
-  struct series_list shown;   /* chosen, reporting, leaving */
-  struct series_list retired; /* the oldest first */
-  /* At least the counters of any series that was forgotten. */
-  struct accumulator *floor;
-  bool has_floor;
+  struct series_queue queue;
+  size_t count;
+  struct name_ledger *ledger;
+  uint64_t *saved; /* counters on their way to the ledger */
+  struct claim offered;
 };
 
-/* --- Lists ---------------------------------------------------------------- */
-
-static void list_add(struct series_list *list, struct series *s) {
-  TAILQ_INSERT_TAIL(&list->queue, s, link);
-  list->count++;
-}
-
-static void list_remove(struct series_list *list, struct series *s) {
-  TAILQ_REMOVE(&list->queue, s, link);
-  list->count--;
-}
+/* --- The set -------------------------------------------------------------- */
 
 static void series_free(struct series *s) {
   accumulator_free(s->accumulator);
   free(s);
 }
 
-static void list_free(struct series_list *list) {
-  for (struct series *s; (s = TAILQ_FIRST(&list->queue)) != NULL;) {
-    list_remove(list, s);
-    series_free(s);
-  }
+static void queue_remove(struct series_set *set, struct series *s) {
+  TAILQ_REMOVE(&set->queue, s, link);
+  set->count--;
 }
-
-/* Returns another series than `but` that has the same name, or NULL. */
-static struct series *list_find(const struct series_list *list,
-                                const struct series *but) {
-  struct series *s;
-  TAILQ_FOREACH (s, &list->queue, link)
-    if (s != but && strcmp(s->name, but->name) == 0)
-      return s;
-  return NULL;
-}
-
-/* --- The set -------------------------------------------------------------- */
 
 struct series_set *series_set_new(const struct series_options *options) {
   struct series_set *set = calloc(1, sizeof(*set));
   if (set == NULL)
     return NULL;
   set->options = *options;
-  TAILQ_INIT(&set->shown.queue);
-  TAILQ_INIT(&set->retired.queue);
+  TAILQ_INIT(&set->queue);
+  size_t numbers = accumulator_saved_count(options->plan);
   set->other = accumulator_new(options->plan);
-  set->floor = accumulator_new(options->plan);
-  if (set->other == NULL || set->floor == NULL) {
+  set->ledger = name_ledger_new(numbers, NAME_LEDGER_MOST);
+  set->saved = calloc(numbers, sizeof(*set->saved));
+  if (set->other == NULL || set->ledger == NULL || set->saved == NULL) {
     series_set_free(set);
     return NULL;
   }
@@ -113,10 +90,13 @@ struct series_set *series_set_new(const struct series_options *options) {
 void series_set_free(struct series_set *set) {
   if (set == NULL)
     return;
-  list_free(&set->shown);
-  list_free(&set->retired);
+  for (struct series *s; (s = TAILQ_FIRST(&set->queue)) != NULL;) {
+    queue_remove(set, s);
+    series_free(s);
+  }
   accumulator_free(set->other);
-  accumulator_free(set->floor);
+  name_ledger_free(set->ledger);
+  free(set->saved);
   buffer_resize(&set->reporting, 0);
   free(set);
 }
@@ -155,29 +135,21 @@ struct accumulator *series_set_other(const struct series_set *set) {
 }
 
 bool series_set_has_room(const struct series_set *set) {
-  return set->shown.count < set->options.settings->max_members;
+  return set->count < set->options.settings->max_members;
 }
 
-bool series_set_has_floor(const struct series_set *set) {
-  return set->has_floor;
+bool series_set_is_scarce(const struct series_set *set) {
+  return name_ledger_is_scarce(set->ledger);
+}
+
+bool series_set_is_full(const struct series_set *set) {
+  return name_ledger_is_full(set->ledger);
 }
 
 /* --- Transitions ---------------------------------------------------------- */
 
-static struct series_list *list_of(struct series_set *set,
-                                   enum series_state state) {
-  return state == SERIES_RETIRED ? &set->retired : &set->shown;
-}
-
-/* Every change of a state but the exit. */
 static void series_enter(struct series_set *set, struct series *s,
                          enum series_state state) {
-  if (s->state == SERIES_NONE) {
-    list_add(list_of(set, state), s);
-  } else if (list_of(set, s->state) != list_of(set, state)) {
-    list_remove(list_of(set, s->state), s);
-    list_add(list_of(set, state), s);
-  }
   s->state = state;
   *reporting_at(set, s->member) =
       state == SERIES_REPORTING ? s->accumulator : NULL;
@@ -186,14 +158,14 @@ static void series_enter(struct series_set *set, struct series *s,
 /* The one exit. */
 static void series_end(struct series_set *set, struct series *s) {
   uint32_t member = s->member;
-  list_remove(list_of(set, s->state), s);
+  queue_remove(set, s);
   *reporting_at(set, member) = NULL;
   series_free(s);
   set->options.ended(member, set->options.data);
 }
 
-struct series *series_new(struct series_set *set, uint32_t member,
-                          enum series_state state) {
+static struct series *series_new(struct series_set *set, uint32_t member,
+                                 enum series_state state) {
   struct series *s = calloc(1, sizeof(*s));
   if (s == NULL)
     return NULL;
@@ -203,15 +175,14 @@ struct series *series_new(struct series_set *set, uint32_t member,
     free(s);
     return NULL;
   }
-  accumulator_raise(s->accumulator, set->floor);
+  TAILQ_INSERT_TAIL(&set->queue, s, link);
+  set->count++;
   series_enter(set, s, state);
   return s;
 }
 
-void series_resume(struct series_set *set, struct series *s,
-                   enum series_state state) {
-  s->idle = 0;
-  series_enter(set, s, state);
+struct series *series_begin(struct series_set *set, uint32_t member) {
+  return series_new(set, member, SERIES_REPORTING);
 }
 
 void series_leave(struct series_set *set, struct series *s) {
@@ -225,22 +196,29 @@ void series_age(struct series_set *set, struct series *s, bool joined) {
     series_leave(set, s);
 }
 
-/* A leaving series goes on without the values of this dump. */
-static void series_retire(struct series_set *set, struct series *s) {
-  accumulator_begin(s->accumulator);
-  accumulator_shrink(s->accumulator);
-  series_enter(set, s, SERIES_RETIRED);
+/* The member that had the series is counted in `other` from now on. */
+static struct series *series_take_over(struct series_set *set, struct series *s,
+                                       uint32_t member) {
+  uint32_t before = s->member;
+  enum series_state state =
+      s->state == SERIES_LEAVING ? SERIES_REPORTING : s->state;
+  *reporting_at(set, before) = NULL;
+  s->member = member;
+  s->idle = 0;
+  series_enter(set, s, state);
+  set->options.ended(before, set->options.data);
+  set->options.taken(member, s, set->options.data);
+  return s;
 }
 
-static void series_forget_oldest(struct series_set *set) {
-  struct series *s = TAILQ_FIRST(&set->retired.queue);
-  accumulator_raise(set->floor, s->accumulator);
-  set->has_floor = true;
+static void series_retire(struct series_set *set, struct series *s) {
+  accumulator_save(s->accumulator, set->saved);
+  name_ledger_give_back(set->ledger, s->name, set->saved);
   series_end(set, s);
 }
 
 void series_set_commit(struct series_set *set) {
-  struct series *next, *s = TAILQ_FIRST(&set->shown.queue);
+  struct series *next, *s = TAILQ_FIRST(&set->queue);
   for (; s != NULL; s = next) {
     next = TAILQ_NEXT(s, link);
     accumulator_commit(s->accumulator);
@@ -250,53 +228,125 @@ void series_set_commit(struct series_set *set) {
       series_enter(set, s, SERIES_REPORTING);
   }
   accumulator_commit(set->other);
-  size_t most = (size_t)RETIRED_MOST * set->options.settings->max_members;
-  while (set->retired.count > most)
-    series_forget_oldest(set);
 }
 
 /* --- Names ---------------------------------------------------------------- */
 
-static void format_name(const struct series_set *set, struct series *s,
-                        bool distinct) {
-  member_key_format(set->options.settings,
-                    key_table_key(set->options.members, s->member),
-                    set->options.names, distinct, s->name);
+static void member_name(const struct series_set *set, uint32_t member,
+                        struct member_name *out) {
+  member_key_name(set->options.settings,
+                  key_table_key(set->options.members, member),
+                  set->options.names, name_ledger_secret(set->ledger), out);
 }
 
-static bool keeps_name(const struct series *s) {
-  return s->state == SERIES_CHOSEN || accumulator_is_used(s->accumulator);
+static void claim_try(const struct series_set *set, struct claim *c,
+                      const char *name) {
+  void *holder = NULL;
+  strcpy(c->name, name);
+  c->result = name_ledger_ask(set->ledger, name, c->owner, &holder);
+  c->holder = holder;
 }
 
-/* Different keys may have the same name, but two series must not:
- *
- *   1. If the name belongs to the group (`other`, `worst1`), or to a series
- *      that keeps it, the name gets a hash: two cgroups called `init.scope`
- *      live at the same time.
- *   2. If another series has the name and does not keep it, that one ends and
- *      this one inherits its counters: a restarted service has a new cgroup of
- *      the same name. */
-static void series_name(struct series_set *set, struct series *s) {
-  format_name(set, s, false);
-  struct series *same = list_find(&set->shown, s);
-  if (same == NULL)
-    same = list_find(&set->retired, s);
-  bool kept = same != NULL && keeps_name(same);
-  if (kept || member_key_name_is_taken(set->options.settings, s->name)) {
-    format_name(set, s, true);
-    same = list_find(&set->retired, s);
+/* The plain name, or the distinct one if the plain one is another member's. */
+static void claim_make(const struct series_set *set, uint32_t member,
+                       struct claim *c) {
+  struct member_name n;
+  member_name(set, member, &n);
+  *c = (struct claim){
+      .member = member, .result = NAME_FOREIGN, .owner = n.owner};
+  if (!n.exists)
+    return;
+  claim_try(set, c, n.plain);
+  if (c->result == NAME_FOREIGN)
+    claim_try(set, c, n.distinct);
+}
+
+/* False: out of memory. */
+static bool series_set_claim(struct series_set *set, struct series *s,
+                             const struct claim *c) {
+  const uint64_t *counters =
+      name_ledger_take(set->ledger, c->name, c->owner, s);
+  if (counters == NULL)
+    return false;
+  s->owner = c->owner;
+  strcpy(s->name, c->name);
+  accumulator_resume(s->accumulator, counters);
+  return true;
+}
+
+enum series_offer series_offer(struct series_set *set, uint32_t member) {
+  claim_make(set, member, &set->offered);
+  /* More series than MaxMembers: one leaves, and its place is given away. */
+  bool over = set->count > set->options.settings->max_members;
+  switch (set->offered.result) {
+  case NAME_FREE:
+    return SERIES_OFFER_NEW;
+  case NAME_IN_USE:
+    if (over && set->offered.holder->state == SERIES_LEAVING)
+      return SERIES_OFFER_NOTHING;
+    return SERIES_OFFER_TAKE_OVER;
+  case NAME_FOREIGN:
+  case NAME_REFUSED:
+    break;
   }
-  if (same != NULL && !kept) {
-    accumulator_inherit(s->accumulator, same->accumulator);
-    series_end(set, same);
+  return SERIES_OFFER_NOTHING;
+}
+
+struct series *series_accept(struct series_set *set) {
+  const struct claim *c = &set->offered;
+  if (c->result == NAME_IN_USE)
+    return series_take_over(set, c->holder, c->member);
+  struct series *s = series_new(set, c->member, SERIES_CHOSEN);
+  if (s == NULL)
+    return NULL;
+  if (series_set_claim(set, s, c)) {
+    set->options.taken(c->member, s, set->options.data);
+    return s;
   }
+  queue_remove(set, s);
+  series_free(s);
+  return NULL;
+}
+
+/* A series without a name has only this read's values. */
+static void series_name_or_end(struct series_set *set, struct series *s) {
+  struct claim c;
+  uint32_t member = s->member;
+  claim_make(set, member, &c);
+  if (c.result == NAME_FREE && series_set_claim(set, s, &c))
+    return;
+  bool same = c.result == NAME_IN_USE;
+  accumulator_absorb(same ? c.holder->accumulator : set->other, s->accumulator);
+  if (!same) {
+    series_end(set, s);
+    return;
+  }
+  queue_remove(set, s);
+  series_free(s);
+  series_take_over(set, c.holder, member);
+}
+
+/* The member is called something else now, or by nothing that exists. */
+static bool is_renamed(const struct series_set *set, const struct series *s) {
+  const struct group_settings *settings = set->options.settings;
+  const uint8_t *key = key_table_key(set->options.members, s->member);
+  if (!member_key_may_rename(settings, key))
+    return false;
+  struct member_name n;
+  member_name(set, s->member, &n);
+  return !n.exists || n.owner != s->owner;
 }
 
 void series_set_name(struct series_set *set) {
-  struct series *s;
-  TAILQ_FOREACH (s, &set->shown.queue, link)
+  struct series *next, *s;
+  TAILQ_FOREACH (s, &set->queue, link)
+    if (s->name[0] != '\0' && is_renamed(set, s))
+      series_leave(set, s);
+  for (s = TAILQ_FIRST(&set->queue); s != NULL; s = next) {
+    next = TAILQ_NEXT(s, link);
     if (s->name[0] == '\0')
-      series_name(set, s);
+      series_name_or_end(set, s);
+  }
 }
 
 /* --- Walks ---------------------------------------------------------------- */
@@ -307,28 +357,40 @@ enum series_state series_state_of(const struct series *s) {
 
 uint32_t series_member(const struct series *s) { return s->member; }
 
+void series_set_name_of(const struct series_set *set, uint32_t member,
+                        const struct series *s,
+                        char name[MEMBER_KEY_NAME_MAX]) {
+  struct member_name n;
+  if (s != NULL && s->name[0] != '\0') {
+    strcpy(name, s->name);
+    return;
+  }
+  member_name(set, member, &n);
+  strcpy(name, n.plain);
+}
+
 struct series *series_set_next(const struct series_set *set,
                                const struct series *s) {
-  return s != NULL ? TAILQ_NEXT(s, link) : TAILQ_FIRST(&set->shown.queue);
+  return s != NULL ? TAILQ_NEXT(s, link) : TAILQ_FIRST(&set->queue);
 }
 
 void series_set_begin(struct series_set *set) {
   struct series *s;
-  TAILQ_FOREACH (s, &set->shown.queue, link)
+  TAILQ_FOREACH (s, &set->queue, link)
     accumulator_begin(s->accumulator);
   accumulator_begin(set->other);
 }
 
 void series_set_sum(const struct series_set *set, struct accumulator *total) {
   const struct series *s;
-  TAILQ_FOREACH (s, &set->shown.queue, link)
+  TAILQ_FOREACH (s, &set->queue, link)
     accumulator_sum(total, s->accumulator);
   accumulator_sum(total, set->other);
 }
 
 void series_set_each(const struct series_set *set, series_cb *cb, void *data) {
   struct series *s;
-  TAILQ_FOREACH (s, &set->shown.queue, link)
+  TAILQ_FOREACH (s, &set->queue, link)
     cb(s->name, s->accumulator, s->state == SERIES_CHOSEN, data);
   cb("other", set->other, false, data);
 }

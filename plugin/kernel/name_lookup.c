@@ -1,6 +1,7 @@
 #include "kernel/name_lookup.h"
 
 #include "util/array.h"
+#include "util/key_table.h"
 #include "util/text.h"
 
 #include <fts.h>
@@ -13,24 +14,48 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct cgroup_name {
+struct cgroup_path {
   uint64_t id;
-  char *name;
+  char *path;
 };
 
+struct device {
+  uint32_t read; /* the number of the read that looked the name up */
+  bool exists;
+  char name[IF_NAMESIZE];
+};
+
+/* Numbers come and go for ever, so tables with more entries are made anew. */
+enum { ENTRIES_MOST = 4096 };
+
 struct name_lookup {
-  struct cgroup_name *cgroup; /* in the order of their ids */
+  struct cgroup_path *cgroup; /* in the order of their ids */
   size_t count, capacity;
-  bool walked; /* since name_lookup_renew() */
+  bool walked;            /* since name_lookup_renew() */
+  bool complete;          /* the last walk found all cgroups */
+  struct key_table *gone; /* ids of cgroups that are gone; no records */
+  size_t gone_count;
+  struct key_table *devices; /* struct device by index */
+  size_t device_count;
+  uint32_t read; /* number of this read */
 };
 
 struct name_lookup *name_lookup_new(void) {
-  return calloc(1, sizeof(struct name_lookup));
+  struct name_lookup *n = calloc(1, sizeof(*n));
+  if (n == NULL)
+    return NULL;
+  n->read = 1;
+  n->gone = key_table_new(sizeof(uint64_t), 0);
+  n->devices = key_table_new(sizeof(uint32_t), sizeof(struct device));
+  if (n->gone != NULL && n->devices != NULL)
+    return n;
+  name_lookup_free(n);
+  return NULL;
 }
 
 static void cgroups_forget(struct name_lookup *n) {
   while (n->count > 0)
-    free(n->cgroup[--n->count].name);
+    free(n->cgroup[--n->count].path);
 }
 
 void name_lookup_free(struct name_lookup *n) {
@@ -38,10 +63,31 @@ void name_lookup_free(struct name_lookup *n) {
     return;
   cgroups_forget(n);
   free(n->cgroup);
+  key_table_free(n->gone);
+  key_table_free(n->devices);
   free(n);
 }
 
-void name_lookup_renew(struct name_lookup *n) { n->walked = false; }
+/* Empties a table that has become large; without memory it stays. */
+static void table_renew(struct key_table **table, size_t *count,
+                        size_t key_size, size_t record_size) {
+  if (*count < ENTRIES_MOST)
+    return;
+  struct key_table *empty = key_table_new(key_size, record_size);
+  if (empty == NULL)
+    return;
+  key_table_free(*table);
+  *table = empty;
+  *count = 0;
+}
+
+void name_lookup_renew(struct name_lookup *n) {
+  n->walked = false;
+  n->read++;
+  table_renew(&n->gone, &n->gone_count, sizeof(uint64_t), 0);
+  table_renew(&n->devices, &n->device_count, sizeof(uint32_t),
+              sizeof(struct device));
+}
 
 void name_lookup_user(struct name_lookup *n, uint32_t uid, char *text) {
   (void)n;
@@ -54,15 +100,25 @@ void name_lookup_user(struct name_lookup *n, uint32_t uid, char *text) {
     snprintf(text, TEXT_CLEAN_MAX, "%" PRIu32, uid);
 }
 
-void name_lookup_interface(struct name_lookup *n, uint32_t index, char *text) {
-  (void)n;
-  char name[IF_NAMESIZE];
-  if (index == 0)
-    snprintf(text, TEXT_CLEAN_MAX, "unbound");
-  else if (if_indextoname(index, name) != NULL)
-    text_clean(name, text);
-  else
-    snprintf(text, TEXT_CLEAN_MAX, "%" PRIu32, index);
+static struct device *device_at(struct name_lookup *n, uint32_t index) {
+  const uint8_t *key = (const uint8_t *)&index;
+  uint32_t i = key_table_find(n->devices, key);
+  if (i == KEY_TABLE_NONE) {
+    i = key_table_add(n->devices, key);
+    n->device_count += i != KEY_TABLE_NONE;
+  }
+  return i != KEY_TABLE_NONE ? key_table_at(n->devices, i) : NULL;
+}
+
+const char *name_lookup_interface(struct name_lookup *n, uint32_t index) {
+  struct device *d = device_at(n, index);
+  if (d == NULL)
+    return NULL;
+  if (d->read != n->read) {
+    d->exists = if_indextoname(index, d->name) != NULL;
+    d->read = n->read;
+  }
+  return d->exists ? d->name : NULL;
 }
 
 /* --- cgroups -------------------------------------------------------------- */
@@ -85,28 +141,32 @@ bool name_lookup_has_cgroups(void) {
   return cgroup_mount(path, sizeof(path));
 }
 
-/* Without memory the cgroup keeps its number for a name. */
-static void cgroup_add(struct name_lookup *n, uint64_t id, const char *name) {
+/* False: out of memory. */
+static bool cgroup_add(struct name_lookup *n, uint64_t id, const char *path) {
   if (n->count == n->capacity) {
     size_t capacity = n->capacity < 64 ? 64 : 2 * n->capacity;
     if (!ARRAY_RESIZE(n->cgroup, capacity))
-      return;
+      return false;
     n->capacity = capacity;
   }
-  char *copy = strdup(name);
-  if (copy != NULL)
-    n->cgroup[n->count++] = (struct cgroup_name){id, copy};
+  char *copy = strdup(path);
+  if (copy == NULL)
+    return false;
+  n->cgroup[n->count++] = (struct cgroup_path){id, copy};
+  return true;
 }
 
 static int by_id(const void *a, const void *b) {
-  uint64_t x = ((const struct cgroup_name *)a)->id,
-           y = ((struct cgroup_name *)b)->id;
+  uint64_t x = ((const struct cgroup_path *)a)->id,
+           y = ((const struct cgroup_path *)b)->id;
   return x < y ? -1 : x > y;
 }
 
-/* Replaces the remembered names by those of all cgroups that there are now. */
+/* Replaces the remembered paths by those of all cgroups that there are now. A
+ * folder that goes while the walk is under way is no error. */
 static void cgroups_walk(struct name_lookup *n) {
   char top[4096];
+  n->complete = false;
   if (!cgroup_mount(top, sizeof(top)))
     return;
   char *paths[] = {top, NULL};
@@ -114,36 +174,48 @@ static void cgroups_walk(struct name_lookup *n) {
   if (tree == NULL)
     return;
   cgroups_forget(n);
+  n->complete = true;
+  size_t above = strlen(top) + 1;
   for (FTSENT *e; (e = fts_read(tree)) != NULL;)
     if (e->fts_info == FTS_D)
-      cgroup_add(n, e->fts_statp->st_ino,
-                 e->fts_level == FTS_ROOTLEVEL ? "root" : e->fts_name);
+      n->complete &=
+          cgroup_add(n, e->fts_statp->st_ino,
+                     e->fts_level == FTS_ROOTLEVEL ? "" : e->fts_path + above);
   fts_close(tree);
   if (n->count > 0)
     qsort(n->cgroup, n->count, sizeof(*n->cgroup), by_id);
 }
 
-static const struct cgroup_name *cgroup_find(const struct name_lookup *n,
-                                             uint64_t id) {
-  const struct cgroup_name wanted = {.id = id};
+static const char *cgroup_find(const struct name_lookup *n, uint64_t id) {
+  const struct cgroup_path wanted = {.id = id};
   if (n->count == 0)
     return NULL;
-  return bsearch(&wanted, n->cgroup, n->count, sizeof(*n->cgroup), by_id);
+  const struct cgroup_path *found =
+      bsearch(&wanted, n->cgroup, n->count, sizeof(*n->cgroup), by_id);
+  return found != NULL ? found->path : NULL;
 }
 
-void name_lookup_cgroup(struct name_lookup *n, uint64_t id, char *text) {
-  if (id == 0) {
-    snprintf(text, TEXT_CLEAN_MAX, "none");
-    return;
-  }
-  const struct cgroup_name *c = cgroup_find(n, id);
-  if (c == NULL && !n->walked) {
+/* A socket's cgroup is made before the socket is shown and has no other id
+ * later: if a whole walk after the dump does not find it, it is gone for good.
+ */
+static void gone_add(struct name_lookup *n, uint64_t id) {
+  if (key_table_add(n->gone, (const uint8_t *)&id) != KEY_TABLE_NONE)
+    n->gone_count++;
+}
+
+const char *name_lookup_cgroup(struct name_lookup *n, uint64_t id, bool *gone) {
+  const char *path = cgroup_find(n, id);
+  *gone = path == NULL &&
+          key_table_find(n->gone, (const uint8_t *)&id) != KEY_TABLE_NONE;
+  if (path != NULL || *gone)
+    return path;
+  if (!n->walked) {
     n->walked = true;
     cgroups_walk(n);
-    c = cgroup_find(n, id);
+    path = cgroup_find(n, id);
   }
-  if (c != NULL)
-    text_clean(c->name, text);
-  else
-    snprintf(text, TEXT_CLEAN_MAX, "%" PRIu64, id);
+  *gone = path == NULL && n->complete;
+  if (*gone)
+    gone_add(n, id);
+  return path;
 }

@@ -46,15 +46,6 @@ void accumulator_begin(struct accumulator *a) {
     distribution_reset(&a->distribution[i]);
 }
 
-void accumulator_shrink(struct accumulator *a) {
-  const struct plan *plan = a->plan;
-  for (size_t i = 0; i < plan->distribution_count; i++) {
-    distribution_free(&a->distribution[i]);
-    distribution_init(&a->distribution[i],
-                      plan->distribution[i].has_percentile);
-  }
-}
-
 /* Distributions: the processor cannot fetch more cache lines at once. */
 enum { PREFETCH_MAX = 6 };
 
@@ -219,28 +210,26 @@ void accumulator_commit(struct accumulator *a) {
   a->limits = (struct limits){0};
 }
 
-static void raise_to(uint64_t *value, uint64_t least) {
-  if (*value < least)
-    *value = least;
+void accumulator_absorb(struct accumulator *a, const struct accumulator *part) {
+  accumulator_sum(a, part);
+  numbers_sum(a->cold->life, part->cold->life, ACCUMULATOR_LIFE_COUNT);
 }
 
-void accumulator_raise(struct accumulator *a, const struct accumulator *from) {
-  for (size_t i = 0; i < ACCUMULATOR_LIFE_COUNT; i++)
-    raise_to(&a->cold->life[i], from->cold->life[i]);
-  for (size_t i = 0; i < a->plan->counter_count; i++) {
-    raise_to(&total_of(a)[i], total_of(from)[i]);
-    total_at_commit_of(a)[i] = total_of(a)[i];
-  }
+size_t accumulator_saved_count(const struct plan *plan) {
+  return ACCUMULATOR_LIFE_COUNT + plan->counter_count;
 }
 
-void accumulator_inherit(struct accumulator *a,
-                         const struct accumulator *from) {
-  for (size_t i = 0; i < ACCUMULATOR_LIFE_COUNT; i++)
-    a->cold->life[i] += from->cold->life[i];
-  for (size_t i = 0; i < a->plan->counter_count; i++) {
-    total_of(a)[i] += total_of(from)[i];
-    total_at_commit_of(a)[i] += total_of(from)[i];
-  }
+void accumulator_save(const struct accumulator *a, uint64_t *saved) {
+  memcpy(saved, a->cold->life, sizeof(a->cold->life));
+  memcpy(saved + ACCUMULATOR_LIFE_COUNT, total_of(a),
+         a->plan->counter_count * sizeof(uint64_t));
+}
+
+void accumulator_resume(struct accumulator *a, const uint64_t *saved) {
+  numbers_sum(a->cold->life, saved, ACCUMULATOR_LIFE_COUNT);
+  saved += ACCUMULATOR_LIFE_COUNT;
+  numbers_sum(total_of(a), saved, a->plan->counter_count);
+  numbers_sum(total_at_commit_of(a), saved, a->plan->counter_count);
 }
 
 /* --- Single numbers ------------------------------------------------------- */

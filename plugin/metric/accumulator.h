@@ -55,10 +55,6 @@ void accumulator_add_growth(struct accumulator *a, const uint64_t *delta);
  * cache yet. */
 void accumulator_prefetch(const struct accumulator *a, const struct plan *plan);
 
-/* Frees the memory of this dump's distributions; their values are lost. For an
- * accumulator whose next dump may be long in coming. */
-void accumulator_shrink(struct accumulator *a);
-
 /* Number of members far worse than the median, in this dump. -1: not known. */
 void accumulator_set_outliers(struct accumulator *a, int count);
 
@@ -83,13 +79,17 @@ void accumulator_sum(struct accumulator *a, const struct accumulator *part);
 /* The values were dispatched: percentages and shares start anew. */
 void accumulator_commit(struct accumulator *a);
 
-/* Raises each counter and count of connections that is below that of `from` to
- * that of `from`; the difference is no growth. */
-void accumulator_raise(struct accumulator *a, const struct accumulator *from);
+/* Adds to `a` all that `part`, of the same plan, has: this dump's values, its
+ * growth since its last commit, and its counts of connections. `part` must not
+ * have resumed saved numbers. */
+void accumulator_absorb(struct accumulator *a, const struct accumulator *part);
 
-/* Goes on where `from` ended: adds its counters and counts of connections,
- * which is no growth. */
-void accumulator_inherit(struct accumulator *a, const struct accumulator *from);
+/* The counters and counts of connections as numbers: how many a plan has, and
+ * copies of them. A later accumulator of the same plan goes on with saved
+ * numbers: they are added to its own and are no growth. */
+size_t accumulator_saved_count(const struct plan *plan);
+void accumulator_save(const struct accumulator *a, uint64_t *saved);
+void accumulator_resume(struct accumulator *a, const uint64_t *saved);
 
 /* --- Reading -------------------------------------------------------------- */
 

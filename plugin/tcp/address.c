@@ -28,6 +28,10 @@ bool address_is_loopback(const struct address *a) {
   return memcmp(a->bytes, one, 16) == 0;
 }
 
+bool address_is_link_local(const struct address *a) {
+  return a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
 bool address_equal(const struct address *a, const struct address *b) {
   return memcmp(a->bytes, b->bytes, 16) == 0;
 }

@@ -1,6 +1,7 @@
 /* member: which members get a series and keep it, and that no counter is lost
  * or falls on the way. */
 #include "group/member.h"
+#include "group/name_ledger.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,6 +100,13 @@ static void move(struct fixture *f, uint32_t member, uint64_t bytes) {
   members_add_bytes(f->members, member, bytes);
 }
 
+static void one(struct fixture *f, const struct socket_attrs *t, int opened) {
+  uint32_t i = members_join(f->members, t);
+  for (int k = 0; k < opened; k++)
+    accumulator_count(members_accumulator(f->members, i), ACCUMULATOR_OPENED);
+  move(f, i, 0);
+}
+
 /* While no series is free a member is counted in `other`. When it is chosen,
  * its series first dispatches its counters only, as they were. */
 static void a_chosen_series_starts_with_its_counters(void **state) {
@@ -195,42 +203,73 @@ static void a_member_that_comes_back_goes_on_with_its_counters(void **state) {
   stop(&f);
 }
 
-/* MaxMembers is 4, and 4 x 4 retired series are remembered: the counters of
- * port 1 are forgotten when it comes back, and its series still does not fall.
- */
-static void counters_do_not_fall_when_they_were_forgotten(void **state) {
+/* However many members came between, a member that comes back goes on where it
+ * ended. */
+static void counters_hold_only_what_the_member_did(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 4, 1, DIMENSION_REMOTE_PORT);
-  int64_t last = 0;
   for (unsigned round = 0; round < 3; round++) {
     for (unsigned n = 1; n <= 60; n++) {
       struct socket_attrs t = port(n);
+      char name[16];
+      snprintf(name, sizeof(name), "%u", n);
       members_begin(f.members);
       uint32_t a = members_join(f.members, &t);
-      move(&f, a, 0);
-      struct shown s = settle(&f);
-      int i = find(&s, n == 1 ? "1" : "x");
-      if (n == 1) {
-        assert_true(i >= 0 && s.opened[i] >= last);
-        /* The floor is not above what all members had together. */
-        assert_true(s.opened[i] <= 160 * (int64_t)round);
-      }
-      members_begin(f.members);
-      for (int k = 0; k < (n == 1 ? 100 : 1); k++)
+      for (unsigned k = 0; k < n; k++)
         accumulator_count(members_accumulator(f.members, a),
                           ACCUMULATOR_OPENED);
       move(&f, a, 0);
-      s = settle(&f);
-      if (n == 1) {
-        i = find(&s, "1");
-        assert_true(s.opened[i] >= last + 100);
-        last = s.opened[i];
-      }
+      struct shown s = settle(&f);
+      assert_int_equal(s.opened[find(&s, name)], n * (round + 1));
       members_leave(f.members, a, false);
-      members_begin(f.members);
-      settle(&f);
+      for (int i = 0; i < 2; i++) {
+        members_begin(f.members);
+        settle(&f);
+      }
     }
+  }
+  stop(&f);
+}
+
+/* When no new name can come into being, members are counted in `other`; those
+ * that had a name still get it. */
+static void members_beyond_all_names_are_counted_in_other(void **state) {
+  (void)state;
+  enum { MANY = NAME_LEDGER_MOST };
+  static uint32_t member[MANY];
+  struct fixture f;
+  start(&f, MANY, 1, DIMENSION_REMOTE_PORT);
+  f.settings.by[f.settings.by_count++] = DIMENSION_LOCAL_PORT;
+  members_free(f.members);
+  f.members = members_new(&f.settings, f.plan, f.names);
+  struct socket_attrs t;
+  members_begin(f.members);
+  for (unsigned i = 0; i < MANY; i++) {
+    t = port(i);
+    member[i] = members_join(f.members, &t);
+  }
+  members_settle(f.members);
+  members_commit(f.members);
+  assert_true(members_are_full(f.members));
+  for (unsigned i = 0; i < MANY; i++)
+    members_leave(f.members, member[i], false);
+  for (int i = 0; i < 3; i++) {
+    members_begin(f.members);
+    members_settle(f.members);
+    members_commit(f.members);
+  }
+  f.settings.max_members = 4;
+  for (int round = 0; round < 2; round++) {
+    members_begin(f.members);
+    t = port(7);
+    one(&f, &t, round == 0 ? 2 : 0);
+    t.local_port = 1; /* new */
+    one(&f, &t, round == 0 ? 3 : 0);
+    struct shown s = settle(&f);
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.name[0], "7-0");
+    assert_int_equal(s.other, 5); /* the first read chose the series */
   }
   stop(&f);
 }
@@ -318,48 +357,38 @@ static void each_of_many_sockets_finds_its_member(void **state) {
   stop(&f);
 }
 
-static void one(struct fixture *f, const struct socket_attrs *t, int opened) {
-  uint32_t i = members_join(f->members, t);
-  for (int k = 0; k < opened; k++)
-    accumulator_count(members_accumulator(f->members, i), ACCUMULATOR_OPENED);
-  move(f, i, 0);
-}
-
-/* Two members have the same name, as cgroups may (here: names of congestion
- * control algorithms): while both live, one name gets a hash; one after the
- * other, they share one series. */
-static void members_of_one_name_share_a_series_unless_both_live(void **state) {
+/* Two members have names that become one (here: of congestion control
+ * algorithms): the name stays that of the first one, also when it is gone. */
+static void members_of_one_name_never_share_a_series(void **state) {
   (void)state;
-  struct fixture f;
   struct socket_attrs a = {.congestion = "a b"}, b = {.congestion = "a_b"};
-  start(&f, 10, 2, DIMENSION_CONGESTION);
-  members_begin(f.members);
-  one(&f, &a, 3);
-  one(&f, &b, 4);
-  struct shown s = settle(&f);
-  assert_int_equal(s.count, 2);
-  assert_int_equal(s.opened[find(&s, "a_b")], 3);
-  assert_int_not_equal(strcmp(s.name[0], s.name[1]), 0);
-  stop(&f);
-
-  for (int idle = 0; idle < 4; idle++) { /* the old one reports or is retired */
+  for (int idle = 0; idle < 5; idle++) {
+    struct fixture f;
     start(&f, 10, 2, DIMENSION_CONGESTION);
     members_begin(f.members);
     uint32_t old = members_join(f.members, &a);
     accumulator_count(members_accumulator(f.members, old), ACCUMULATOR_OPENED);
     move(&f, old, 0);
-    settle(&f);
-    members_leave(f.members, old, false);
-    for (int i = 0; i < idle; i++) {
+    if (idle > 0) {
+      settle(&f);
+      members_leave(f.members, old, false);
+    }
+    for (int i = 1; i < idle; i++) {
       members_begin(f.members);
       settle(&f);
     }
-    members_begin(f.members);
+    if (idle > 0)
+      members_begin(f.members);
     one(&f, &b, 2);
-    s = settle(&f);
-    assert_int_equal(s.count, 1);
-    assert_string_equal(s.name[0], "a_b");
-    assert_int_equal(s.opened[0], 3); /* 1 of the old member */
+    struct shown s = settle(&f);
+    int first = find(&s, "a_b");
+    int second = first == 0 ? 1 : 0;
+    assert_int_equal(s.count, idle < 3 ? 2 : 1);
+    assert_int_equal(first >= 0, idle < 3);
+    if (first >= 0)
+      assert_int_equal(s.opened[first], 1);
+    assert_true(strncmp(s.name[second], "a_b_", 4) == 0);
+    assert_int_equal(s.opened[second], 2);
     stop(&f);
   }
 }
@@ -374,7 +403,7 @@ static void a_member_called_other_gets_another_name(void **state) {
   move(&f, members_join(f.members, &t), 0);
   struct shown s = settle(&f);
   assert_int_equal(s.count, 1);
-  assert_true(strncmp(s.name[0], "other_", 6) == 0);
+  assert_string_equal(s.name[0], "_other");
   stop(&f);
 }
 
@@ -416,9 +445,8 @@ static void retained_sockets_keep_the_number_but_not_the_series(void **state) {
 
 /* Sockets come and go between two reads. A member that has only such sockets,
  * but in every read, gets a series and keeps it. Members that have them once
- * get none when counters were forgotten, and take no memory for long. */
-static void
-short_lived_members_get_no_series_once_counters_are_forgotten(void **state) {
+ * take no memory for long. */
+static void short_lived_members_take_no_memory_for_long(void **state) {
   (void)state;
   struct fixture f;
   start(&f, 2, 3, DIMENSION_REMOTE_PORT);
@@ -437,8 +465,6 @@ short_lived_members_get_no_series_once_counters_are_forgotten(void **state) {
     assert_true(s.count <= 4); /* two may be leaving */
     if (read > 3)
       assert_true(find(&s, "5000") >= 0);
-    if (read > 50) /* counters were forgotten: short-lived members get none */
-      assert_int_equal(s.count, 1);
   }
   members_begin(f.members);
   for (int i = 0; i < 12; i++) {
@@ -559,49 +585,22 @@ static void too_many_members_that_are_gone_are_not_ranked(void **state) {
   stop(&f);
 }
 
-/* A member called worst1 gets another name if the group has worst members. */
-static void a_member_called_worst1_gets_another_name(void **state) {
-  (void)state;
-  for (unsigned worst = 0; worst < 2; worst++) {
-    struct fixture f;
-    start_worst(&f, 5, worst);
-    f.settings.by[0] = DIMENSION_CONGESTION;
-    members_free(f.members);
-    f.members = members_new(&f.settings, f.plan, f.names);
-    members_begin(f.members);
-    static const char *const name[] = {"worst1", "worst", "worst1x", "other"};
-    for (size_t i = 0; i < 4; i++) {
-      struct socket_attrs t = {.congestion = ""};
-      strcpy(t.congestion, name[i]);
-      move(&f, members_join(f.members, &t), 0);
-    }
-    struct shown s = settle(&f);
-    assert_int_equal(s.count, 4);
-    assert_int_equal(find(&s, "worst1") >= 0, worst == 0);
-    assert_true(find(&s, "worst") >= 0);
-    assert_true(find(&s, "worst1x") >= 0);
-    assert_true(find(&s, "other") < 0);
-    stop(&f);
-  }
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(retained_sockets_keep_the_number_but_not_the_series),
-      cmocka_unit_test(
-          short_lived_members_get_no_series_once_counters_are_forgotten),
+      cmocka_unit_test(short_lived_members_take_no_memory_for_long),
       cmocka_unit_test(a_chosen_series_starts_with_its_counters),
       cmocka_unit_test(a_member_gets_a_free_series_at_once),
       cmocka_unit_test(a_member_that_comes_back_goes_on_with_its_counters),
-      cmocka_unit_test(counters_do_not_fall_when_they_were_forgotten),
+      cmocka_unit_test(counters_hold_only_what_the_member_did),
+      cmocka_unit_test(members_beyond_all_names_are_counted_in_other),
       cmocka_unit_test(the_most_active_members_get_series_and_keep_them),
       cmocka_unit_test(each_of_many_sockets_finds_its_member),
-      cmocka_unit_test(members_of_one_name_share_a_series_unless_both_live),
+      cmocka_unit_test(members_of_one_name_never_share_a_series),
       cmocka_unit_test(a_member_called_other_gets_another_name),
       cmocka_unit_test(the_worst_members_are_ranked_with_or_without_series),
       cmocka_unit_test(a_member_that_is_gone_is_ranked_under_its_own_name),
       cmocka_unit_test(too_many_members_that_are_gone_are_not_ranked),
-      cmocka_unit_test(a_member_called_worst1_gets_another_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

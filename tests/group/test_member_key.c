@@ -1,5 +1,6 @@
 /* member_key: keys and names by every dimension. */
 #include "group/member_key.h"
+#include "support/fake_names.h"
 #include "util/text.h"
 
 #include <setjmp.h>
@@ -24,16 +25,18 @@ static struct address address(const char *text) {
   return p.address;
 }
 
+static const struct hash_key secret = {1, 2};
+
 /* The name of the member that a socket with these attributes belongs to. */
 static void name_is(const struct group_settings *settings,
                     const struct socket_attrs *attrs, const char *expected) {
   uint8_t key[MEMBER_KEY_MAX];
-  char name[MEMBER_KEY_NAME_MAX];
+  struct member_name name;
   struct name_lookup *names = name_lookup_new();
   assert_true(member_key_size(settings) <= MEMBER_KEY_MAX);
   member_key_make(settings, attrs, key);
-  member_key_format(settings, key, names, false, name);
-  assert_string_equal(name, expected);
+  member_key_name(settings, key, names, &secret, &name);
+  assert_string_equal(name.plain, expected);
   name_lookup_free(names);
 }
 
@@ -92,7 +95,7 @@ static void name_is_made_of_the_attribute_in_the_row(void **state) {
   struct name_lookup *names = name_lookup_new();
   for (int d = 0; d < DIMENSION_COUNT; d++) {
     struct group_settings g = group();
-    char name[2][MEMBER_KEY_NAME_MAX];
+    struct member_name name[2];
     by(&g, (enum dimension)d);
     for (int i = 0; i < 2; i++) {
       uint8_t key[MEMBER_KEY_MAX];
@@ -102,12 +105,14 @@ static void name_is_made_of_the_attribute_in_the_row(void **state) {
              socket_attr_table[dimension_table[d].attr].size);
       s.congestion[CONGESTION_NAME_SIZE - 1] = '\0';
       member_key_make(&g, &s, key);
-      member_key_format(&g, key, names, false, name[i]);
-      assert_true(name[i][0] != '\0');
-      text_clean(name[i], clean);
-      assert_string_equal(name[i], clean); /* fit for a series' name */
+      member_key_name(&g, key, names, &secret, &name[i]);
+      assert_true(name[i].plain[0] != '\0');
+      text_clean(name[i].plain, clean);
+      assert_string_equal(name[i].plain, clean); /* fit for a series' name */
     }
-    if (strcmp(name[0], name[1]) == 0)
+    if (strcmp(name[0].plain, name[1].plain) == 0 ||
+        strcmp(name[0].distinct, name[1].distinct) == 0 ||
+        name[0].owner == name[1].owner)
       fail_msg("by %s", dimension_table[d].name);
   }
   name_lookup_free(names);
@@ -135,7 +140,7 @@ static void addresses_and_networks_have_names(void **state) {
   } row[] = {{"10.1.2.3", "10.1.2.3", "10.1.0.0_20"},
              {"2001:db8::1", "2001_db8__1", "2001_db8___44"},
              {"::1", "__1", "___44"},
-             {"fe80::abcd:0:1", "fe80__abcd_0_1", "fe80___44"}};
+             {"fd80::abcd:0:1", "fd80__abcd_0_1", "fd80___44"}};
   for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
     struct group_settings g = group();
     char expected[MEMBER_KEY_NAME_MAX];
@@ -161,7 +166,7 @@ static void addresses_and_networks_have_names(void **state) {
     by(&g, DIMENSION_INTERFACE);
     by(&g, DIMENSION_CGROUP);
     by(&g, DIMENSION_LOCAL_ADDRESS);
-    snprintf(expected, sizeof(expected), "inbound-root-cubic-unbound-none-%s",
+    snprintf(expected, sizeof(expected), "inbound-u0-cubic-unbound-none-%s",
              row[i].name);
     name_is(&g, &t, expected);
   }
@@ -185,24 +190,21 @@ static void sockets_of_one_network_have_one_key(void **state) {
 static void ids_without_a_name_stand_as_numbers(void **state) {
   (void)state;
   struct group_settings g = group();
-  struct socket_attrs t = {.uid = 4123456789u,
-                           .interface = 4000000000u,
-                           .cgroup = 18000000000000000000u};
-  by(&g, DIMENSION_UID);
-  by(&g, DIMENSION_INTERFACE);
+  struct socket_attrs t = {.cgroup = 18000000000000000000u};
   by(&g, DIMENSION_CGROUP);
   by(&g, DIMENSION_CONGESTION);
   by(&g, DIMENSION_DIRECTION);
-  name_is(&g, &t, "4123456789-4000000000-18000000000000000000-none-outbound");
+  name_is(&g, &t, "18000000000000000000-none-outbound");
   char clean[TEXT_CLEAN_MAX];
   text_clean("a b/c\\x2d\303\244_.@-Z9", clean);
   assert_string_equal(clean, "a_b_c_x2d___.@-Z9");
 }
 
 /* Together with the group's name it fits, and two keys never share a name. */
-static void long_and_equal_names_end_in_a_hash(void **state) {
+static void long_and_distinct_names_end_in_a_hash(void **state) {
   (void)state;
-  char name[61], a[MEMBER_KEY_NAME_MAX], b[MEMBER_KEY_NAME_MAX];
+  char name[61];
+  struct member_name a, b;
   memset(name, 'g', 60);
   name[60] = '\0';
   struct group_settings g = {.name = name};
@@ -214,31 +216,162 @@ static void long_and_equal_names_end_in_a_hash(void **state) {
   by(&g, DIMENSION_REMOTE_ADDRESS);
   by(&g, DIMENSION_LOCAL_ADDRESS);
   member_key_make(&g, &t, key);
-  member_key_format(&g, key, names, false, a);
-  assert_int_equal(strlen(name) + 1 + strlen(a), 127);
+  member_key_name(&g, key, names, &secret, &a);
+  assert_int_equal(strlen(name) + 1 + strlen(a.plain), 127);
+  assert_string_equal(a.plain, a.distinct);
   t.local.bytes[15] ^= 1;
   member_key_make(&g, &t, key);
-  member_key_format(&g, key, names, false, b);
-  assert_string_not_equal(a, b);
+  member_key_name(&g, key, names, &secret, &b);
+  assert_string_not_equal(a.plain, b.plain);
   g.name = (char *)"g";
-  member_key_format(&g, key, names, false, a);
-  member_key_format(&g, key, names, true, b);
-  assert_memory_equal(a, b, strlen(a));
-  assert_int_equal(strlen(b), strlen(a) + 9);
+  member_key_name(&g, key, names, &secret, &a);
+  assert_memory_equal(a.plain, a.distinct, strlen(a.plain));
+  assert_int_equal(strlen(a.distinct), strlen(a.plain) + 9);
   name_lookup_free(names);
 }
 
-static void names_of_other_series_are_taken(void **state) {
+/* Dashboards and thresholds mean by `other` and `worst1` what the group says of
+ * itself, whether it has Worst or not. */
+static void names_of_the_group_itself_are_not_members(void **state) {
+  (void)state;
+  static const char *const row[][2] = {
+      {"other", "_other"},       {"worst1", "_worst1"},
+      {"worst20", "_worst20"},   {"worst1x", "_worst1x"},
+      {"worst1-x", "_worst1-x"}, {"worst", "worst"},
+      {"worstx", "worstx"},      {"others", "others"},
+      {"_other", "_other"}};
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    struct group_settings g = group();
+    struct socket_attrs s = {.local_port = 0};
+    by(&g, DIMENSION_CONGESTION);
+    snprintf(s.congestion, sizeof(s.congestion), "%s", row[i][0]);
+    name_is(&g, &s, row[i][1]);
+  }
+}
+
+/* fe80::1 is on every link (RFC 4007); any other address is one host. */
+static void link_local_address_belongs_to_its_device(void **state) {
+  (void)state;
+  static const struct {
+    const char *address;
+    bool zoned;
+  } row[] = {{"fe80::1", true},      {"febf::1", true},   {"fec0::1", false},
+             {"2001:db8::1", false}, {"10.1.2.3", false}, {"::", false}};
+  static const enum dimension zoned[] = {DIMENSION_REMOTE_ADDRESS,
+                                         DIMENSION_REMOTE_NETWORK,
+                                         DIMENSION_LOCAL_ADDRESS};
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+    for (size_t d = 0; d < sizeof(zoned) / sizeof(zoned[0]); d++) {
+      struct group_settings g = group();
+      uint8_t a[MEMBER_KEY_MAX], b[MEMBER_KEY_MAX];
+      struct socket_attrs s = {.remote = address(row[i].address),
+                               .local = address(row[i].address),
+                               .interface = 2};
+      by(&g, zoned[d]);
+      member_key_make(&g, &s, a);
+      s.interface = 3;
+      member_key_make(&g, &s, b);
+      assert_int_equal(memcmp(a, b, member_key_size(&g)) != 0, row[i].zoned);
+      assert_int_equal(member_key_may_rename(&g, a), row[i].zoned);
+    }
+  struct group_settings g = group();
+  struct socket_attrs s = {.remote = address("fe80::1"), .interface = 7};
+  by(&g, DIMENSION_REMOTE_ADDRESS);
+  name_is(&g, &s, "fe80__1_dev_7");
+  g.by[0] = DIMENSION_REMOTE_NETWORK;
+  name_is(&g, &s, "fe80___dev_7_44");
+}
+
+/* --- cgroups -------------------------------------------------------------- */
+
+static void name_of_a_cgroup_tells_its_unit(void **state) {
+  (void)state;
+  static const char *const row[][2] = {
+      {"", "root"},
+      {"init.scope", "init.scope"},
+      {"system.slice/nginx.service", "nginx.service"},
+      {"system.slice", "system.slice"},
+      {"shop/web", "web"},
+      {"docker/0123", "0123"},
+      {"machine.slice/libpod-0123.scope/container",
+       "libpod-0123.scope_container"},
+      {"machine.slice/libpod-4567.scope/container",
+       "libpod-4567.scope_container"},
+      {"user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service",
+       "user@1000.service_app.slice_nginx.service"},
+      {"system.slice/docker-89.scope/system.slice/nginx.service",
+       "docker-89.scope_system.slice_nginx.service"},
+      {".service/a", "a"},
+      {"a.scope/", "a.scope_"}};
+  struct group_settings g = group();
+  by(&g, DIMENSION_CGROUP);
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    struct socket_attrs s = {.cgroup = 1 + i};
+    fake_names.cgroup[1 + i] = row[i][0];
+    name_is(&g, &s, row[i][1]);
+  }
+}
+
+/* Writes the member's name and returns its owner. */
+static uint64_t owner_of(const struct group_settings *g,
+                         const struct socket_attrs *s,
+                         struct member_name *name) {
+  uint8_t key[MEMBER_KEY_MAX];
+  struct name_lookup *names = name_lookup_new();
+  member_key_make(g, s, key);
+  member_key_name(g, key, names, &secret, name);
+  name_lookup_free(names);
+  return name->owner;
+}
+
+/* A restarted service is the same; another one of the same name is not. */
+static void owner_of_a_cgroup_is_its_path(void **state) {
   (void)state;
   struct group_settings g = group();
-  assert_true(member_key_name_is_taken(&g, "other"));
-  assert_false(member_key_name_is_taken(&g, "worst1"));
-  g.worst = 1;
-  assert_true(member_key_name_is_taken(&g, "worst1"));
-  assert_true(member_key_name_is_taken(&g, "worst20"));
-  assert_false(member_key_name_is_taken(&g, "worst"));
-  assert_false(member_key_name_is_taken(&g, "worst1x"));
-  assert_false(member_key_name_is_taken(&g, "others"));
+  struct member_name a, b, c;
+  by(&g, DIMENSION_CGROUP);
+  fake_names.cgroup[1] = fake_names.cgroup[2] = "system.slice/x.service";
+  fake_names.cgroup[3] = "shop.slice/x.service";
+  uint64_t first = owner_of(&g, &(struct socket_attrs){.cgroup = 1}, &a);
+  assert_true(first == owner_of(&g, &(struct socket_attrs){.cgroup = 2}, &b));
+  assert_true(first != owner_of(&g, &(struct socket_attrs){.cgroup = 3}, &c));
+  assert_string_equal(a.plain, c.plain);
+  assert_string_equal(a.distinct, b.distinct);
+  assert_string_not_equal(a.distinct, c.distinct);
+}
+
+static void owner_of_a_device_is_its_name(void **state) {
+  (void)state;
+  struct group_settings g = group();
+  struct member_name a, b;
+  by(&g, DIMENSION_INTERFACE);
+  fake_names.device[1] = fake_names.device[2] = "eth0";
+  uint64_t first = owner_of(&g, &(struct socket_attrs){.interface = 1}, &a);
+  assert_true(first ==
+              owner_of(&g, &(struct socket_attrs){.interface = 2}, &b));
+  fake_names.device[2] = "eth1";
+  assert_true(first !=
+              owner_of(&g, &(struct socket_attrs){.interface = 2}, &b));
+}
+
+static void what_is_gone_has_no_name(void **state) {
+  (void)state;
+  struct group_settings g = group();
+  struct member_name name;
+  by(&g, DIMENSION_CGROUP);
+  fake_names.cgroup[31] = fake_names.device[31] = fake_names_gone;
+  owner_of(&g, &(struct socket_attrs){.cgroup = 31}, &name);
+  assert_false(name.exists);
+  owner_of(&g, &(struct socket_attrs){.cgroup = 0},
+           &name); /* before Linux 5.8 */
+  assert_true(name.exists);
+  owner_of(&g, &(struct socket_attrs){.cgroup = UINT64_MAX}, &name);
+  assert_true(name.exists); /* no cgroup v2 here: numbers stand for all */
+  g.by[0] = DIMENSION_INTERFACE;
+  owner_of(&g, &(struct socket_attrs){.interface = 31}, &name);
+  assert_false(name.exists);
+  owner_of(&g, &(struct socket_attrs){.interface = 0}, &name);
+  assert_true(name.exists);
 }
 
 int main(void) {
@@ -251,8 +384,13 @@ int main(void) {
       cmocka_unit_test(addresses_and_networks_have_names),
       cmocka_unit_test(sockets_of_one_network_have_one_key),
       cmocka_unit_test(ids_without_a_name_stand_as_numbers),
-      cmocka_unit_test(long_and_equal_names_end_in_a_hash),
-      cmocka_unit_test(names_of_other_series_are_taken),
+      cmocka_unit_test(long_and_distinct_names_end_in_a_hash),
+      cmocka_unit_test(names_of_the_group_itself_are_not_members),
+      cmocka_unit_test(link_local_address_belongs_to_its_device),
+      cmocka_unit_test(name_of_a_cgroup_tells_its_unit),
+      cmocka_unit_test(owner_of_a_cgroup_is_its_path),
+      cmocka_unit_test(owner_of_a_device_is_its_name),
+      cmocka_unit_test(what_is_gone_has_no_name),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,20 +1,28 @@
 /* series: each transition of the table at the head of series.c, as a short
- * history of a few members. A step is a letter and the member it is about:
+ * history of a few members, which are network devices. A step is a letter and
+ * the member it is about:
  *
- *   r  the member's series is to report at once: a new one, or its retired one
- *   c  the same, chosen by the settling
+ *   r  the member gets a series that reports at once
+ *   c  the settling offers it a series of its own, which it accepts
+ *   t  the settling offers it the series of another member; it accepts
+ *   n  the settling has nothing to offer
  *   l  the series leaves
  *   u  a connection of the member is added in this dump
  *   o  one of its connections opened
+ *   x  its device is gone
+ *   k  its device is called k from now on
+ *   b  its device is called as at first
  *
  * and without a member:
  *
  *   ,  series age; no socket joined their members
  *   ^  series age; a socket joined each member, and may be gone again
+ *   ;  the settling gives names
  *   .  the end of a read: names, dispatch, commit; then the next dump begins
  */
 #include "group/series.h"
 
+#include <net/if.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,19 +30,33 @@
 
 #include <cmocka.h>
 
-/* `s` and `t` have different keys and the same name. */
+/* `s` and `t` are different devices and have the same name when cleaned; so
+ * have `f` and `g` in Graphite. `p` and `q` are devices of the same name. */
 static const struct {
   char letter;
-  const char *congestion;
-} members[] = {{'a', "a"},   {'b', "b"},     {'c', "c"},
-               {'d', "d"},   {'e', "e"},     {'s', "x_y"},
-               {'t', "x y"}, {'v', "other"}, {'w', "worst1"}};
+  const char *device;
+} members[] = {{'a', "a"},       {'b', "b"},   {'c', "c"},   {'d', "d"},
+               {'e', "e"},       {'f', "f.1"}, {'g', "f_1"}, {'p', "p"},
+               {'q', "p"},       {'s', "x+y"}, {'t', "x y"}, {'v', "other"},
+               {'w', "worst1-a"}};
 
 enum { MEMBERS = sizeof(members) / sizeof(members[0]), TEXT_MAX = 512 };
 
+/* In the C library's place: the devices' names now, NULL if it is gone. The
+ * index is the number of the member plus one. */
+static const char *device[MEMBERS];
+
+char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
+  if (index == 0 || index > MEMBERS || device[index - 1] == NULL)
+    return NULL;
+  return strcpy(name, device[index - 1]);
+}
+
 static const char state_letter[SERIES_STATE_COUNT] = {
-    [SERIES_NONE] = 'N',    [SERIES_CHOSEN] = 'C',  [SERIES_REPORTING] = 'R',
-    [SERIES_LEAVING] = 'L', [SERIES_RETIRED] = 'X',
+    [SERIES_NONE] = 'N',
+    [SERIES_CHOSEN] = 'C',
+    [SERIES_REPORTING] = 'R',
+    [SERIES_LEAVING] = 'L',
 };
 
 struct world {
@@ -53,11 +75,16 @@ static void on_ended(uint32_t member, void *data) {
   w->series[member] = NULL;
 }
 
+static void on_taken(uint32_t member, struct series *s, void *data) {
+  struct world *w = data;
+  w->series[member] = s;
+}
+
 static void world_make(struct world *w) {
   memset(w, 0, sizeof(*w));
   w->settings.name = (char *)"group";
-  w->settings.by[w->settings.by_count++] = DIMENSION_CONGESTION;
-  w->settings.max_members = 1; /* so 4 retired series are remembered */
+  w->settings.by[w->settings.by_count++] = DIMENSION_INTERFACE;
+  w->settings.max_members = 1;
   w->settings.member_timeout = 2;
   w->settings.worst = 1;
   assert_int_equal(metric_list_add(&w->settings.metrics, METRIC_OPENED, NULL),
@@ -73,13 +100,14 @@ static void world_make(struct world *w) {
       .names = w->names,
       .members = w->table,
       .ended = on_ended,
+      .taken = on_taken,
       .data = w,
   });
   assert_non_null(w->set);
   for (uint32_t i = 0; i < MEMBERS; i++) {
-    struct socket_attrs attrs = {.uid = 0};
+    struct socket_attrs attrs = {.interface = i + 1};
     uint8_t key[MEMBER_KEY_MAX];
-    strcpy(attrs.congestion, members[i].congestion);
+    device[i] = members[i].device;
     member_key_make(&w->settings, &attrs, key);
     assert_true(series_set_reserve(w->set, i + 1));
     assert_int_equal(key_table_add(w->table, key), i);
@@ -112,13 +140,15 @@ static uint32_t member_of(char letter) {
   return 0;
 }
 
-static void give(struct world *w, uint32_t member, enum series_state state) {
-  if (w->series[member] != NULL)
-    series_resume(w->set, w->series[member], state);
-  else
-    w->series[member] = series_new(w->set, member, state);
-  assert_int_equal(series_state_of(w->series[member]), state);
-  assert_int_equal(series_member(w->series[member]), member);
+static void offer_is(struct world *w, uint32_t member,
+                     enum series_offer expected) {
+  assert_int_equal(series_offer(w->set, member), expected);
+  if (expected == SERIES_OFFER_NOTHING)
+    return;
+  struct series *s = series_accept(w->set);
+  assert_non_null(s);
+  assert_ptr_equal(w->series[member], s);
+  assert_int_equal(series_member(s), member);
 }
 
 static void age(struct world *w, bool joined) {
@@ -155,15 +185,24 @@ static void read_end(struct world *w) {
   series_set_each(w->set, on_series, w);
   series_set_commit(w->set);
   series_set_begin(w->set);
+  name_lookup_renew(w->names);
 }
 
 static void step(struct world *w, char what, uint32_t member) {
   switch (what) {
   case 'r':
-    give(w, member, SERIES_REPORTING);
+    w->series[member] = series_begin(w->set, member);
+    assert_int_equal(series_state_of(w->series[member]), SERIES_REPORTING);
     return;
   case 'c':
-    give(w, member, SERIES_CHOSEN);
+    offer_is(w, member, SERIES_OFFER_NEW);
+    assert_int_equal(series_state_of(w->series[member]), SERIES_CHOSEN);
+    return;
+  case 't':
+    offer_is(w, member, SERIES_OFFER_TAKE_OVER);
+    return;
+  case 'n':
+    offer_is(w, member, SERIES_OFFER_NOTHING);
     return;
   case 'l':
     series_leave(w->set, w->series[member]);
@@ -175,6 +214,15 @@ static void step(struct world *w, char what, uint32_t member) {
     accumulator_count(series_set_accumulator(w->set, member),
                       ACCUMULATOR_OPENED);
     return;
+  case 'x':
+    device[member] = NULL;
+    return;
+  case 'k':
+    device[member] = "k";
+    return;
+  case 'b':
+    device[member] = members[member].device;
+    return;
   }
   fail_msg("no step %c", what);
 }
@@ -183,6 +231,8 @@ static void run(struct world *w, const char *steps) {
   for (; *steps != '\0'; steps++)
     if (*steps == '.')
       read_end(w);
+    else if (*steps == ';')
+      series_set_name(w->set);
     else if (*steps == ',' || *steps == '^')
       age(w, *steps == '^');
     else if (*steps != ' ') {
@@ -191,7 +241,7 @@ static void run(struct world *w, const char *steps) {
     }
 }
 
-/* Writes each member that has a series, and its state: "aR tX". */
+/* Writes each member that has a series, and its state: "aR tL". */
 static void states_write(const struct world *w, char text[TEXT_MAX]) {
   size_t at = 0;
   text[0] = '\0';
@@ -204,8 +254,6 @@ static void states_write(const struct world *w, char text[TEXT_MAX]) {
 
 /* --- Transitions ---------------------------------------------------------- */
 
-#define RETIRE_ABCD "ra oa . la . rb ob ob . lb . rc . lc . rd . ld ."
-
 /* `dispatched`: in the last read. `states`: after all steps. */
 static const struct history {
   const char *what, *steps, *dispatched, *states;
@@ -213,17 +261,17 @@ static const struct history {
     /* NONE */
     {"without series all is counted in other", "ua oa .", "other=1", ""},
     {"a series reports at once", "ra ua oa .", "a=1 other=0", "aR"},
-    {"a chosen series dispatches its counters", "ca ua oa .", "a*=0 other=1",
+    {"a chosen series dispatches its counters", "; ca ua oa .", "a*=0 other=1",
      "aR"},
 
     /* CHOSEN */
-    {"until the commit", "ca", "", "aC"},
-    {"and reports after it", "ca oa . ua oa .", "a=1 other=1", "aR"},
+    {"until the commit", "; ca", "", "aC"},
+    {"and reports after it", "; ca oa . ua oa .", "a=1 other=1", "aR"},
 
     /* REPORTING */
     {"a series goes on", "ra ua oa . ua oa .", "a=2 other=0", "aR"},
-    {"a series that leaves is dispatched", "ra ua oa . ua oa la .",
-     "a=2 other=0", "aX"},
+    {"a series that leaves is dispatched", "ra ua oa . ua oa ; la .",
+     "a=2 other=0", ""},
     {"until the commit", "ra . la", "a=0 other=0", "aL"},
     {"one read without a socket", "ra ua . , .", "a=0 other=0", "aR"},
     {"MemberTimeout reads without one: leaves", "ra ua . , . ,", "a=0 other=0",
@@ -232,65 +280,68 @@ static const struct history {
      "aR"},
     {"so does a socket that joined", "ra . , . ^ . ,", "a=0 other=0", "aR"},
 
-    /* LEAVING */
-    {"what comes later is counted in other", "ra oa . la oa .", "a=1 other=1",
-     "aX"},
-
-    /* RETIRED */
-    {"a retired series is not dispatched", "ra oa . la . oa .", "other=1",
-     "aX"},
-    {"its counters go on when it reports", "ra oa . la . oa . ra oa .",
-     "a=2 other=1", "aR"},
-    {"and when it is chosen", "ra oa . la . ca oa .", "a*=1 other=1", "aR"},
+    /* LEAVING and after it */
+    {"what comes later is counted in other", "ra oa . ; la oa .", "a=1 other=1",
+     ""},
+    {"a series that ended is not dispatched", "ra oa . la . oa .", "other=1",
+     ""},
+    {"the counters of its name go on when it reports",
+     "ra oa . la . oa . ra oa .", "a=2 other=1", "aR"},
+    {"and when it is chosen", "ra oa . la . ; ca oa .", "a*=1 other=1", "aR"},
     {"its idle time starts anew", "ra . , . , . ra . ,", "a=0 other=0", "aR"},
+    {"however many came between",
+     "ra oa oa . la . rd od . ld . re oe . le . rv . lv . rs . ls . ra oa .",
+     "a=3 other=0", "aR"},
 
-    /* Two members of one name. */
+    /* Two members whose names become one. */
     {"both live: the later one gets a hash", "rs us os . us rt ut .",
      "x_y=1 x_y_#=0 other=0", "sR tR"},
     {"both are new", "rs us rt ut .", "x_y=0 x_y_#=0 other=0", "sR tR"},
-    {"a chosen one keeps its name", "cs ct .", "x_y*=0 x_y_#*=0 other=0",
-     "sR tR"},
-    {"one that leaves and is used keeps its name", "rs . us ls rt ut .",
-     "x_y=0 x_y_#=0 other=0", "sX tR"},
+    {"both are chosen", "; cs ct .", "x_y*=0 x_y_#*=0 other=0", "sR tR"},
+    {"one that leaves keeps its name", "rs . us ; ls . rt ut .",
+     "x_y_#=0 other=0", "tR"},
+    {"for good", "rs us os . ls . . . rt ut ot .", "x_y_#=1 other=0", "tR"},
+    {"and its counters", "rs os . ls . rt ot . lt . rs os .", "x_y=2 other=0",
+     "sR"},
     {"the hash stays when the other one is gone",
-     "rs us rt ut . ls ut . ut ot .", "x_y_#=1 other=0", "sX tR"},
-    {"an unused one that reports is inherited", "rs us os . rt ut ot .",
-     "x_y=2 other=0", "tR"},
-    {"and its member is counted in other", "rs us os . rt ut . ut os .",
-     "x_y=1 other=1", "tR"},
-    {"an unused one that leaves is inherited", "rs us os . ls rt ut ot .",
-     "x_y=2 other=0", "tR"},
-    {"a retired one is inherited", "rs us os . ls . rt ut ot .",
-     "x_y=2 other=0", "tR"},
-    {"by a chosen one, too", "rs us os . ls . ct ot .", "x_y*=1 other=1", "tR"},
-    {"and back", "rs os . ls . rt ot . lt . rs os .", "x_y=3 other=0", "sR"},
-    {"two keep their own series", "rs us rt ut ot . ls lt . rt ut . ut .",
-     "x_y_#=1 other=0", "sX tR"},
+     "rs us rt ut ot . ls lt . rt ut ot .", "x_y_#=2 other=0", "tR"},
+    {"names that are one name in Graphite are one", "rf rg of og og .",
+     "f.1=1 f_1_#=2 other=0", "fR gR"},
+    {"whoever was first", "rg rf of og og .", "f_1=2 f.1_#=1 other=0", "fR gR"},
+
+    /* Two members that are the same to a user. */
+    {"a new one takes the series over at once", "rp up op . rq uq oq .",
+     "p=2 other=0", "qR"},
+    {"and the old one is counted in other",
+     "rp up op . rq uq oq . op oq up uq .", "p=3 other=1", "qR"},
+    {"a candidate takes it over", "rp up op . op oq ; tq .", "p=2 other=1",
+     "qR"},
+    {"and reports in the next read", "rp up op . ; tq . oq op .", "p=2 other=1",
+     "qR"},
+    {"also one that leaves", "rp op . ; lp tq . oq .", "p=2 other=0", "qR"},
+    {"one that ended goes on", "rp op . lp . rq oq .", "p=2 other=0", "qR"},
+    {"two new ones are one", "rp rq op oq up uq .", "p=2 other=0", "qR"},
+    {"the idle time starts anew", "rp . , . ; tq , .", "p=0 other=0", "qR"},
+
+    /* A name that changes. */
+    {"the old name ends", "ra oa . ka oa .", "a=2 other=0", ""},
+    {"the new one begins", "ra oa . ka . ; ca . oa .", "k=1 other=0", "aR"},
+    {"with counters of its own", "ra oa . ka . ra oa . ba . oa . ra oa .",
+     "a=2 other=1", "aR"},
+    {"another member gets the name: it goes on there",
+     "ra oa rd od . xa kd . ; cd . od .", "k=1 other=0", "dR"},
+    {"two members change their names",
+     "rp op ka . ra oa . ba ; xp . ; ca . oa .", "a=1 other=0", "aR"},
+    {"a device that is gone has no name", "ra oa . xa oa .", "a=2 other=0", ""},
+    {"and gets none", "xa ra oa ua .", "other=1", ""},
+    {"nor by a choice", "xa oa ; na .", "other=1", ""},
 
     /* Names that the group uses itself. */
-    {"a member called other gets a hash", "rv uv ov .", "other_#=1 other=0",
+    {"a member called other gets another name", "rv uv ov .",
+     "_other=1 other=0", "vR"},
+    {"and goes on under it", "rv uv ov . lv . ov . rv ov .", "_other=2 other=1",
      "vR"},
-    {"and goes on under it", "rv uv ov . lv . ov . rv ov .",
-     "other_#=2 other=1", "vR"},
-    {"a member called worst1 gets a hash", "rw uw ow .", "worst1_#=1 other=0",
-     "wR"},
-
-    /* 4 x MaxMembers retired series are remembered. */
-    {"four are remembered", RETIRE_ABCD, "d=0 other=0", "aX bX cX dX"},
-    {"the oldest of five is forgotten", RETIRE_ABCD "re . le .", "e=0 other=0",
-     "bX cX dX eX"},
-    {"one that reported again is not the oldest",
-     RETIRE_ABCD "ra . la . re . le .", "e=0 other=0", "aX cX dX eX"},
-    {"a remembered one has its own counters", RETIRE_ABCD "re . le . rc .",
-     "c=0 other=0", "bX cR dX eX"},
-    {"a forgotten one starts at the floor", RETIRE_ABCD "re . le . ra oa .",
-     "a=2 other=0", "aR bX cX dX eX"},
-    {"so does every new one", RETIRE_ABCD "re . le . rs os .", "x_y=2 other=0",
-     "bX cX dX eX sR"},
-    {"the floor rises to what is forgotten",
-     RETIRE_ABCD "re . le . rs . ls . ra .", "a=2 other=0", "aR cX dX eX sX"},
-    {"and never falls", RETIRE_ABCD "re . le . rs . ls . rv . lv . ra .",
-     "a=2 other=0", "aR dX eX sX vX"},
+    {"so does one called worst1-a", "rw uw ow .", "_worst1-a=1 other=0", "wR"},
 };
 
 static void each_transition_keeps_names_and_counters(void **state) {
@@ -330,17 +381,6 @@ static void chosen_reporting_and_leaving_series_take_room(void **state) {
   world_free(&w);
 }
 
-static void a_floor_exists_once_counters_are_forgotten(void **state) {
-  (void)state;
-  struct world w;
-  world_make(&w);
-  run(&w, RETIRE_ABCD "rs . rt ut ."); /* t inherits from s: not forgotten */
-  assert_false(series_set_has_floor(w.set));
-  run(&w, "lt .");
-  assert_true(series_set_has_floor(w.set));
-  world_free(&w);
-}
-
 static void the_sum_is_that_of_all_series_and_of_other(void **state) {
   (void)state;
   struct world w;
@@ -377,17 +417,6 @@ static void growth_is_in_the_sum_once(void **state) {
     run(&w, ".");
   }
   accumulator_free(total);
-  world_free(&w);
-}
-
-static void a_retired_series_keeps_no_values_of_a_dump(void **state) {
-  (void)state;
-  struct world w;
-  world_make(&w);
-  run(&w, "ra . ua la . ra");
-  struct accumulator *a = series_set_accumulator(w.set, member_of('a'));
-  assert_ptr_not_equal(a, series_set_other(w.set));
-  assert_int_equal(accumulator_connections(a), 0);
   world_free(&w);
 }
 
@@ -431,10 +460,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_transition_keeps_names_and_counters),
       cmocka_unit_test(chosen_reporting_and_leaving_series_take_room),
-      cmocka_unit_test(a_floor_exists_once_counters_are_forgotten),
       cmocka_unit_test(the_sum_is_that_of_all_series_and_of_other),
       cmocka_unit_test(growth_is_in_the_sum_once),
-      cmocka_unit_test(a_retired_series_keeps_no_values_of_a_dump),
       cmocka_unit_test(series_are_walked_in_the_order_in_which_they_came),
       cmocka_unit_test(a_trimmed_set_can_grow_again),
   };

@@ -1,11 +1,12 @@
-/* name_lookup: users from a stand-in for getpwuid_r(3), the host's loopback
- * device, and cgroups as folders that the test makes, found through a list of
- * mounts that it writes. */
+/* name_lookup: users from a stand-in for getpwuid_r(3), devices
+ * from one for if_indextoname(3), and cgroups as folders that the test makes,
+ * found through a list of mounts that it writes. */
 #include "kernel/name_lookup.h"
 
 #include "util/text.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <mntent.h>
 #include <net/if.h>
 #include <pwd.h>
@@ -35,6 +36,16 @@ int getpwuid_r(uid_t uid, struct passwd *entry, char *buffer, size_t size,
   *entry = known;
   *found = entry;
   return 0;
+}
+
+static const char *device_name[16]; /* by index; NULL: no such device */
+static int device_lookups;
+
+char *if_indextoname(unsigned index, char name[IF_NAMESIZE]) {
+  device_lookups++;
+  if (index >= 16 || device_name[index] == NULL)
+    return NULL;
+  return strcpy(name, device_name[index]);
 }
 
 static char folder[] = "/tmp/tcpinfo-test-names-XXXXXX";
@@ -74,6 +85,8 @@ static int setup(void **state) {
   (void)state;
   user_exists = false;
   user_error = 0;
+  memset(device_name, 0, sizeof(device_name));
+  device_lookups = 0;
   if (mkdtemp(folder) == NULL)
     return -1;
   mounts_write("cgroup2");
@@ -94,9 +107,12 @@ static int teardown(void **state) {
 
 static char text[TEXT_CLEAN_MAX];
 
+/* The path of a cgroup, or why there is none. */
 static const char *cgroup(uint64_t id) {
-  name_lookup_cgroup(names, id, text);
-  return text;
+  bool gone;
+  const char *path = name_lookup_cgroup(names, id, &gone);
+  assert_false(path != NULL && gone);
+  return path != NULL ? path : gone ? "(gone)" : "(unknown)";
 }
 
 static const char *user(uint32_t uid) {
@@ -105,8 +121,8 @@ static const char *user(uint32_t uid) {
 }
 
 static const char *device(uint32_t index) {
-  name_lookup_interface(names, index, text);
-  return text;
+  const char *name = name_lookup_interface(names, index);
+  return name != NULL ? name : "(gone)";
 }
 
 /* --- Tests ---------------------------------------------------------------- */
@@ -134,27 +150,60 @@ static void long_user_name_is_cut(void **state) {
   assert_int_equal(strlen(user(7)), TEXT_CLEAN_MAX - 1);
 }
 
-static void device_has_a_name_or_its_number(void **state) {
+static void device_has_its_present_name(void **state) {
   (void)state;
-  assert_string_equal(device(0), "unbound");
-  assert_string_equal(device(4294967295), "4294967295");
-  uint32_t lo = if_nametoindex("lo");
-  if (lo == 0)
-    skip();
-  assert_string_equal(device(lo), "lo");
+  device_name[7] = "eth0";
+  assert_string_equal(device(7), "eth0");
+  assert_string_equal(device(8), "(gone)");
+  device_name[7] = "wan";
+  device_name[8] = "eth0";
+  name_lookup_renew(names);
+  assert_string_equal(device(7), "wan");
+  assert_string_equal(device(8), "eth0");
+  device_name[7] = NULL;
+  name_lookup_renew(names);
+  assert_string_equal(device(7), "(gone)");
 }
 
-static void cgroup_has_the_last_part_of_its_path(void **state) {
+static void device_is_looked_up_once_a_read(void **state) {
+  (void)state;
+  device_name[7] = "eth0";
+  for (int read = 1; read <= 3; read++) {
+    for (int i = 0; i < 5; i++) {
+      device(7);
+      device(8);
+    }
+    assert_int_equal(device_lookups, 2 * read);
+    name_lookup_renew(names);
+  }
+}
+
+/* Devices and cgroups of containers come and go for ever. */
+static void memory_for_what_is_gone_is_bounded(void **state) {
+  (void)state;
+  cgroup_make("tree");
+  size_t most = 0;
+  for (uint32_t i = 1; i <= 200000; i++) {
+    device(1000 + i);
+    cgroup(UINT64_MAX - i);
+    if (i % 100 == 0)
+      name_lookup_renew(names);
+    if (i == 20000)
+      most = mallinfo2().uordblks;
+  }
+  assert_true(mallinfo2().uordblks <= most + (1 << 20));
+}
+
+static void cgroup_has_its_path_below_the_mount(void **state) {
   (void)state;
   uint64_t top = cgroup_make("tree");
   uint64_t slice = cgroup_make("tree/system.slice");
   uint64_t unit = cgroup_make("tree/system.slice/my unit@1.service");
   uint64_t other = cgroup_make("tree/user.slice");
-  assert_string_equal(cgroup(unit), "my_unit@1.service");
+  assert_string_equal(cgroup(unit), "system.slice/my unit@1.service");
   assert_string_equal(cgroup(slice), "system.slice");
   assert_string_equal(cgroup(other), "user.slice");
-  assert_string_equal(cgroup(top), "root");
-  assert_string_equal(cgroup(0), "none");
+  assert_string_equal(cgroup(top), "");
   assert_int_equal(walks, 1);
 }
 
@@ -179,19 +228,28 @@ static void many_cgroups_are_all_found(void **state) {
 static void unknown_cgroup_is_searched_for_once_a_read(void **state) {
   (void)state;
   cgroup_make("tree");
-  assert_string_equal(cgroup(UINT64_MAX), "18446744073709551615");
-  uint64_t later = cgroup_make("tree/later");
-  char number[32];
-  snprintf(number, sizeof(number), "%llu", (unsigned long long)later);
-  assert_string_equal(cgroup(later), number);
+  assert_string_equal(cgroup(UINT64_MAX), "(gone)");
+  assert_string_equal(cgroup(UINT64_MAX - 1), "(gone)");
   assert_int_equal(walks, 1);
   name_lookup_renew(names);
+  uint64_t later = cgroup_make("tree/later");
   assert_string_equal(cgroup(later), "later");
   assert_int_equal(walks, 2);
 }
 
+/* Sockets may live on in a cgroup that was removed. */
+static void cgroup_that_is_gone_is_not_searched_for_again(void **state) {
+  (void)state;
+  cgroup_make("tree");
+  for (int read = 0; read < 5; read++) {
+    assert_string_equal(cgroup(UINT64_MAX), "(gone)");
+    name_lookup_renew(names);
+  }
+  assert_int_equal(walks, 1);
+}
+
 /* Also a series that begins after its cgroup has gone gets the name. */
-static void removed_cgroup_keeps_its_name_until_the_next_walk(void **state) {
+static void removed_cgroup_keeps_its_path_until_the_next_walk(void **state) {
   (void)state;
   cgroup_make("tree");
   uint64_t id = cgroup_make("tree/short");
@@ -199,19 +257,17 @@ static void removed_cgroup_keeps_its_name_until_the_next_walk(void **state) {
   assert_int_equal(rmdir(path_of("tree/short")), 0);
   name_lookup_renew(names);
   assert_string_equal(cgroup(id), "short");
-  assert_string_equal(cgroup(UINT64_MAX), "18446744073709551615");
-  assert_string_not_equal(cgroup(id), "short");
+  assert_string_equal(cgroup(UINT64_MAX), "(gone)");
+  assert_string_equal(cgroup(id), "(gone)");
 }
 
-static void host_without_cgroup_v2_has_numbers(void **state) {
+static void host_without_cgroup_v2_knows_none(void **state) {
   (void)state;
   uint64_t top = cgroup_make("tree");
-  char number[32];
-  snprintf(number, sizeof(number), "%llu", (unsigned long long)top);
   assert_true(name_lookup_has_cgroups());
   mounts_write("cgroup");
   assert_false(name_lookup_has_cgroups());
-  assert_string_equal(cgroup(top), number);
+  assert_string_equal(cgroup(top), "(unknown)");
   assert_int_equal(unlink(path_of("mounts")), 0);
   assert_false(name_lookup_has_cgroups());
 }
@@ -226,12 +282,15 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       IN_FOLDER(user_has_a_cleaned_name_or_its_number),
       IN_FOLDER(long_user_name_is_cut),
-      IN_FOLDER(device_has_a_name_or_its_number),
-      IN_FOLDER(cgroup_has_the_last_part_of_its_path),
+      IN_FOLDER(device_has_its_present_name),
+      IN_FOLDER(device_is_looked_up_once_a_read),
+      IN_FOLDER(memory_for_what_is_gone_is_bounded),
+      IN_FOLDER(cgroup_has_its_path_below_the_mount),
       IN_FOLDER(many_cgroups_are_all_found),
       IN_FOLDER(unknown_cgroup_is_searched_for_once_a_read),
-      IN_FOLDER(removed_cgroup_keeps_its_name_until_the_next_walk),
-      IN_FOLDER(host_without_cgroup_v2_has_numbers),
+      IN_FOLDER(cgroup_that_is_gone_is_not_searched_for_again),
+      IN_FOLDER(removed_cgroup_keeps_its_path_until_the_next_walk),
+      IN_FOLDER(host_without_cgroup_v2_knows_none),
       cmocka_unit_test(nothing_can_be_freed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,34 +79,6 @@ static void add(struct fixture *f, uint64_t window_us) {
   accumulator_add(f->accumulator, &r);
 }
 
-static size_t resident(void) {
-  long all, pages;
-  FILE *file = fopen("/proc/self/statm", "r");
-  assert_non_null(file);
-  assert_int_equal(fscanf(file, "%ld %ld", &all, &pages), 2);
-  fclose(file);
-  return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-/* An accumulator gives back its distributions' memory, and works as before. */
-static void shrink_frees_memory_and_loses_nothing_later(void **state) {
-  (void)state;
-  enum { VALUES = 1 << 20 };
-  struct fixture *f = start(METRIC_RTT);
-  uint32_t rtt = 2000;
-  memcpy(f->info + field_table[FIELD_RTT].offset, &rtt, sizeof(rtt));
-  for (int i = 0; i < VALUES; i++)
-    add(f, 0);
-  accumulator_begin(f->accumulator);
-  size_t before = resident();
-  accumulator_shrink(f->accumulator);
-  assert_true(resident() + 3 * VALUES < before);
-  add(f, 0);
-  struct values all = emit(f);
-  assert_true(value_of(&all, "rtt-p95") == 0.002);
-  stop(f);
-}
-
 /* Times in jiffies may exceed the window; the shares still add up to 100. */
 static void limited_shares_add_up(void **state) {
   (void)state;
@@ -182,24 +154,53 @@ static void begin_keeps_growth(void **state) {
   stop(f);
 }
 
-static void raise_never_lowers(void **state) {
+/* Saved numbers go on in another accumulator, and are no growth there. */
+static void saved_numbers_go_on(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_RETRANS);
-  struct accumulator *low = accumulator_new(f->plan);
+  struct accumulator *later = accumulator_new(f->plan);
+  struct accumulator *sum = accumulator_new(f->plan);
+  uint64_t saved[16];
+  assert_in_range(accumulator_saved_count(f->plan), 4, 16);
   f->delta[FIELD_TOTAL_RETRANS] = 7;
   accumulator_begin(f->accumulator);
   add(f, 0);
-  accumulator_raise(f->accumulator, low); /* lower: nothing changes */
-  struct values all = emit(f);
-  assert_true(value_of(&all, "retrans") == 7);
-  accumulator_raise(low, f->accumulator);
-  add(f, 0);
-  all = emit(f);
-  assert_true(value_of(&all, "retrans") == 14);
+  accumulator_count(f->accumulator, ACCUMULATOR_CLOSED);
+  accumulator_save(f->accumulator, saved);
+  accumulator_count(later, ACCUMULATOR_CLOSED);
+  accumulator_resume(later, saved);
+  assert_int_equal(accumulator_get_closed(later), 2);
+  accumulator_sum(sum, later); /* what it resumed is no growth */
   accumulator_free(f->accumulator);
-  f->accumulator = low;
+  f->accumulator = later;
+  add(f, 0);
+  struct values all = emit(f);
+  assert_true(value_of(&all, "retrans") == 14);
+  f->accumulator = sum;
   all = emit(f);
-  assert_true(value_of(&all, "retrans") == 7);
+  assert_true(value_of(&all, "retrans") == 0);
+  accumulator_free(later);
+  stop(f);
+}
+
+/* One accumulator takes all that another one has. */
+static void absorbed_values_are_not_lost(void **state) {
+  (void)state;
+  struct fixture *f = start(METRIC_RETRANS);
+  struct accumulator *all_of = accumulator_new(f->plan);
+  f->delta[FIELD_TOTAL_RETRANS] = 7;
+  accumulator_begin(f->accumulator);
+  add(f, 0);
+  add(f, 0);
+  accumulator_count(f->accumulator, ACCUMULATOR_OPENED);
+  accumulator_count(all_of, ACCUMULATOR_OPENED);
+  accumulator_absorb(all_of, f->accumulator);
+  assert_int_equal(accumulator_connections(all_of), 2);
+  assert_int_equal(accumulator_get_opened(all_of), 2);
+  accumulator_free(f->accumulator);
+  f->accumulator = all_of;
+  struct values all = emit(f);
+  assert_true(value_of(&all, "retrans") == 14);
   stop(f);
 }
 
@@ -655,12 +656,12 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(sum_of_parts_equals_the_whole),
       cmocka_unit_test(unchanged_sockets_add_their_time),
-      cmocka_unit_test(shrink_frees_memory_and_loses_nothing_later),
       cmocka_unit_test(limited_shares_add_up),
       cmocka_unit_test(limited_needs_a_known_time),
       cmocka_unit_test(percent_is_at_most_100),
       cmocka_unit_test(begin_keeps_growth),
-      cmocka_unit_test(raise_never_lowers),
+      cmocka_unit_test(saved_numbers_go_on),
+      cmocka_unit_test(absorbed_values_are_not_lost),
       cmocka_unit_test(throughput_is_bounded),
       cmocka_unit_test(queue_delay_is_never_negative),
       cmocka_unit_test(ca_states_are_counted),
