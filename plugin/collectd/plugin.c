@@ -2,7 +2,7 @@
  * Other modules do the work, and report errors and states to this file. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
-#include "group/name_ledger.h"
+#include "group/name_registry.h"
 #include "read/reader.h"
 #include "replay/replay.h"
 
@@ -128,7 +128,7 @@ static void log_full_groups(void) {
            "collectd started; members that come now are counted in the member "
            "other; choose a coarser By (remote-network), or fewer members "
            "(MaxMembers)",
-           name, NAME_LEDGER_MOST);
+           name, NAME_REGISTRY_MOST);
   full = count;
 }
 

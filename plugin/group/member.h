@@ -104,7 +104,7 @@ size_t members_count(const struct members *m);
 size_t members_in_other(const struct members *m);
 
 /* True if so many names have been used that no new one can come into being: see
- * name_ledger.h. */
+ * name_registry.h. */
 bool members_are_full(const struct members *m);
 
 #endif

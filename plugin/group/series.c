@@ -17,7 +17,7 @@
  */
 #include "group/series.h"
 
-#include "group/name_ledger.h"
+#include "group/name_registry.h"
 #include "util/buffer.h"
 
 #include <stdlib.h>
@@ -53,8 +53,8 @@ struct series_set {
   struct accumulator *other;
   struct series_queue queue;
   size_t count;
-  struct name_ledger *ledger;
-  uint64_t *saved; /* counters on their way to the ledger */
+  struct name_registry *registry;
+  uint64_t *saved; /* counters on their way to the registry */
   struct claim offered;
 };
 
@@ -78,9 +78,9 @@ struct series_set *series_set_new(const struct series_options *options) {
   TAILQ_INIT(&set->queue);
   size_t numbers = accumulator_saved_count(options->plan);
   set->other = accumulator_new(options->plan);
-  set->ledger = name_ledger_new(numbers, NAME_LEDGER_MOST);
+  set->registry = name_registry_new(numbers, NAME_REGISTRY_MOST);
   set->saved = calloc(numbers, sizeof(*set->saved));
-  if (set->other == NULL || set->ledger == NULL || set->saved == NULL) {
+  if (set->other == NULL || set->registry == NULL || set->saved == NULL) {
     series_set_free(set);
     return NULL;
   }
@@ -95,7 +95,7 @@ void series_set_free(struct series_set *set) {
     series_free(s);
   }
   accumulator_free(set->other);
-  name_ledger_free(set->ledger);
+  name_registry_free(set->registry);
   free(set->saved);
   buffer_resize(&set->reporting, 0);
   free(set);
@@ -139,11 +139,11 @@ bool series_set_has_room(const struct series_set *set) {
 }
 
 bool series_set_is_scarce(const struct series_set *set) {
-  return name_ledger_is_scarce(set->ledger);
+  return name_registry_is_scarce(set->registry);
 }
 
 bool series_set_is_full(const struct series_set *set) {
-  return name_ledger_is_full(set->ledger);
+  return name_registry_is_full(set->registry);
 }
 
 /* --- Transitions ---------------------------------------------------------- */
@@ -213,7 +213,7 @@ static struct series *series_take_over(struct series_set *set, struct series *s,
 
 static void series_retire(struct series_set *set, struct series *s) {
   accumulator_save(s->accumulator, set->saved);
-  name_ledger_give_back(set->ledger, s->name, set->saved);
+  name_registry_give_back(set->registry, s->name, set->saved);
   series_end(set, s);
 }
 
@@ -236,14 +236,14 @@ static void member_name(const struct series_set *set, uint32_t member,
                         struct member_name *out) {
   member_key_name(set->options.settings,
                   key_table_key(set->options.members, member),
-                  set->options.names, name_ledger_secret(set->ledger), out);
+                  set->options.names, name_registry_secret(set->registry), out);
 }
 
 static void claim_try(const struct series_set *set, struct claim *c,
                       const char *name) {
   void *holder = NULL;
   strcpy(c->name, name);
-  c->result = name_ledger_ask(set->ledger, name, c->owner, &holder);
+  c->result = name_registry_ask(set->registry, name, c->owner, &holder);
   c->holder = holder;
 }
 
@@ -265,7 +265,7 @@ static void claim_make(const struct series_set *set, uint32_t member,
 static bool series_set_claim(struct series_set *set, struct series *s,
                              const struct claim *c) {
   const uint64_t *counters =
-      name_ledger_take(set->ledger, c->name, c->owner, s);
+      name_registry_take(set->registry, c->name, c->owner, s);
   if (counters == NULL)
     return false;
   s->owner = c->owner;

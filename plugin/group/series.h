@@ -8,11 +8,11 @@
  * A name means one thing, and its counters hold only what that thing did:
  *   - A name belongs for good to the member that had it first, by the member's
  *     identity (member_key.h). The counters of the name go on where they ended
- *     when the member gets a series again. The ledger (name_ledger.h) remembers
- *     them.
+ *     when the member gets a series again. The registry (name_registry.h)
+ * remembers them.
  *   - If another member has the same name, its name ends in a hash. If that
- * name is taken as well, if the ledger is full, or if the member's name stands
- *     for something that is gone, the member has no series: it is counted in
+ * name is taken as well, if the registry is full, or if the member's name
+ * stands for something that is gone, the member has no series: it is counted in
  *     `other`.
  *   - If a member with the identity of a series' member wants a series, it
  * takes that one over: the restarted service is in a new cgroup.

@@ -1,7 +1,7 @@
 /* member: which members get a series and keep it, and that no counter is lost
  * or falls on the way. */
 #include "group/member.h"
-#include "group/name_ledger.h"
+#include "group/name_registry.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -236,7 +236,7 @@ static void counters_hold_only_what_the_member_did(void **state) {
  * that had a name still get it. */
 static void members_beyond_all_names_are_counted_in_other(void **state) {
   (void)state;
-  enum { MANY = NAME_LEDGER_MOST };
+  enum { MANY = NAME_REGISTRY_MOST };
   static uint32_t member[MANY];
   struct fixture f;
   start(&f, MANY, 1, DIMENSION_REMOTE_PORT);

@@ -1,4 +1,4 @@
-#include "group/name_ledger.h"
+#include "group/name_registry.h"
 
 #include "util/key_table.h"
 
@@ -13,15 +13,15 @@ struct entry {
   uint64_t counter[];
 };
 
-struct name_ledger {
+struct name_registry {
   struct hash_key secret;
   struct key_table *table;
   size_t numbers;     /* counters of a name */
   size_t count, most; /* names */
 };
 
-struct name_ledger *name_ledger_new(size_t numbers, size_t most) {
-  struct name_ledger *l = calloc(1, sizeof(*l));
+struct name_registry *name_registry_new(size_t numbers, size_t most) {
+  struct name_registry *l = calloc(1, sizeof(*l));
   if (l == NULL)
     return NULL;
   hash_key_random(&l->secret);
@@ -36,20 +36,20 @@ struct name_ledger *name_ledger_new(size_t numbers, size_t most) {
   return l;
 }
 
-void name_ledger_free(struct name_ledger *l) {
+void name_registry_free(struct name_registry *l) {
   if (l == NULL)
     return;
   key_table_free(l->table);
   free(l);
 }
 
-const struct hash_key *name_ledger_secret(const struct name_ledger *l) {
+const struct hash_key *name_registry_secret(const struct name_registry *l) {
   return &l->secret;
 }
 
 /* 64 keyed bits stand for the name: nobody can choose names that collide, and
  * by chance two of 65,536 names do so with a probability of 1e-10. */
-static uint64_t key_of(const struct name_ledger *l, const char *name) {
+static uint64_t key_of(const struct name_registry *l, const char *name) {
   char shown[256];
   size_t length = 0;
   for (; name[length] != '\0' && length < sizeof(shown); length++)
@@ -57,16 +57,17 @@ static uint64_t key_of(const struct name_ledger *l, const char *name) {
   return hash_bytes(shown, length, &l->secret);
 }
 
-static struct entry *entry_find(const struct name_ledger *l, uint64_t key) {
+static struct entry *entry_find(const struct name_registry *l, uint64_t key) {
   uint32_t i = key_table_find(l->table, (const uint8_t *)&key);
   return i != KEY_TABLE_NONE ? key_table_at(l->table, i) : NULL;
 }
 
-enum name_claim name_ledger_ask(const struct name_ledger *l, const char *name,
-                                uint64_t owner, void **holder) {
+enum name_claim name_registry_ask(const struct name_registry *l,
+                                  const char *name, uint64_t owner,
+                                  void **holder) {
   const struct entry *e = entry_find(l, key_of(l, name));
   if (e == NULL)
-    return name_ledger_is_full(l) ? NAME_REFUSED : NAME_FREE;
+    return name_registry_is_full(l) ? NAME_REFUSED : NAME_FREE;
   if (e->owner != owner)
     return NAME_FOREIGN;
   if (e->holder == NULL)
@@ -75,8 +76,8 @@ enum name_claim name_ledger_ask(const struct name_ledger *l, const char *name,
   return NAME_IN_USE;
 }
 
-const uint64_t *name_ledger_take(struct name_ledger *l, const char *name,
-                                 uint64_t owner, void *holder) {
+const uint64_t *name_registry_take(struct name_registry *l, const char *name,
+                                   uint64_t owner, void *holder) {
   uint64_t key = key_of(l, name);
   struct entry *e = entry_find(l, key);
   if (e == NULL) {
@@ -91,17 +92,17 @@ const uint64_t *name_ledger_take(struct name_ledger *l, const char *name,
   return e->counter;
 }
 
-void name_ledger_give_back(struct name_ledger *l, const char *name,
-                           const uint64_t *counters) {
+void name_registry_give_back(struct name_registry *l, const char *name,
+                             const uint64_t *counters) {
   struct entry *e = entry_find(l, key_of(l, name));
   memcpy(e->counter, counters, l->numbers * sizeof(uint64_t));
   e->holder = NULL;
 }
 
-bool name_ledger_is_scarce(const struct name_ledger *l) {
+bool name_registry_is_scarce(const struct name_registry *l) {
   return l->count > l->most / 2;
 }
 
-bool name_ledger_is_full(const struct name_ledger *l) {
+bool name_registry_is_full(const struct name_registry *l) {
   return l->count >= l->most;
 }
