@@ -163,6 +163,10 @@ static int read_group(struct config_walk *outer, const oconfig_value_t *v) {
   for (size_t i = 0; i < s->group_count; i++)
     if (strcmp(s->group[i].name, name) == 0)
       return config_walk_refuse(outer, v, "the name of another group");
+    else if (text_equal_in_graphite(s->group[i].name, name))
+      return config_walk_refuse(outer, v,
+                                "in Graphite, which writes \"_\" for \".\", "
+                                "the name of another group");
 
   struct config_walk w = {.settings = s,
                           .group = settings_add_group(s, name),

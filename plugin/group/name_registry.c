@@ -1,6 +1,7 @@
 #include "group/name_registry.h"
 
 #include "util/key_table.h"
+#include "util/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,7 @@ static uint64_t key_of(const struct name_registry *l, const char *name) {
   char shown[256];
   size_t length = 0;
   for (; name[length] != '\0' && length < sizeof(shown); length++)
-    shown[length] = name[length] == '.' ? '_' : name[length];
+    shown[length] = text_in_graphite(name[length]);
   return hash_bytes(shown, length, &l->secret);
 }
 

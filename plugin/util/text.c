@@ -14,6 +14,14 @@ void text_clean(const char *name, char *text) {
   text[i] = '\0';
 }
 
+bool text_equal_in_graphite(const char *a, const char *b) {
+  while (*a != '\0' && text_in_graphite(*a) == text_in_graphite(*b)) {
+    a++;
+    b++;
+  }
+  return text_in_graphite(*a) == text_in_graphite(*b);
+}
+
 /* The digit's value; 255 if `c` is none of base 16. */
 static unsigned digit_value(char c) {
   if (c >= '0' && c <= '9')

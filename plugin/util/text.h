@@ -12,6 +12,13 @@ enum { TEXT_CLEAN_MAX = 256 }; /* with the final NUL */
  * bytes. */
 void text_clean(const char *name, char *text);
 
+/* The character that a name's `c` is in Graphite, where '.' separates the parts
+ * of a path: names that differ in nothing else are one there. */
+static inline char text_in_graphite(char c) { return c == '.' ? '_' : c; }
+
+/* True if two names are one in Graphite. */
+bool text_equal_in_graphite(const char *a, const char *b);
+
 /* Numbers. No function below accepts a sign or a space. On failure `out` is
  * left as it was. */
 

@@ -103,11 +103,22 @@ static void numbers_are_what_each_function_promises(void **state) {
   }
 }
 
+static void names_may_be_one_in_graphite(void **state) {
+  (void)state;
+  assert_true(text_equal_in_graphite("a.b_c", "a_b.c"));
+  assert_true(text_equal_in_graphite("", ""));
+  assert_false(text_equal_in_graphite("a.b", "a-b"));
+  assert_false(text_equal_in_graphite("a", "a."));
+  assert_false(text_equal_in_graphite("a_", "a"));
+  assert_false(text_equal_in_graphite("a", "A"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(only_harmless_characters_stay),
       cmocka_unit_test(long_name_is_cut),
       cmocka_unit_test(numbers_are_what_each_function_promises),
+      cmocka_unit_test(names_may_be_one_in_graphite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
