@@ -10,9 +10,9 @@ import collections
 import ipaddress
 import os
 import pwd
-import re
 
-from live import check, expect, netns, ss
+from live import cgroup, check, expect, netns, ss
+from live.cgroup import clean
 from live.daemon import Collectd, at
 from live.traffic import Agents
 
@@ -23,11 +23,8 @@ DEVICE, CLIENT_B, SERVER_B = "ve+th=2", "10.98.0.1", "10.98.0.2"
 USER = 1           # daemon
 NAMELESS = 3999999999
 PERIOD = 1.0
+CGROUPS = "a.service", "b c=1"
 LISTENED = {SINK, ECHO, BACK}
-
-
-def clean(name):
-    return re.sub(r"[^A-Za-z0-9_.@-]", "_", name)
 
 
 def address(text):
@@ -66,57 +63,6 @@ def joined(*parts):
 
 def field(name):
     return lambda s: address(str(s[name]))
-
-
-class Cgroups:
-    """Two cgroups of version 2, or the reason why there are none."""
-
-    def __init__(self):
-        self.top, self.paths, self.reason = None, [], None
-        with open("/proc/self/mounts", encoding="utf-8") as mounts:
-            for line in mounts:
-                word = line.split()
-                if word[2] == "cgroup2" and self.top is None:
-                    self.top = word[1]
-
-    def __enter__(self):
-        if self.top is None:
-            self.reason = "no cgroup v2 is mounted"
-            return self
-        self.sweep()
-        for name in ("a.service", "b c=1"):
-            path = os.path.join(self.top, "%s%d-%s" % (
-                netns.PREFIX, os.getpid(), name))
-            try:
-                os.mkdir(path)
-                self.paths.append(path)
-                with open(os.path.join(path, "cgroup.procs"), "a",
-                          encoding="ascii"):
-                    pass
-            except OSError as e:
-                self.reason = str(e)
-                self.__exit__()
-                break
-        return self
-
-    def __exit__(self, *_):
-        while self.paths:
-            os.rmdir(self.paths.pop())
-
-    def sweep(self):
-        """Removes what a killed test has left behind."""
-        for name in os.listdir(self.top):
-            pid = name[len(netns.PREFIX):].split("-")[0]
-            if (name.startswith(netns.PREFIX) and pid.isdigit()
-                    and not os.path.exists("/proc/" + pid)):
-                os.rmdir(os.path.join(self.top, name))
-
-    def own(self):
-        """The name of the cgroup of this test."""
-        with open("/proc/self/cgroup", encoding="utf-8") as f:
-            path = [l for l in f.read().splitlines() if l.startswith("0::")]
-        return clean(path[0].rstrip("/").rsplit("/", 1)[1]) \
-            if path[0] != "0::/" else "root"
 
 
 # group: (options, whether a socket is in it, its member; None: no members)
@@ -307,15 +253,15 @@ def names_of_cgroups(cgroups, agents):
     if cgroups.reason:
         check.say("skipped: By \"cgroup\": " + cgroups.reason)
         return None
-    of = dict(zip(agents, [clean(os.path.basename(p)) for p in cgroups.paths]))
-    own, known = cgroups.own(), {}
+    of = dict(zip(agents, [clean(path) for path in CGROUPS]))
+    own, known = cgroup.own(), {}
 
     def name(s):
         if s["cookie"] not in known:
             known[s["cookie"]] = own
-            for agent, cgroup in of.items():
+            for agent, member in of.items():
                 for r in agent.report().values():
-                    known[r["cookie"]] = cgroup
+                    known[r["cookie"]] = member
         return known[s["cookie"]]
     return name
 
@@ -330,10 +276,11 @@ def mapped_peer_is_ipv4(sides):
 
 def main():
     check.need("ip", "ss", "ethtool", "nsenter", "collectd", "setpriv")
-    with Cgroups() as cgroups, netns.Link(more=2) as link, \
+    with cgroup.Tree() as cgroups, netns.Link(more=2) as link, \
             Agents(link) as (client, server, both):
         second_link(link)
-        paths = [*cgroups.paths, None, None][:2]
+        paths = [None if cgroups.reason else cgroups.make(path)
+                 for path in CGROUPS]
         one = both.more(link.client, cgroup=paths[0], uid=USER)
         two = both.more(link.client, cgroup=paths[1], uid=NAMELESS)
         server.listen(SINK)
