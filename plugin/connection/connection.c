@@ -257,6 +257,20 @@ static bool on_restart(uint64_t cookie, void *owner, void *data) {
   return false;
 }
 
+/* --- Growth --------------------------------------------------------------- */
+
+static uint64_t now_ms(void *data) {
+  const struct connections *c = data;
+  return c->options.now != NULL ? c->options.now(c->options.now_data)
+                                : dump_times_now(&c->times);
+}
+
+void connection_correct(struct connections *c, enum growth_sight sight) {
+  growth_limit_times(&c->seen, sight, &c->times, now_ms, c);
+  if (c->seen.event == TRACK_NEW || c->seen.event == TRACK_REUSED)
+    growth_drop_handshake(&c->seen);
+}
+
 /* --- A dump --------------------------------------------------------------- */
 
 void connections_begin(struct connections *c, uint64_t now_ms) {
@@ -322,6 +336,8 @@ int connections_socket(struct connections *c, const struct sample *s) {
     return 0;
   if (c->seen.event == TRACK_NO_MEMORY)
     return -1;
+  if (c->seen.changed)
+    connection_correct(c, GROWTH_DUMP);
   if (c->memberships.members)
     memberships_prefetch(c);
   c->sums.dumped++;

@@ -23,6 +23,7 @@
 #define TCPINFO_CONNECTION_CONNECTION_H
 
 #include "connection/connection_state.h"
+#include "connection/growth.h"
 #include "connection/listeners.h"
 #include "group/group.h"
 
@@ -57,6 +58,10 @@ struct connections_options {
   uint32_t attributes;  /* set of ATTR_BIT(): the groups look at these */
   bool info;            /* dumps bring struct tcp_info */
   unsigned interval_ms; /* taken for the time before the first dump */
+  /* Returns the present on the clock of connections_begin(), milliseconds.
+   * NULL: the begin of the last dump, for recordings. */
+  growth_now_fn *now;
+  void *now_data;
   /* Borrowed. Listening sockets of dumps are added; the caller begins and ends
    * the list. */
   struct listeners *listeners;

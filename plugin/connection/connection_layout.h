@@ -59,6 +59,9 @@ struct connections {
   uint64_t counted_before_ms;
 };
 
+/* Corrects the growth in c->seen: see growth.h. */
+void connection_correct(struct connections *c, enum growth_sight sight);
+
 /* Enters the groups that match; the first time the connection begins. Its
  * direction is that of the first sight: listeners may go. */
 void connection_join(struct connections *c, struct connection *x,

@@ -114,7 +114,7 @@ struct track *membership_track(const struct memberships *m, bool info,
   enum field_id field[FIELD_COUNT];
   size_t count = 0;
   for (int id = 0; id < FIELD_COUNT; id++)
-    if (wanted[id])
+    if (wanted[id] && !field_table[id].derived)
       field[count++] = (enum field_id)id;
   return track_new(field, count, owner_size);
 }

@@ -74,7 +74,7 @@ void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
   if (g->members != NULL) {
     wanted[FIELD_BYTES_SENT] = true; /* ranks the members */
     wanted[FIELD_BYTES_RECEIVED] = true;
-    wanted[FIELD_TOTAL_RETRANS] = true; /* outliers */
+    wanted[FIELD_DATA_RETRANS] = true; /* outliers */
     wanted[FIELD_DATA_SEGS_OUT] = true;
   }
 }

@@ -187,8 +187,8 @@ METRIC(RTO_TIME,
 /* --- Percentages of the interval ------------------------------------------ */
 
 METRIC(RETRANS_PERCENT,
-       PERCENT("retrans_percent", FIELD_TOTAL_RETRANS, FIELD_DATA_SEGS_OUT,
-               "retransmitted / data segments sent"),
+       PERCENT("retrans_percent", FIELD_DATA_RETRANS, FIELD_DATA_SEGS_OUT,
+               "retransmitted data segments / data segments sent"),
        .is_default = true)
 METRIC(SPURIOUS_PERCENT,
        PERCENT("spurious_percent", FIELD_DSACK_DUPS, FIELD_TOTAL_RETRANS,

@@ -69,6 +69,11 @@ static int source_make(struct observer *o, struct error *error) {
   return 0;
 }
 
+static uint64_t present_ms(void *data) {
+  (void)data;
+  return clock_monotonic_ms();
+}
+
 static int connections_make(struct observer *o, struct error *error) {
   const struct dump_request *request = o->options.request;
   const struct connections_options options = {
@@ -78,6 +83,7 @@ static int connections_make(struct observer *o, struct error *error) {
       .attributes = request->attributes,
       .info = request->ask.extensions != 0,
       .interval_ms = o->options.interval_ms,
+      .now = o->options.replay_count == 0 ? present_ms : NULL,
       .listeners = &o->listeners,
   };
   o->connections = connections_new(&options);

@@ -38,6 +38,7 @@ static void peers_dump(struct pipe *p, struct peers *all, int lossy,
     all->retrans[i] += i == lossy ? retrans : 0;
     info_put(info, FIELD_DATA_SEGS_OUT, all->segments[i]);
     info_put(info, FIELD_TOTAL_RETRANS, all->retrans[i]);
+    info_put(info, FIELD_BYTES_RETRANS, 1); /* data, not SYNs */
     info_put(info, FIELD_BYTES_SENT, all->segments[i] * 1000);
     info_put(info, FIELD_RTT, i == slow ? 700000 : 1000);
     snprintf(address, sizeof(address), "10.0.0.%d", i);
