@@ -73,8 +73,9 @@ void connections_receive_events(struct connections *c, bool received);
 /* Begins a dump. `now_ms`: milliseconds of one clock that never goes back. */
 void connections_begin(struct connections *c, uint64_t now_ms);
 
-/* Enters one socket of the dump. Returns -1 if memory runs out; the dump must
- * then be ended by connections_failed(). */
+/* Enters one socket of the dump. Returns -1 if there is no memory for its
+ * record; the dump must then be ended by connections_failed(). The socket then
+ * counts in full by the next dump that shows it, or by its destroy event. */
 int connections_socket(struct connections *c, const struct sample *s);
 
 /* Ends a complete dump at `now_ms`: connections that are gone end. */

@@ -41,7 +41,6 @@ struct connections {
   struct track *track;
   struct track_seen seen;
   struct connections_sums sums;
-  bool no_memory; /* in this dump */
 
   struct dump_times times;
   uint64_t active_ms;    /* from the last complete dump to this one */
