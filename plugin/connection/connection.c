@@ -330,7 +330,7 @@ int connections_socket(struct connections *c, const struct sample *s) {
   return 0;
 }
 
-void connections_complete(struct connections *c, uint64_t now_ms) {
+bool connections_complete(struct connections *c, uint64_t now_ms) {
   bool first = c->times.complete == 0;
   dump_times_complete(&c->times, now_ms);
   track_end(c->track, on_gone, c);
@@ -338,6 +338,17 @@ void connections_complete(struct connections *c, uint64_t now_ms) {
   c->failures = 0;
   if (first) /* earlier connections do not count */
     c->counted_before_ms = now_ms;
+  c->ended_ms[2] = c->ended_ms[1];
+  c->ended_ms[1] = c->ended_ms[0];
+  c->ended_ms[0] = now_ms;
+  return first;
+}
+
+/* A connection that no dump shows lives for less than one interval, or for two
+ * if a dump missed it: so old is its last ACK at most. The bound is one
+ * interval old at most. */
+bool connections_need_exact_events(const struct connections *c) {
+  return c->times.complete != 0 && c->counted_before_ms >= c->ended_ms[2];
 }
 
 /* Only complete dumps forget sockets. If no dump succeeds any more while

@@ -78,8 +78,9 @@ void connections_begin(struct connections *c, uint64_t now_ms);
  * counts in full by the next dump that shows it, or by its destroy event. */
 int connections_socket(struct connections *c, const struct sample *s);
 
-/* Ends a complete dump at `now_ms`: connections that are gone end. */
-void connections_complete(struct connections *c, uint64_t now_ms);
+/* Ends a complete dump at `now_ms`: connections that are gone end. Returns true
+ * if it was the first one, before which no event counts. */
+bool connections_complete(struct connections *c, uint64_t now_ms);
 
 /* Ends a failed dump: its growth stays counted, no connection ends. */
 void connections_failed(struct connections *c);
@@ -88,6 +89,13 @@ void connections_failed(struct connections *c);
  * it at `after_ms` or later, on the clock of connections_begin(). */
 void connections_destroyed(struct connections *c, const struct sample *s,
                            uint64_t after_ms);
+
+/* Returns whether `after_ms` of the next events should be close to when they
+ * were sent: by a bound that is an interval old, a connection that no dump
+ * shows could be one that was counted before. That is so for three complete
+ * dumps after the first one, and after a connection was forgotten whose event
+ * might still come. */
+bool connections_need_exact_events(const struct connections *c);
 
 /* Returns the number of sockets remembered. */
 size_t connections_tracked(const struct connections *c);

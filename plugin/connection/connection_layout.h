@@ -56,6 +56,7 @@ struct connections {
   /* A socket that is not known and received an ACK later than this was never
    * counted. */
   uint64_t counted_before_ms;
+  uint64_t ended_ms[3]; /* ends of the last complete dumps, this one first */
 };
 
 /* Enters the groups that match; the first time the connection begins. Its
