@@ -2,6 +2,7 @@
  * Other modules do the work, and report errors and states to this file. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
+#include "collectd/lost_events.h"
 #include "read/reader.h"
 #include "replay/replay.h"
 
@@ -21,6 +22,7 @@ static bool failing;     /* the last dump failed */
 static bool ended;       /* the recording has ended */
 static uint64_t refused; /* filters that the kernel rejected */
 static enum close_policy_state close_state;
+static bool lost; /* close events were lost: logged once */
 
 static void configure_once(void) {
   if (!configured)
@@ -113,12 +115,24 @@ static void log_close_policy(void) {
   close_state = h->state;
 }
 
+static void log_lost(void) {
+  const struct close_policy_health *h =
+      &reader_health(reader)->observer.close_policy;
+  struct error message;
+  if (lost || h->lost == 0)
+    return;
+  lost = true;
+  lost_events_describe(h, &message);
+  NOTICE("tcpinfo: %s", message.text);
+}
+
 /* Always returns 0: after an error collectd would lengthen the interval, but
  * the next dump may be complete. */
 static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   struct error error;
   enum dump_result result = reader_read(reader, &error);
   log_close_policy();
+  log_lost();
   switch (result) {
   case DUMP_COMPLETE:
     read_succeeded();
