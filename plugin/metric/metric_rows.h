@@ -51,7 +51,7 @@ METRIC(MIN_RTT,
        LATENCY_BY("min_rtt", FIELD_MIN_RTT, socket_value_min_rtt,
                   "lowest round-trip time of the last minutes"))
 METRIC(RTO,
-       LATENCY_BY("rto", FIELD_RTO, socket_value_rto,
+       LATENCY_BY("rto", FIELD_RTT, socket_value_rto,
                   "retransmission timeout"))
 METRIC(ATO,
        LATENCY("ato", FIELD_ATO, "delayed-ACK timeout"))
