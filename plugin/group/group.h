@@ -96,8 +96,8 @@ bool group_worst(const struct group *g, enum outlier_measure measure,
                  size_t rank, struct outlier *out);
 
 /* True if a notification about the worst member is due, see worst_alarm.h:
- * `out` then holds what to say. `now_ms`: of a clock that should not go back.
- */
+ * `out` then holds what to say. `now_ms`: milliseconds of a clock that never
+ * goes back. */
 struct group_alarm {
   enum worst_alarm_severity severity;
   const char *member; /* borrowed until the next call */
