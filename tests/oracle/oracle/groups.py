@@ -1,0 +1,88 @@
+"""The groups that the daemons report, and to which member of each a socket
+belongs by what its program did."""
+
+import re
+
+from live import closed
+
+ORDERLY, WAYS, LOSSY, BACK, LOOP = 9100, 9101, 9102, 9103, 9104
+LISTENED = {ORDERLY, WAYS, LOSSY, BACK, LOOP}
+NAMES = {0: "root"}
+
+
+def clean(name):
+    return re.sub(r"[^A-Za-z0-9_.@-]", "_", name)
+
+
+class Names:
+    """Who a socket belongs to. `units`: {uid: name of the cgroup}, `own`: the
+    cgroup of all other programs, `numbers`: {inode of a cgroup: its name}."""
+
+    def __init__(self, units, own, numbers, reads):
+        self.units, self.own, self.numbers = units, own, numbers
+        self.reads = reads
+
+    def about(self, since, until):
+        """In which time the plugin's dumps saw what happened in this one."""
+        return self.reads.before(since, 2), self.reads.after(until, 2)
+
+    def address(self, c, *_):
+        return {c.record["remote"].replace(":", "_")}
+
+    def port(self, c, *_):
+        r, out = c.record, set()
+        for port in (r["lport"], (r["first"] or r)["lport"]):
+            out.add("%d-%s" % (port, "inbound" if port in LISTENED
+                               else "outbound"))
+        return out
+
+    def user(self, c, *_):
+        uid = c.record["uid"]
+        return {NAMES.get(uid, str(uid))}
+
+    def cgroup(self, c, *_):
+        uid = c.record["uid"]
+        return {self.units.get(uid, self.own)}
+
+    def algorithm(self, c, since=0, until=float("inf")):
+        return c.during("algorithms", *self.about(since, until))
+
+    def device(self, c, since=0, until=float("inf")):
+        return {clean(name) or "unbound" for name in
+                c.during("devices", *self.about(since, until))}
+
+    def member(self, group, name):
+        """The member of a series' name: without the hash behind it, and a
+        cgroup that is gone by its name."""
+        if group in ("units", "every_unit"):
+            name = self.numbers.get(name, name)
+            bare = re.sub(r"_[0-9a-f]{8}$", "", name)
+            return bare if bare in self.units.values() else name
+        return name
+
+
+# group: (options, method of Names)
+GROUPS = {
+    "all": ("", None),
+    "orderly": (closed.port(ORDERLY), None),
+    "peers": ('By "remote-address"', "address"),
+    "few": ('By "remote-address"\nMaxMembers 3\nMemberTimeout 2', "address"),
+    "ports": ('By "local-port" "direction"\nMaxMembers 4\nMemberTimeout 2',
+              "port"),
+    "users": ('By "uid"\nMaxMembers 2\nMemberTimeout 2', "user"),
+    "units": ('By "cgroup"\nMaxMembers 2\nMemberTimeout 2', "cgroup"),
+    "every_unit": ('By "cgroup"', "cgroup"),
+    "algorithms": ('By "congestion"\nMaxMembers 1\nMemberTimeout 2',
+                   "algorithm"),
+    "devices": ('By "interface"\nMaxMembers 1\nMemberTimeout 2', "device"),
+}
+# Groups in which every member has its series at all times.
+WHOLE = ("peers", "every_unit")
+
+
+def block(options):
+    return closed.block({name: o for name, (o, _) in GROUPS.items()}, options)
+
+
+def is_orderly(c):
+    return ORDERLY in (c.record["lport"], c.record["rport"])
