@@ -5,8 +5,8 @@ import re
 
 from live import closed
 
-ORDERLY, WAYS, LOSSY, BACK, LOOP = 9100, 9101, 9102, 9103, 9104
-LISTENED = {ORDERLY, WAYS, LOSSY, BACK, LOOP}
+ORDERLY, WAYS, LOSSY, BACK, LOOP, UNITS = range(9100, 9106)
+LISTENED = set(range(ORDERLY, UNITS + 1))
 NAMES = {0: "root"}
 
 
@@ -61,28 +61,39 @@ class Names:
         return name
 
 
-# group: (options, method of Names)
+def is_orderly(c):
+    return ORDERLY in (c.record["lport"], c.record["rport"])
+
+
+def is_of_unit(c):
+    return c.record["rport"] == UNITS
+
+
+def is_any(_):
+    return True
+
+
+# group: (options, which sockets are in it, method of Names)
 GROUPS = {
-    "all": ("", None),
-    "orderly": (closed.port(ORDERLY), None),
-    "peers": ('By "remote-address"', "address"),
-    "few": ('By "remote-address"\nMaxMembers 3\nMemberTimeout 2', "address"),
+    "all": ("", is_any, None),
+    "orderly": (closed.port(ORDERLY), is_orderly, None),
+    "peers": ('By "remote-address"', is_any, "address"),
+    "few": ('By "remote-address"\nMaxMembers 3\nMemberTimeout 2', is_any,
+            "address"),
     "ports": ('By "local-port" "direction"\nMaxMembers 4\nMemberTimeout 2',
-              "port"),
-    "users": ('By "uid"\nMaxMembers 2\nMemberTimeout 2', "user"),
-    "units": ('By "cgroup"\nMaxMembers 2\nMemberTimeout 2', "cgroup"),
-    "every_unit": ('By "cgroup"', "cgroup"),
-    "algorithms": ('By "congestion"\nMaxMembers 1\nMemberTimeout 2',
+              is_any, "port"),
+    "users": ('By "uid"\nMaxMembers 2\nMemberTimeout 2', is_any, "user"),
+    "units": ('RemotePort %d\nBy "cgroup"\nMaxMembers 1\nMemberTimeout 1' %
+              UNITS, is_of_unit, "cgroup"),
+    "every_unit": ('By "cgroup"', is_any, "cgroup"),
+    "algorithms": ('By "congestion"\nMaxMembers 1\nMemberTimeout 2', is_any,
                    "algorithm"),
-    "devices": ('By "interface"\nMaxMembers 1\nMemberTimeout 2', "device"),
+    "devices": ('By "interface"\nMaxMembers 1\nMemberTimeout 2', is_any,
+                "device"),
 }
 # Groups in which every member has its series at all times.
 WHOLE = ("peers", "every_unit")
 
 
 def block(options):
-    return closed.block({name: o for name, (o, _) in GROUPS.items()}, options)
-
-
-def is_orderly(c):
-    return ORDERLY in (c.record["lport"], c.record["rport"])
+    return closed.block({name: o for name, (o, *_) in GROUPS.items()}, options)

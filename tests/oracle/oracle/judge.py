@@ -2,7 +2,7 @@
 
 from live import check, closed, expect
 
-from .groups import GROUPS, WHOLE, is_orderly
+from .groups import GROUPS, WHOLE
 from .kernel import NAMES
 from .truth import COUNTERS, FIELDS, Bound, flows
 
@@ -83,6 +83,8 @@ class Judge:
                  "%d ends exactly, %d at most" % (exact, bounded))
         self.say("every socket is a program's", self.truth.unknown[:3],
                  "%d sockets" % len(self.truth.conns))
+        moved = [r for r in self.truth.late if r[0] > self.when]
+        self.say("nothing moves after the read at rest", moved)
         missing = [c.record for c in self.truth.conns.values()
                    if c.record["closed"] is not None and c.final is None
                    and (c.record["opened"] or c.record["failed"])]
@@ -90,7 +92,7 @@ class Judge:
 
     # Sums at rest.
 
-    def totals(self, group, method=None, match=lambda c: True):
+    def totals(self, group, match, method):
         sums = self.loosened(self.truth.total(match))
         wrong, shown = [], []
         for metric in COUNTERS:
@@ -161,7 +163,7 @@ class Judge:
     def windows(self, group, method):
         """A member's series grows between two of its values by no more than the
         member did, however long it had none."""
-        of = flows(self.truth, getattr(self.names, method))
+        of = flows(self.truth, getattr(self.names, method), GROUPS[group][1])
         wrong, pairs, gaps = [], 0, 0
         number = {t: i for i, t in enumerate(self.times)}
         for series, member in self.series(group).items():
@@ -191,7 +193,7 @@ class Judge:
     def bracket(self):
         """In each read, the total is no more than what had been done, and no
         less than what had been done some reads before."""
-        of = flows(self.truth, lambda c, *_: ("",))
+        of = flows(self.truth, lambda c, *_: ("",), GROUPS["all"][1])
         wrong, compared = [], 0
         for metric in COUNTERS:
             flow = of.get(("", metric))
@@ -209,6 +211,22 @@ class Judge:
                         metric, v, t % 1000, least, most))
         self.say("all: every read is within the truth of its time", wrong,
                  "%d values" % compared)
+
+    def gauge(self):
+        """In each read, the connections are those that the kernel showed in the
+        time of its dump."""
+        wrong, widest = [], 0
+        for before, (t, v) in zip(self.times, self.rows("all",
+                                                        "connections")[1:]):
+            if t > self.when:
+                break
+            b = self.truth.shown(before, t + 0.002)
+            widest = max(widest, b.high - b.low)
+            if not b.has(v):
+                wrong.append("%d at %.1f, of %s" % (v, t % 1000, b))
+        self.say("all: connections of every read are the kernel's", wrong,
+                 "%d reads, at most %d came or went" % (
+                     len(self.times) - 1, widest))
 
     # The plugin's own values.
 
@@ -249,12 +267,10 @@ class Judge:
 
     def all(self):
         self.programs_and_kernel()
-        self.totals("all")
-        self.totals("orderly", match=is_orderly)
-        for group, (_, method) in GROUPS.items():
+        for group, (_, match, method) in GROUPS.items():
+            self.totals(group, match, method)
             if method is None:
                 continue
-            self.totals(group, method)
             if group in WHOLE:
                 self.members(group, method)
             self.windows(group, method)
@@ -262,4 +278,5 @@ class Judge:
                 k: [x for x in rows if x[0] <= self.when]
                 for k, rows in self.values.items()}, group)
         self.bracket()
+        self.gauge()
         closed.no_counter_falls(self.name, self.values)

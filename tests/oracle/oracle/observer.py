@@ -17,8 +17,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from oracle import kernel # noqa: E402
 
 PERIOD = 0.15
-# NONE: of a socket that was never connected, or of a listener
-DUMP, EVENT, CLEARED, NONE = range(4)
+LATE = 1 # seconds: a look may be so late, or a dump may skip a socket
+# NONE: the event of a socket that was never connected, or of a listener. SHOWN:
+# dumps showed the socket in a state with traffic, from the row's first field, the
+# end of the first of them, to the second, the begin of the last.
+DUMP, EVENT, CLEARED, NONE, SHOWN = range(5)
+EVENTS = (EVENT, CLEARED, NONE)
+TRAFFIC = {1, 2, 4, 5, 8, 9, 11}
 # begin and end of the look, kind, whether tcp_info was there, state, cookie, fields
 ROW = struct.Struct("<ddBBBQ%dQ" % len(kernel.NAMES))
 NOTHING = (0,) * len(kernel.NAMES)
@@ -28,7 +33,7 @@ class Observer:
     def __init__(self, path):
         self.out = open(path, "wb")
         self.events, self.dumps = kernel.Events(), kernel.Dumps()
-        self.last = {}
+        self.last, self.shown = {}, {}
         self.control = sys.stdin.buffer.raw
 
     def take(self, began):
@@ -37,9 +42,9 @@ class Observer:
             if s.remote_port == 0:
                 kind = CLEARED if any(s.remote) else NONE
             self.last.pop(s.cookie, None)
-            self.write(began, time.time(), kind, s)
+            self.write_times(began, time.time(), kind, s)
 
-    def write(self, began, ended, kind, s):
+    def write_times(self, began, ended, kind, s):
         self.out.write(ROW.pack(began, ended, kind, s.info is not None,
                                 s.state, s.cookie, *(s.info or NOTHING)))
 
@@ -52,10 +57,24 @@ class Observer:
         for s in living:
             if s.info is not None and self.last.get(s.cookie) != s.info:
                 self.last[s.cookie] = s.info
-                self.write(began, ended, DUMP, s)
+                self.write_times(began, ended, DUMP, s)
+        self.note_shown([s for s in living if s.state in TRAFFIC], began,
+                        ended)
         self.take(began)
         self.out.flush()
         return living
+
+    def note_shown(self, living, began, ended):
+        now = {}
+        for s in living:
+            first, _, _ = self.shown.pop(s.cookie, (ended, 0, None))
+            now[s.cookie] = first, began, s
+        self.write_shown()
+        self.shown = now
+
+    def write_shown(self):
+        for first, last, s in self.shown.values():
+            self.write_times(first, last, SHOWN, s)
 
     def run(self):
         while True:
@@ -71,6 +90,8 @@ class Observer:
                     if not self.control.readline():
                         return
                     living = self.look()
+                    self.write_shown()
+                    self.out.flush()
                     print(json.dumps({"lost": self.events.lost, "living": [
                         [s.cookie, s.state] for s in living]}), flush=True)
                 if self.events.sock in ready:

@@ -127,6 +127,7 @@ class End:
     def wrote(self, n):
         self.record["written"] += n
         self.record["alive"] = time.time()
+        self.last = time.monotonic()
 
     def receive(self):
         """The number of bytes; 0 at the end, None: nothing there."""
@@ -413,7 +414,8 @@ class Program:
     targets ([[family, source, address, port, device]]), ways ({way: weight}),
     rate (connections a second), count (of them, or None), idle and talking
     (persistent connections), hold (seconds: the longest time for which a socket
-    is held), algorithms, big (bytes to send on a connection)."""
+    is held), algorithms, big (bytes to send on a connection), size (requests and answers
+    are so many times as long)."""
 
     def __init__(self, order):
         self.order, self.uid = order, order.get("uid", 0)
@@ -566,7 +568,9 @@ class Program:
             target = (getattr(socket, family), *rest)
         end = self.new(way, target)
         end.way = way
-        end.request, end.answer = r.randrange(1, 6000), r.randrange(1, 8000)
+        size = self.order.get("size", 1)
+        end.request = r.randrange(1, 6000) * size
+        end.answer = r.randrange(1, 8000) * size
         long_hold = r.random() < 0.15
         hold = r.uniform(1, self.order.get("hold", 3)) if long_hold else 0
         end.my_hold = hold if r.random() < 0.5 else 0
@@ -744,7 +748,7 @@ class Program:
         self.persist()
         if self.order.get("big"):
             self.open("closes", request=self.order["big"],
-                      answer=1, rounds=1, persistent=True, my_hold=0, hold=0)
+                      answer=1, rounds=1, my_hold=0, hold=0)
         print("{}", flush=True)
         while True:
             self.step()

@@ -102,6 +102,7 @@ class Conn:
     def __init__(self, record):
         self.record = record
         self.changes, self.final, self.ended = [], None, None
+        self.shown = {} # begin: end, of times in which all dumps showed it
         self.baseline = None # fields, if it was there before the daemon
         self.bounds, self.exempt = None, None
 
@@ -154,7 +155,7 @@ class Truth:
         self.width = collections.Counter()
         for record in records:
             self.conns[record["cookie"]] = Conn(record)
-        unknown = {}
+        unknown, self.late = {}, []
         for began, ended, kind, info, cookie, fields in rows:
             c = self.conns.get(cookie)
             if c is None and kind == observer.NONE:
@@ -164,7 +165,11 @@ class Truth:
                 continue
             if kind in (observer.DUMP, observer.EVENT) and info:
                 c.changes.append((began, ended, [fields[i] for i in AT]))
-            if kind != observer.DUMP:
+            if kind in (observer.DUMP, observer.EVENT, observer.CLEARED):
+                self.late.append((began, kind, c.record))
+            if kind == observer.SHOWN:
+                c.shown[began] = ended # the last row of a begin is the longest
+            elif kind != observer.DUMP:
                 c.final, c.ended = kind, ended
         self.unknown = list(unknown)
         for c in list(self.conns.values()):
@@ -201,8 +206,7 @@ class Truth:
             for b, n in zip(fields, c.baseline):
                 b.add(-n, -n)
         c.bounds = dict(zip(FIELDS, fields), **lives)
-        if c.exempt is None and c.baseline is None and not self.calm and \
-                r["begin"] < self.start:
+        if not self.calm and r["begin"] < self.start:
             self.loosen(c, "baseline")
         if self.lost and c.final is not None:
             self.bound_lost(c)
@@ -315,6 +319,19 @@ class Truth:
                     sums[counter].add(0 if why else b.low, b.high)
         return out
 
+    def shown(self, since, until):
+        """How many connections a dump between the two times shows: Bound."""
+        out = Bound()
+        for c in self.conns.values():
+            r = c.record
+            if any(a <= since and b >= until for a, b in c.shown.items()):
+                out.add(1, 1)
+            elif r["begin"] <= until and max(
+                    [r["closed"] or until, c.ended or 0, *c.shown.values()]) \
+                    + observer.LATE >= since:
+                out.add(0, 1)
+        return out
+
     def living(self, match=lambda c: True):
         return sum(1 for c in self.conns.values() if match(c) and
                    c.final is None and c.record["opened"])
@@ -391,14 +408,14 @@ def steps(c, truth):
             yield name, early, late, c.bounds[name].high, not c.exempt
 
 
-def flows(truth, names, counters=COUNTERS):
+def flows(truth, names, match):
     """{(member, counter): Flow}. `names(c, since, until)`: the members to which
     what it did in that time may belong."""
     out = collections.defaultdict(Flow)
     for c in truth.counted():
+        if not match(c):
+            continue
         for counter, early, late, n, sure in steps(c, truth):
-            if counter not in counters:
-                continue
             members = names(c, early, late)
             for member in members:
                 f = out[member, counter]
