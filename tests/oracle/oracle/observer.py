@@ -17,7 +17,6 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from oracle import kernel # noqa: E402
 
 PERIOD = 0.15
-LATE = 1 # seconds: a look may be so late, or a dump may skip a socket
 # NONE: the event of a socket that was never connected, or of a listener. SHOWN:
 # dumps showed the socket in a state with traffic, from the row's first field, the
 # end of the first of them, to the second, the begin of the last.

@@ -11,8 +11,8 @@ record becomes a line of the file ORDER["log"].
 A client's request has a head (HEAD) that says which way the connection ends,
 so that both ends act alike. A way:
 
-    closes    the client closes after the last answer
-    served    the server closes after the last answer
+    active    the client closes after the last answer
+    passive   the server closes after the last answer
     half      the client shuts its half after the last answer, the server answers
               once more and closes
     together  both close at the same time
@@ -49,7 +49,7 @@ import time
 # way, rounds, bytes of request and of answer, seconds for which the server holds
 # its end, time to close, time of connect()
 HEAD = struct.Struct("!BHQQddd")
-WAYS = ("closes", "served", "half", "together", "reset", "dropped", "unread",
+WAYS = ("active", "passive", "half", "together", "reset", "dropped", "unread",
         "killed", "keepalive", "timeout", "anew")
 NO_CONNECTION = ("refused", "blocking", "silent", "given_up", "unused")
 REFUSED, BLACK = 9190, 9191 # ports: no listener; the path drops
@@ -83,7 +83,7 @@ class End:
         family, source, address, port, device = target
         self.program, self.sock = program, sock
         self.head, self.pending, self.awaited = b"", 0, 0
-        self.way, self.rounds, self.request, self.answer = "closes", 1, 0, 0
+        self.way, self.rounds, self.request, self.answer = "active", 1, 0, 0
         self.hold, self.close_at, self.pause, self.my_hold = 0, 0, 0, 0
         self.persistent = self.talks = self.guarded = False
         self.last = time.monotonic()
@@ -267,14 +267,14 @@ class Client(End):
     def finish(self):
         getattr(self, "finish_" + self.way)()
 
-    def finish_closes(self):
+    def finish_active(self):
         if self.my_hold:
             self.sock.shutdown(socket.SHUT_WR)
             self.state = "shut"
         else:
             self.close()
 
-    def finish_served(self):
+    def finish_passive(self):
         self.state = "shut" # until the server's end is read
 
     def finish_half(self):
@@ -323,7 +323,7 @@ class Client(End):
         r["first"] = {"written": r["written"], "read": r["read"],
                       "closed": time.time(), "lport": r["lport"]}
         r["written"] = r["read"] = 0
-        self.way, self.rounds, self.state = "closes", 1, "connecting"
+        self.way, self.rounds, self.state = "active", 1, "connecting"
         self.program.connect(self)
 
 
@@ -371,7 +371,7 @@ class Server(End):
                 self.served()
 
     def served(self):
-        if self.way == "served":
+        if self.way == "passive":
             self.state = "shut"
             self.when_sent()
         elif self.way == "dropped":
@@ -415,10 +415,11 @@ class Program:
     rate (connections a second), count (of them, or None), idle and talking
     (persistent connections), hold (seconds: the longest time for which a socket
     is held), algorithms, big (bytes to send on a connection), size (requests and answers
-    are so many times as long)."""
+    are so many times as long), protocol (0: TCP)."""
 
     def __init__(self, order):
         self.order, self.uid = order, order.get("uid", 0)
+        self.protocol = order.get("protocol", 0)
         self.random = random.Random(order.get("seed"))
         self.log = open(order["log"], "w", encoding="ascii")
         self.poll = select.epoll()
@@ -435,7 +436,7 @@ class Program:
             os.setuid(self.uid)
 
     def listen(self, family, address, port):
-        s = socket.socket(family)
+        s = socket.socket(family, socket.SOCK_STREAM, self.protocol)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -446,7 +447,10 @@ class Program:
         self.listeners[s.fileno()] = s
 
     def algorithm(self, sock):
-        name = sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16)
+        try:
+            name = sock.getsockopt(socket.IPPROTO_TCP, TCP_CONGESTION, 16)
+        except OSError: # of MPTCP
+            return ""
         return name.split(b"\0")[0].decode()
 
     # Sockets.
@@ -525,7 +529,7 @@ class Program:
         return getattr(socket, family), *rest
 
     def new(self, way, target):
-        s = socket.socket(target[0])
+        s = socket.socket(target[0], socket.SOCK_STREAM, self.protocol)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if target[4]:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE,
@@ -641,10 +645,10 @@ class Program:
     def persist(self):
         """Persistent connections; the seconds of pause of those that talk."""
         for i in range(self.order.get("idle", 0)):
-            self.open("closes", persistent=True, rounds=40000, pause=1e9,
+            self.open("active", persistent=True, rounds=40000, pause=1e9,
                       my_hold=0, hold=0)
         for i in range(self.order.get("talking", 0)):
-            self.open("closes", persistent=True, talks=True, rounds=60000,
+            self.open("active", persistent=True, talks=True, rounds=60000,
                       pause=self.random.uniform(0.05, 0.7), my_hold=0, hold=0)
 
     def established(self):
@@ -722,7 +726,7 @@ class Program:
                 self.change()
             if self.random.random() < 0.02: # some within a millisecond
                 for _ in range(5):
-                    self.open("closes", rounds=1, my_hold=0, hold=0)
+                    self.open("active", rounds=1, my_hold=0, hold=0)
 
     def step(self):
         now = time.monotonic()
@@ -747,7 +751,7 @@ class Program:
     def run(self):
         self.persist()
         if self.order.get("big"):
-            self.open("closes", request=self.order["big"],
+            self.open("active", request=self.order["big"],
                       answer=1, rounds=1, my_hold=0, hold=0)
         print("{}", flush=True)
         while True:

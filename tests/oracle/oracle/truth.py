@@ -20,13 +20,14 @@ ZERO = [0] * len(FIELDS)
 SYN_MOST = (3, 8, 4)
 # Of a connection in the time between two looks of the observer.
 SEGMENT, SEGMENTS_MOST = 1448, 48
+REST_MOST = 5 # seconds in FIN_WAIT2: net.ipv4.tcp_fin_timeout here
 
 # What the plugin cannot know, by its documents, and what is checked instead. All
 # that is not here is checked for equality.
 EXEMPTIONS = {
     "cleared": "SO_LINGER 0, or connect() to nothing: the kernel clears the "
-               "close event; at least what the plugin's last dump saw, at most "
-               "what the programs wrote and read",
+               "close event; what the plugin's last dump saw, between two looks "
+               "of the oracle",
     "anew": "a socket that connects again: the kernel sends no event for the "
             "first connection; without a dump in between it is in no value",
     "connect": "a connect() that waits and fails: the kernel clears its SYNs",
@@ -42,7 +43,8 @@ EXEMPTIONS = {
                 "accept()",
     "moved": "a member by algorithm or device of a connection that changed it: "
              "at most what it did about that time",
-    "port": "a member by port of a connection that was discarded",
+    "mptcp": "a subflow of MPTCP at the end that closes second: its event is "
+             "cleared, so bytes are checked to be at most the programs'",
 }
 
 
@@ -66,10 +68,15 @@ class Bound:
 
 
 class Reads:
-    """The times of the plugin's complete reads."""
+    """The plugin's complete reads: `times` of their values, `took` how long each
+    dump took by the plugin's own count. Without `stops` of the daemon a dump began
+    so long before its values, and SETTLED at most."""
+    SETTLED = 0.1 # seconds between a dump's end and the time of its values
 
-    def __init__(self, times):
+    def __init__(self, times, took, stops):
         self.times = times
+        self.begins = [max(p, 0 if stops else t - n - self.SETTLED)
+                       for p, t, n in zip([0, *times], times, took)]
 
     def before(self, when, count):
         """The `count`-th complete read before this time, or the start."""
@@ -80,15 +87,28 @@ class Reads:
         i = bisect.bisect_right(self.times, when) + count - 1
         return self.times[i] if i < len(self.times) else float("inf")
 
-    def last_dump(self, until):
-        """The last dump that was over at `until` surely began after this time:
-        the read before it. 0: there was none."""
+    def last(self, until):
+        """(the earliest begin, the latest end) of the last dump that was surely
+        over; None: there was none."""
         i = bisect.bisect_right(self.times, until) - 1
-        return self.times[i - 1] if i >= 1 else 0
+        return (self.begins[i], self.times[i]) if i >= 0 else None
+
+    def last_dump(self, until):
+        last = self.last(until)
+        return last[0] if last else 0
+
+    def is_within(self, when):
+        """A dump may have been under way."""
+        i = bisect.bisect_right(self.times, when)
+        return i >= len(self.times) or self.begins[i] <= when
 
     def surely_shown(self, since, until):
         """A whole dump lies between the two times."""
         return self.last_dump(until) > since
+
+    def may_be_shown(self, since, until):
+        last = self.last(until)
+        return self.is_within(until) or (last and last[1] >= since)
 
     def count(self, since, until):
         return (bisect.bisect_right(self.times, until) -
@@ -236,11 +256,28 @@ class Truth:
     def bound_cleared(self, c, fields, written, read, closed):
         c.exempt = "cleared" if c.record["opened"] else "connect"
         seen = c.at(self.reads.last_dump(closed)) or ZERO
-        last = c.changes[-1][2] if c.changes else ZERO
-        most = self.most_after(last, written, read) if c.record["opened"] \
-            else [0, 0, 0, *SYN_MOST]
+        most = self.most_seen(c, closed)
+        if most is None:
+            last = c.changes[-1][2] if c.changes else ZERO
+            most = self.most_after(last, written, read) if \
+                c.record["opened"] else [0, 0, 0, *SYN_MOST]
         for b, low, high in zip(fields, seen, most):
             b.add(low, max(low, high))
+
+    def most_seen(self, c, closed):
+        """The most that a dump of the plugin can have seen; None: anything until
+        the end."""
+        if not self.reads.may_be_shown(c.record["begin"], closed):
+            return ZERO
+        if self.reads.is_within(closed):
+            return None
+        over = self.reads.last(closed)[1]
+        for began, _, fields in c.changes:
+            if began >= over:
+                return fields
+        if any(end >= over for end in c.shown.values()):
+            return c.changes[-1][2] if c.changes else ZERO
+        return None
 
     def most_after(self, last, written, read):
         """What a connection did at most until the kernel cleared its counters:
@@ -267,9 +304,10 @@ class Truth:
         shown = self.reads.surely_shown(r["established"], first["closed"])
         over = int(c.final is not None)
         lives["opened"].low = min(1 + shown, r["opened"])
-        lives["opened"].high = r["opened"]
+        lives["opened"].high = r["opened"] if self.reads.may_be_shown(
+            r["begin"], first["closed"]) else lives["opened"].low
         lives["closed"].low = lives["opened"].low - 1 + over
-        lives["closed"].high = r["opened"] - 1 + over
+        lives["closed"].high = lives["opened"].high - 1 + over
 
     def bound_lost(self, c, why="lost"):
         """Without its event: what the last dump of the plugin surely saw."""
@@ -326,11 +364,17 @@ class Truth:
             r = c.record
             if any(a <= since and b >= until for a, b in c.shown.items()):
                 out.add(1, 1)
-            elif r["begin"] <= until and max(
-                    [r["closed"] or until, c.ended or 0, *c.shown.values()]) \
-                    + observer.LATE >= since:
+            elif r["begin"] <= until and self.is_left(c, since):
                 out.add(0, 1)
         return out
+
+    @staticmethod
+    def is_left(c, since):
+        """A dump after this time may show it, if only its rest in FIN_WAIT2 that
+        waits for the peer's end."""
+        r = c.record
+        last = max([r["closed"] or since, c.ended or 0, *c.shown.values()])
+        return last + (1 if r["eof"] else REST_MOST) >= since
 
     def living(self, match=lambda c: True):
         return sum(1 for c in self.conns.values() if match(c) and
@@ -417,6 +461,8 @@ def flows(truth, names, match):
             continue
         for counter, early, late, n, sure in steps(c, truth):
             members = names(c, early, late)
+            if len(members) > 1:
+                truth.covered["moved"] += 1
             for member in members:
                 f = out[member, counter]
                 f.high.append((early, n))
