@@ -86,7 +86,7 @@ class End:
         self.way, self.rounds, self.request, self.answer = "active", 1, 0, 0
         self.hold, self.close_at, self.pause, self.my_hold = 0, 0, 0, 0
         self.persistent = self.talks = self.guarded = False
-        self.last = time.monotonic()
+        self.last, self.idle = time.monotonic(), 0
         self.state = "talk"
         now = time.time()
         self.record = {
@@ -265,7 +265,18 @@ class Client(End):
         self.close()
 
     def finish(self):
-        getattr(self, "finish_" + self.way)()
+        """Most connections that are discarded do nothing before for longer than
+        an interval, so that a read has seen all that they did."""
+        if self.state == "held" or self.record["closed"]:
+            return
+        if self.idle:
+            idle, self.idle = self.idle, 0
+            self.program.after(idle, self.finish)
+            return
+        try:
+            getattr(self, "finish_" + self.way)()
+        except OSError as e:
+            self.died(e)
 
     def finish_active(self):
         if self.my_hold:
@@ -583,6 +594,8 @@ class Program:
             end.my_hold, end.hold = r.uniform(0, 3), r.uniform(5, 8)
         if r.random() < 0.15:
             end.rounds, end.pause = r.randrange(2, 12), r.uniform(0.05, 0.6)
+        if way in ("reset", "dropped", "anew") and r.random() < 0.8:
+            end.idle = r.uniform(1.3, 1.6)
         if way == "together":
             end.rounds = 1
             end.close_at = time.monotonic() + 0.3

@@ -290,8 +290,7 @@ class Truth:
     def bound_anew(self, c, fields, lives):
         """The counters of the two connections; they fall in between."""
         r, first = c.record, c.record["first"]
-        split = next((i for i, (began, _, _) in enumerate(c.changes)
-                      if began > first["closed"]), len(c.changes))
+        split = self.second(c, first["closed"])
         early, late = c.changes[:split], c.changes[split:]
         c.changes = early
         self.bound_cleared(c, fields, first["written"], first["read"],
@@ -308,6 +307,20 @@ class Truth:
             r["begin"], first["closed"]) else lives["opened"].low
         lives["closed"].low = lives["opened"].low - 1 + over
         lives["closed"].high = lives["opened"].high - 1 + over
+
+    @staticmethod
+    def second(c, closed):
+        """The index of the first change of the second connection. A dump may
+        have been under way: then the counters have fallen. The event is of the
+        second."""
+        before = ZERO
+        for i, (began, ended, fields) in enumerate(c.changes):
+            fell = any(n < o for n, o in zip(fields, before))
+            last = i + 1 == len(c.changes)
+            if began > closed or ended > closed and (fell or last):
+                return i
+            before = fields
+        return len(c.changes)
 
     def bound_lost(self, c, why="lost"):
         """Without its event: what the last dump of the plugin surely saw."""
