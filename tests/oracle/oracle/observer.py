@@ -4,7 +4,8 @@ events, dumps the sockets every PERIOD seconds, and writes each change to a file
     observer.py FILE
 
 The word mark on stdin makes it look once more, and then answer with a line of
-JSON: {"lost": close events that it has missed, "living": [[cookie, state] ...]}."""
+JSON: {"lost": close events that it has missed, "living": [[cookie, state] ...]}.
+"""
 
 import json
 import os

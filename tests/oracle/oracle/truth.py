@@ -153,13 +153,9 @@ def load_rows(path):
         yield began, ended, kind, bool(info), cookie, fields
 
 
-def load_records(paths, living):
-    """`living`: records of sockets that are still open."""
-    for path in paths:
-        with open(path, encoding="ascii") as f:
-            for line in f.read().split("\n")[:-1]:
-                yield json.loads(line)
-    yield from living
+def load_records(path):
+    with open(path, encoding="ascii") as f:
+        return [json.loads(line) for line in f.read().split("\n")[:-1]]
 
 
 class Truth:
