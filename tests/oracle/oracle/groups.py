@@ -8,6 +8,7 @@ from live import closed
 ORDERLY, WAYS, LOSSY, BACK, LOOP, UNITS = range(9100, 9106)
 LISTENED = set(range(ORDERLY, UNITS + 1))
 NAMES = {0: "root"}
+ANY = "*" # a member that its program cannot tell
 
 
 def clean(name):
@@ -32,6 +33,8 @@ class Names:
     def port(self, c, *_):
         r, out = c.record, set()
         for port in (r["lport"], (r["first"] or r)["lport"]):
+            if not port: # of a connect() that waited and failed
+                return {ANY}
             out.add("%d-%s" % (port, "inbound" if port in LISTENED
                                else "outbound"))
         return out

@@ -2,7 +2,7 @@
 
 from live import check, closed, expect
 
-from .groups import GROUPS, WHOLE
+from .groups import ANY, GROUPS, WHOLE
 from .kernel import NAMES
 from .truth import COUNTERS, FIELDS, Bound, flows
 
@@ -164,6 +164,9 @@ class Judge:
         """A member's series grows between two of its values by no more than the
         member did, however long it had none."""
         of = flows(self.truth, getattr(self.names, method), GROUPS[group][1])
+        unknown = sum(name == ANY for name, _ in of)
+        if unknown:
+            self.truth.covered["port"] += unknown
         wrong, pairs, gaps = [], 0, 0
         number = {t: i for i, t in enumerate(self.times)}
         for series, member in self.series(group).items():
@@ -175,12 +178,13 @@ class Judge:
                 ends = list(zip(rows, rows[1:]))
                 if len(rows) > 2:
                     ends.append((rows[0], rows[-1]))
-                flow = of.get((member, metric))
+                parts = [of[k] for k in ((member, metric), (ANY, metric))
+                         if k in of]
                 for (t1, v1), (t2, v2) in ends:
                     if t1 not in number:
                         continue
                     since = self.truth.reads.before(t1, 2)
-                    most = flow.most(since, t2 + 0.002) if flow else 0
+                    most = sum(f.most(since, t2 + 0.002) for f in parts)
                     pairs += 1
                     gaps += number.get(t2, 0) > number[t1] + 1
                     if v2 - v1 > most:

@@ -43,6 +43,8 @@ EXEMPTIONS = {
                 "accept()",
     "moved": "a member by algorithm or device of a connection that changed it: "
              "at most what it did about that time",
+    "port": "a member by local port of a connect() that waited and failed: its "
+            "program does not learn the port, so it may be any member's",
     "mptcp": "a subflow of MPTCP at the end that closes second: its event is "
              "cleared, so bytes are checked to be at most the programs'",
 }
