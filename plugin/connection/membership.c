@@ -24,6 +24,21 @@ bool membership_enter(const struct memberships *m, uint32_t *membership,
   return done;
 }
 
+bool membership_select(const struct memberships *m, uint32_t *membership,
+                       const struct socket_attrs *a) {
+  bool done = true;
+  for (size_t i = 0; i < m->count; i++) {
+    bool selected = group_selects(m->group[i], a);
+    if (selected == is_member(membership[i]))
+      continue;
+    if (is_member(membership[i]))
+      group_leave(m->group[i], membership[i], false);
+    membership[i] = selected ? group_enter(m->group[i], a) : MEMBERSHIP_NONE;
+    done &= membership[i] != MEMBERSHIP_FAILED;
+  }
+  return done;
+}
+
 bool membership_failed(const struct memberships *m,
                        const uint32_t *membership) {
   for (size_t i = 0; i < m->count; i++)

@@ -24,6 +24,12 @@ void membership_init(struct memberships *m, struct group *const *group,
 bool membership_enter(const struct memberships *m, uint32_t *membership,
                       const struct socket_attrs *a);
 
+/* Leaves each group that no longer selects the attributes and enters each one
+ * that now does; in the others the membership stays. Returns as
+ * membership_enter(). */
+bool membership_select(const struct memberships *m, uint32_t *membership,
+                       const struct socket_attrs *a);
+
 /* Returns whether memory ran out in some group. */
 bool membership_failed(const struct memberships *m, const uint32_t *membership);
 
