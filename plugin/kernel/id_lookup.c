@@ -108,6 +108,7 @@ char *id_lookup_path(const char *text) {
                 (text[length] == '/' || text[length] == '\0');
   if (text[0] == '/' && (within || leads_to_cgroup2(text)))
     return strdup(text);
+  text += strspn(text, "/");
   return asprintf(&path, "%s/%s", mount, text) >= 0 ? path : NULL;
 }
 
