@@ -303,6 +303,34 @@ kernel_passes_former_cgroups_until_a_dump_is_complete(void **state) {
   end(f, s);
 }
 
+/* A selector so long that of all its ports one range is left. */
+static void kernel_passes_the_ports_of_a_range_that_changes(void **state) {
+  (void)state;
+  struct selector *many = selector_new(SELECTOR_OR);
+  for (int i = 0; i < 100; i++)
+    assert_int_equal(
+        selector_add_child(
+            many, build_tree(SELECTOR_AND, 2,
+                             build_ports(SELECTOR_LOCAL_PORT, 1, 1000 + 2 * i,
+                                         1000 + 2 * i),
+                             build_ports(SELECTOR_REMOTE_PORT, 1, i, i))),
+        0);
+  struct selector *s = build_tree(
+      SELECTOR_AND, 2, named(SELECTOR_LOCAL_PORT, SELECTOR_NAME_LOCAL_PORTS, 0),
+      many);
+  struct follow *f = follow(s);
+  set(SELECTOR_NAME_LOCAL_PORTS, 0, ID_FOUND, UINT64_C(1000) << 16 | 1010);
+  follow_read(f);
+  struct bytecode b;
+  assert_int_equal(bytecode_compile(s, BYTECODE_ALL, &b), 0);
+  assert_in_range(machine_audit(&b), 1, 8); /* it is so coarse */
+  struct socket t = {.attrs = {.local_port = 1100, .remote_port = 50}};
+  assert_false(selector_match(s, &t.attrs));
+  assert_true(machine_passes(&b, &t));
+  bytecode_free(&b);
+  end(f, s);
+}
+
 /* --- random selectors ----------------------------------------------------- */
 
 /* What each name means; found by this test, not by follow_read(). */
@@ -489,6 +517,7 @@ int main(void) {
       cmocka_unit_test(each_distinct_name_is_looked_up_once_a_read),
       cmocka_unit_test(name_that_nothing_has_matches_nothing_and_not_it_all),
       cmocka_unit_test(kernel_passes_former_cgroups_until_a_dump_is_complete),
+      cmocka_unit_test(kernel_passes_the_ports_of_a_range_that_changes),
       cmocka_unit_test(
           random_selectors_match_as_made_anew_and_the_kernel_hides_nothing),
   };
