@@ -35,10 +35,10 @@ def rows(text):
     for line in part.splitlines():
         if line.startswith("### "):
             heading = line[4:]
-        cells = [c.strip() for c in line.strip("|").split("|")]
-        if line.startswith("|") and len(cells) == 2 and cells[0] not in (
+        columns = [c.strip() for c in line.strip("|").split("|")]
+        if line.startswith("|") and len(columns) == 2 and columns[0] not in (
                 "sentence", "---"):
-            yield heading, cells[0], [t.strip() for t in cells[1].split(";")]
+            yield heading, columns[0], [t.strip() for t in columns[1].split(";")]
 
 
 def source(test):
