@@ -131,7 +131,8 @@ static void bounds_message(const struct any_socket *s, bool event) {
   field_get(FIELD_BYTES_SENT, r->info, INFO_MAX, &last);
   bool fell = record_update(r, s);
   uint64_t growth = sent > last ? sent - last : 0;
-  if (has)
+  bool baseline = !event && !r->known && k.completes == 0;
+  if (has && !baseline)
     k.bounds.most += fell ? sent : growth;
   if (has && goes_on && !event && r->sure && r->dump + 1 == k.dump && traffic)
     k.bounds.least += growth;
@@ -464,8 +465,7 @@ void any_kernel_grow(struct input *in) {
     if (field_table[id].nature == FIELD_COUNTER &&
         field_table[id].block == BLOCK_INFO &&
         field_get((enum field_id)id, s->info, INFO_MAX, &value))
-      field_set(s, (enum field_id)id, value + amount);
-    amount = amount * 5 / 7;
+      field_set(s, (enum field_id)id, value + amount * (1 + id % 5) / 3);
   }
 }
 

@@ -5,7 +5,8 @@
  *
  *   - at most what each message adds to the message before it about the same
  *     connection, or everything that it has if the plugin may have forgotten
- *     the connection since;
+ *     the connection since, or nothing if it is the first message and no dump
+ *     was complete before;
  *   - at least what a message adds to one in the dump before it, if both show
  *     the connection with traffic, and a complete dump came before both.
  *

@@ -15,8 +15,12 @@ static const int64_t most = INT64_C(1) << 60;
 struct entry {
   char name[256]; /* empty: the slot is free */
   int64_t counter;
-  unsigned read; /* number of the read that dispatched it last */
-  /* Of a sum: the total, and what members and `other` add up to. */
+  unsigned read; /* number of the read that dispatched it last; of a sum, that
+                    dispatched the total */
+  bool adds_up;  /* the values of members add up to the total */
+  /* Of a sum, in the read `parts_read`: the total, and what members and `other`
+   * add up to. */
+  unsigned parts_read;
   bool derive, rounded;
   double total, parts, part_count;
 };
@@ -64,11 +68,6 @@ static struct entry *table_get(struct table *t, const char *name) {
   return e;
 }
 
-static void table_clear(struct table *t) {
-  memset(t->slot, 0, t->size * sizeof(*t->slot));
-  t->used = 0;
-}
-
 struct dispatched *dispatched_new(const struct settings *s, bool overflows) {
   struct dispatched *d = calloc(1, sizeof(*d));
   if (d == NULL)
@@ -111,14 +110,36 @@ static void gauge_check(const struct fake_value *v, struct complaint *c) {
     complain(c, "%s is %g percent", v->name, v->gauge);
 }
 
-/* Checks the value by itself; returns its growth, 0 for a gauge. */
+/* Returns true if the values of members and `other` add up to the total. */
+static bool adds_up(const struct fake_value *v) {
+  char name[128];
+  size_t type = strcspn(v->instance, "-");
+  if (v->derive || strncmp(v->instance, "bucket-", 7) == 0 ||
+      strncmp(v->instance, "tcp_connections-", 16) == 0)
+    return true;
+  const char *metric = v->instance + type + 1;
+  snprintf(name, sizeof(name), "%.*s", (int)strcspn(metric, "-"), metric);
+  int id = metric_find(name);
+  if (id < 0 || id == METRIC_OUTLIERS)
+    return false;
+  enum metric_kind kind = metric_table[id].kind;
+  return kind == METRIC_KIND_GAUGE || kind == METRIC_KIND_SOCKETS ||
+         kind == METRIC_KIND_SET;
+}
+
+/* Checks the value by itself; returns its growth, 0 for a gauge.
+ * `sums`: the values of members add up to the total. */
 static int64_t value_check(struct dispatched *d, const struct fake_value *v,
-                           struct complaint *c) {
+                           bool *sums, struct complaint *c) {
   struct entry *e = table_get(&d->names, v->name);
   if (e->read == d->read)
     complain(c, "%s is dispatched twice in one read", v->name);
+  if (e->read == 0) {
+    name_check(v, c);
+    e->adds_up = adds_up(v);
+  }
   e->read = d->read;
-  name_check(v, c);
+  *sums = e->adds_up;
   if (v->time <= d->time)
     complain(c, "%s does not have the time of this read", v->name);
   if (v->time != fake_daemon.value[0].time)
@@ -155,23 +176,6 @@ static const struct group_settings *group_of(const struct dispatched *d,
   return NULL;
 }
 
-/* Returns true if the values of members and `other` add up to the total. */
-static bool adds_up(const struct fake_value *v) {
-  char name[128];
-  size_t type = strcspn(v->instance, "-");
-  if (v->derive || strncmp(v->instance, "bucket-", 7) == 0 ||
-      strncmp(v->instance, "tcp_connections-", 16) == 0)
-    return true;
-  const char *metric = v->instance + type + 1;
-  snprintf(name, sizeof(name), "%.*s", (int)strcspn(metric, "-"), metric);
-  int id = metric_find(name);
-  if (id < 0 || id == METRIC_OUTLIERS)
-    return false;
-  enum metric_kind kind = metric_table[id].kind;
-  return kind == METRIC_KIND_GAUGE || kind == METRIC_KIND_SOCKETS ||
-         kind == METRIC_KIND_SET;
-}
-
 static void sum_enter(struct dispatched *d, const struct fake_value *v,
                       const struct group_settings *g, const char *member,
                       int64_t growth) {
@@ -179,6 +183,9 @@ static void sum_enter(struct dispatched *d, const struct fake_value *v,
   snprintf(name, sizeof(name), "%s/%.120s", g->name, v->instance);
   struct entry *e = table_get(&d->sums, name);
   double number = v->derive ? (double)growth : v->gauge;
+  if (e->parts_read != d->read)
+    e->parts = e->part_count = 0;
+  e->parts_read = d->read;
   e->derive = v->derive;
   e->rounded = strncmp(v->instance, "total_time_in_ms-", 17) == 0;
   if (member == NULL) {
@@ -198,7 +205,7 @@ static void sums_check(const struct dispatched *d, struct complaint *c) {
     const struct entry *e = &d->sums.slot[i];
     double slack =
         e->rounded ? e->part_count + 1 + (double)e->counter * 1e-15 : 0;
-    if (e->name[0] == '\0' || e->part_count == 0)
+    if (e->parts_read != d->read || e->part_count == 0)
       continue;
     if (e->read != d->read)
       complain(c, "%s: members have values, the total has none", e->name);
@@ -240,13 +247,13 @@ static void members_check(const struct dispatched *d, struct complaint *c) {
 
 void dispatched_check(struct dispatched *d, struct complaint *c) {
   d->read++;
-  table_clear(&d->sums);
   for (size_t i = 0; i < fake_daemon.count; i++) {
     const struct fake_value *v = &fake_daemon.value[i];
     const char *member;
-    int64_t growth = value_check(d, v, c);
+    bool sums;
+    int64_t growth = value_check(d, v, &sums, c);
     const struct group_settings *g = group_of(d, v, &member);
-    if (g != NULL && adds_up(v) &&
+    if (g != NULL && sums &&
         (member == NULL || is_member(g, member) ||
          strcmp(member, "other") == 0))
       sum_enter(d, v, g, member, growth);
@@ -261,7 +268,8 @@ void dispatched_check_failure(struct dispatched *d, struct complaint *c) {
   d->read++;
   for (size_t i = 0; i < fake_daemon.count; i++) {
     const struct fake_value *v = &fake_daemon.value[i];
-    value_check(d, v, c);
+    bool sums;
+    value_check(d, v, &sums, c);
     if (!v->derive || strcmp(v->group, "self") != 0)
       complain(c, "%s is dispatched after a failed dump", v->name);
   }

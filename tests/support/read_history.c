@@ -21,8 +21,8 @@
 enum {
   INTERVAL_MS = 10000,
   START_MS = 100000000,
-  STEPS_MAX = 400,
-  READS_MAX = 64,
+  STEPS_MAX = 250,
+  READS_MAX = 24,
   ALIVE_MAX = 4096,
   LAST_READS = 3, /* complete ones; an absence then counts */
   TRIES = 64,     /* until memory must be there again */
