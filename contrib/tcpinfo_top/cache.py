@@ -83,10 +83,17 @@ class Cache:
         if not any(name.instance != SELF for name in self.times):
             raise Problem(NO_VALUES, "collectd has no values of the plugin "
                           "tcpinfo at %s: %s" % (
-                              self.path, "no dump is complete yet"
-                              if self.times else
-                              "is the plugin loaded, and has it read yet?"))
+                              self.path, self._why_empty()))
         return hosts(self.times, self.values)
+
+    def _why_empty(self):
+        """The plugin reports its own counters after a failed dump, too; its own
+        gauges only after a complete one."""
+        if not self.times:
+            return "is the plugin loaded, and has it read yet?"
+        if all(is_counter(name) for name in self.times):
+            return "its dumps fail; see collectd's log"
+        return "it has no group, or their values have expired"
 
     def _fetch_whole_reads(self, connection):
         """Fetches what is new. A host is in the middle of a read if its values

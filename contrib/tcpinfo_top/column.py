@@ -32,10 +32,11 @@ def percent(value):
 # `name` is the column's name in options. The `series` of a distribution lacks
 # the statistic ("latency-rtt"). `format` converts a value to text. `warning`
 # and `failure` are thresholds in the unit of the series, or in percent of the
-# series `share_of` if that is set; None: no value gets this verdict.
+# series `share_of` if that is set; None: no value gets this verdict. A value below
+# `least` gets none either.
 Column = collections.namedtuple(
     "Column", "name heading width series distribution format warning failure "
-    "share_of", defaults=(False, number, None, None, None))
+    "share_of least", defaults=(False, number, None, None, None, 0))
 
 # The most important columns come first: a narrow terminal cuts the last ones.
 COLUMNS = (
@@ -51,6 +52,8 @@ COLUMNS = (
            "count-connections"),
     Column("zero_window", "0-window", 10, "count-zero_window", False, number, 5,
            50, "count-connections"),
+    Column("close_wait", "c-wait", 7, "count-close_wait", False, number, 10,
+           50, "count-connections", 10),
     Column("failed", "failed/s", 9, "total_connections-failed", False, number,
            0.1, 1),
     Column("accept_percent", "accept %", 9, "percent-accept_percent", True,

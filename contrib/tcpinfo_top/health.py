@@ -46,7 +46,8 @@ class Thresholds:
                 continue
             judged.append(series)
             if c.name == "retrans_percent" and self._few_retrans(values) or \
-                    c.name == "receiver" and values.get(SENT) != 0:
+                    c.name == "receiver" and values.get(SENT) != 0 or \
+                    values[series] < c.least:
                 continue
             level, reached = compare(value, limit)
             if level:

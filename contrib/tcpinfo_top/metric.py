@@ -1,5 +1,7 @@
 """Units of series, and the statistic that represents a distribution."""
 
+import re
+
 # Units by collectd's type. collectd reports counters as rates: unit with "/s".
 UNITS = {
     "bucket": "connections",
@@ -47,7 +49,7 @@ def rank(statistic):
     """Returns a number that is lowest for the statistic to prefer: the
     percentile closest to p95, then max, avg and min; None for a statistic that
     cannot represent a distribution (sum)."""
-    if statistic[:1] == "p":
+    if re.fullmatch("p[0-9]{1,2}([.][0-9])?", statistic):
         return abs(float(statistic[1:]) - 95)
     return {"max": 100, "avg": 101, "min": 102}.get(statistic)
 

@@ -6,6 +6,7 @@ from . import cache, health, options, row, table
 from .problem import NO_SUCH, Problem
 
 HOSTS_NAMED = 3 # of those that are gone
+NAMES_SHOWN = 20 # of those that can be asked for
 # Seconds: with a shorter timeout a busy collectd would count as one that does
 # not answer.
 LEAST_TIMEOUT = 1
@@ -17,7 +18,8 @@ def check_names(known, kind, names):
         if name not in known:
             raise Problem(NO_SUCH, "no %s '%s'; available: %s" % (
                 kind, table.printable(name),
-                table.printable(", ".join(sorted(known))) or "none"))
+                table.printable(", ".join(sorted(known)[:NAMES_SHOWN])) or
+                "none"))
 
 
 class Viewer:

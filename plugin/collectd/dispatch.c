@@ -1,5 +1,7 @@
 #include "collectd/dispatch.h"
 
+#include "util/clock.h"
+
 #include <collectd/core/daemon/collectd.h>
 
 #include <collectd/core/daemon/plugin.h>
@@ -124,8 +126,7 @@ static void notify(const struct dispatch *d, enum outlier_measure measure,
 static void dispatch_alarms(const struct dispatch *d, struct group *g) {
   struct group_alarm a;
   for (int i = 0; i < OUTLIER_MEASURES; i++)
-    if (group_alarm(g, (enum outlier_measure)i, CDTIME_T_TO_MS(d->list.time),
-                    &a))
+    if (group_alarm(g, (enum outlier_measure)i, clock_monotonic_ms(), &a))
       notify(d, (enum outlier_measure)i, &a);
 }
 

@@ -2,6 +2,7 @@
  * Other modules do the work, and report errors and states to this file. */
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
+#include "collectd/lost_events.h"
 #include "group/name_registry.h"
 #include "read/reader.h"
 #include "replay/replay.h"
@@ -23,6 +24,7 @@ static bool ended;       /* the recording has ended */
 static uint64_t refused; /* filters that the kernel rejected */
 static enum close_policy_state close_state;
 static size_t full; /* groups that have used up their members' names */
+static bool lost;   /* close events were lost: logged once */
 
 static void configure_once(void) {
   if (!configured)
@@ -132,12 +134,24 @@ static void log_full_groups(void) {
   full = count;
 }
 
+static void log_lost(void) {
+  const struct close_policy_health *h =
+      &reader_health(reader)->observer.close_policy;
+  struct error message;
+  if (lost || h->lost == 0)
+    return;
+  lost = true;
+  lost_events_describe(h, &message);
+  NOTICE("tcpinfo: %s", message.text);
+}
+
 /* Always returns 0: after an error collectd would lengthen the interval, but
  * the next dump may be complete. */
 static int tcpinfo_read(__attribute__((unused)) user_data_t *ud) {
   struct error error;
   enum dump_result result = reader_read(reader, &error);
   log_close_policy();
+  log_lost();
   switch (result) {
   case DUMP_COMPLETE:
     read_succeeded();

@@ -105,7 +105,7 @@ void connection_join(struct connections *c, struct connection *x,
     x->inbound = listeners_has(c->options.listeners, a.local_port);
   }
   a.inbound = x->inbound;
-  c->no_memory |= !membership_enter(&c->memberships, x->word, &a);
+  membership_enter(&c->memberships, x->word, &a);
 }
 
 static enum attrs_source source_of(const struct sample *s) {
@@ -135,18 +135,6 @@ static void connection_update_groups(struct connections *c,
   connection_join(c, x, &a);
   if (c->options.attributes != 0)
     *attributes_hash(c, x) = complete ? hash : 0;
-}
-
-/* Memory ran out when the connection joined; there may be some now. */
-static void connection_retry_groups(struct connections *c, struct connection *x,
-                                    const struct socket_attrs *attrs) {
-  if (!membership_failed(&c->memberships, x->word))
-    return;
-  struct socket_attrs a = *attrs;
-  a.inbound = x->inbound;
-  bool open = x->account == ACCOUNT_OPEN || x->account == ACCOUNT_OPEN_MINI;
-  bool opened = open && c->times.complete != 0;
-  c->no_memory |= !membership_retry(&c->memberships, x->word, &a, opened);
 }
 
 /* --- Transitions ---------------------------------------------------------- */
@@ -257,6 +245,20 @@ static bool on_restart(uint64_t cookie, void *owner, void *data) {
   return false;
 }
 
+/* --- Growth --------------------------------------------------------------- */
+
+static uint64_t now_ms(void *data) {
+  const struct connections *c = data;
+  return c->options.now != NULL ? c->options.now(c->options.now_data)
+                                : dump_times_now(&c->times);
+}
+
+void connection_correct(struct connections *c, enum growth_sight sight) {
+  growth_limit_times(&c->seen, sight, &c->times, now_ms, c);
+  if (c->seen.event == TRACK_NEW || c->seen.event == TRACK_REUSED)
+    growth_drop_handshake(&c->seen);
+}
+
 /* --- A dump --------------------------------------------------------------- */
 
 void connections_begin(struct connections *c, uint64_t now_ms) {
@@ -267,7 +269,6 @@ void connections_begin(struct connections *c, uint64_t now_ms) {
   dump_times_begin(&c->times, now_ms);
   if (c->events_until == c->times.dump)
     c->events_until_ms = now_ms;
-  c->no_memory = false;
   c->sums.dumped = 0;
   c->sums.matched = 0;
   track_begin(c->track);
@@ -322,6 +323,8 @@ int connections_socket(struct connections *c, const struct sample *s) {
     return 0;
   if (c->seen.event == TRACK_NO_MEMORY)
     return -1;
+  if (c->seen.changed)
+    connection_correct(c, GROWTH_DUMP);
   if (c->memberships.members)
     memberships_prefetch(c);
   c->sums.dumped++;
@@ -335,16 +338,15 @@ int connections_socket(struct connections *c, const struct sample *s) {
     connection_replace(c, x, s->cookie);
   if (traffic) {
     connection_shown(c, x, s);
-    connection_retry_groups(c, x, &s->attrs);
     connection_add(c, x, s);
   } else {
     connection_shown_over(c, x);
     state_add(c, s);
   }
-  return c->no_memory ? -1 : 0;
+  return 0;
 }
 
-void connections_complete(struct connections *c, uint64_t now_ms) {
+bool connections_complete(struct connections *c, uint64_t now_ms) {
   bool first = c->times.complete == 0;
   dump_times_complete(&c->times, now_ms);
   track_end(c->track, on_gone, c);
@@ -352,6 +354,17 @@ void connections_complete(struct connections *c, uint64_t now_ms) {
   c->failures = 0;
   if (first) /* earlier connections do not count */
     c->counted_before_ms = now_ms;
+  c->ended_ms[2] = c->ended_ms[1];
+  c->ended_ms[1] = c->ended_ms[0];
+  c->ended_ms[0] = now_ms;
+  return first;
+}
+
+/* A connection that no dump shows lives for less than one interval, or for two
+ * if a dump missed it: so old is its last ACK at most. The bound is one
+ * interval old at most. */
+bool connections_need_exact_events(const struct connections *c) {
+  return c->times.complete != 0 && c->counted_before_ms >= c->ended_ms[2];
 }
 
 /* Only complete dumps forget sockets. If no dump succeeds any more while

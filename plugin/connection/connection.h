@@ -23,6 +23,7 @@
 #define TCPINFO_CONNECTION_CONNECTION_H
 
 #include "connection/connection_state.h"
+#include "connection/growth.h"
 #include "connection/listeners.h"
 #include "group/group.h"
 
@@ -57,6 +58,10 @@ struct connections_options {
   uint32_t attributes;  /* set of ATTR_BIT(): the groups look at these */
   bool info;            /* dumps bring struct tcp_info */
   unsigned interval_ms; /* taken for the time before the first dump */
+  /* Returns the present on the clock of connections_begin(), milliseconds.
+   * NULL: the begin of the last dump, for recordings. */
+  growth_now_fn *now;
+  void *now_data;
   /* Borrowed. Listening sockets of dumps are added; the caller begins and ends
    * the list. */
   struct listeners *listeners;
@@ -73,12 +78,14 @@ void connections_receive_events(struct connections *c, bool received);
 /* Begins a dump. `now_ms`: milliseconds of one clock that never goes back. */
 void connections_begin(struct connections *c, uint64_t now_ms);
 
-/* Enters one socket of the dump. Returns -1 if memory runs out; the dump must
- * then be ended by connections_failed(). */
+/* Enters one socket of the dump. Returns -1 if there is no memory for its
+ * record; the dump must then be ended by connections_failed(). The socket then
+ * counts in full by the next dump that shows it, or by its destroy event. */
 int connections_socket(struct connections *c, const struct sample *s);
 
-/* Ends a complete dump at `now_ms`: connections that are gone end. */
-void connections_complete(struct connections *c, uint64_t now_ms);
+/* Ends a complete dump at `now_ms`: connections that are gone end. Returns true
+ * if it was the first one, before which no event counts. */
+bool connections_complete(struct connections *c, uint64_t now_ms);
 
 /* Ends a failed dump: its growth stays counted, no connection ends. */
 void connections_failed(struct connections *c);
@@ -87,6 +94,13 @@ void connections_failed(struct connections *c);
  * it at `after_ms` or later, on the clock of connections_begin(). */
 void connections_destroyed(struct connections *c, const struct sample *s,
                            uint64_t after_ms);
+
+/* Returns whether `after_ms` of the next events should be close to when they
+ * were sent: by a bound that is an interval old, a connection that no dump
+ * shows could be one that was counted before. That is so for three complete
+ * dumps after the first one, and after a connection was forgotten whose event
+ * might still come. */
+bool connections_need_exact_events(const struct connections *c);
 
 /* Returns the number of sockets remembered. */
 size_t connections_tracked(const struct connections *c);

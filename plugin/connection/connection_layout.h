@@ -41,7 +41,6 @@ struct connections {
   struct track *track;
   struct track_seen seen;
   struct connections_sums sums;
-  bool no_memory; /* in this dump */
 
   struct dump_times times;
   uint64_t active_ms;    /* from the last complete dump to this one */
@@ -57,7 +56,11 @@ struct connections {
   /* A socket that is not known and received an ACK later than this was never
    * counted. */
   uint64_t counted_before_ms;
+  uint64_t ended_ms[3]; /* ends of the last complete dumps, this one first */
 };
+
+/* Corrects the growth in c->seen: see growth.h. */
+void connection_correct(struct connections *c, enum growth_sight sight);
 
 /* Enters the groups that match; the first time the connection begins. Its
  * direction is that of the first sight: listeners may go. */

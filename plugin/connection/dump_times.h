@@ -11,9 +11,14 @@ enum { DUMP_TIMES = 32 }; /* dumps remembered, this one included */
 struct dump_times {
   uint32_t dump;               /* number of this dump, from 1 */
   uint32_t complete;           /* number of the last complete one; 0: none */
+  uint64_t complete_ms;        /* its begin */
   uint64_t begin[DUMP_TIMES];  /* by number modulo DUMP_TIMES */
   uint64_t end[DUMP_TIMES];    /* likewise; of complete dumps only */
   uint64_t window[DUMP_TIMES]; /* microseconds, see dump_times_window() */
+  /* Milliseconds between the begins of complete dumps that followed each other:
+   * the last ones, in a ring, the first one not included. */
+  uint64_t gap[DUMP_TIMES];
+  uint32_t gaps; /* so many were stored */
 };
 
 void dump_times_begin(struct dump_times *t, uint64_t now_ms);
@@ -31,6 +36,16 @@ uint64_t dump_times_last(const struct dump_times *t, uint64_t otherwise);
 /* Returns when the complete dump that was `ago` dumps before this one ended.
  * `ago` is below DUMP_TIMES. */
 uint64_t dump_times_end(const struct dump_times *t, uint32_t ago);
+
+/* Returns the milliseconds from the begin of the dump that was `ago` dumps
+ * before this one to `now_ms`; INT64_MAX if that is not known any more. */
+uint64_t dump_times_since(const struct dump_times *t, uint32_t ago,
+                          uint64_t now_ms);
+
+/* Returns how long a connection can have lived, in milliseconds, that no
+ * complete dump has shown and that is over at `now_ms`: the longest time
+ * between two complete dumps, or since the last one. */
+uint64_t dump_times_unseen(const struct dump_times *t, uint64_t now_ms);
 
 /* Returns the time from the begin of the dump that was `ago` dumps before to
  * the begin of this one, in microseconds. 0: not known, also for an `ago` of 0.

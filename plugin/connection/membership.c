@@ -1,9 +1,5 @@
 #include "connection/membership.h"
 
-static bool is_member(uint32_t membership) {
-  return membership != MEMBERSHIP_NONE && membership != MEMBERSHIP_FAILED;
-}
-
 void membership_init(struct memberships *m, struct group *const *group,
                      size_t count) {
   *m = (struct memberships){.group = group, .count = count};
@@ -11,58 +7,33 @@ void membership_init(struct memberships *m, struct group *const *group,
     m->members |= group_has_members(group[i]);
 }
 
-bool membership_enter(const struct memberships *m, uint32_t *membership,
+void membership_enter(const struct memberships *m, uint32_t *membership,
                       const struct socket_attrs *a) {
-  bool done = true;
   for (size_t i = 0; i < m->count; i++) {
     uint32_t old = membership[i];
     membership[i] = group_enter(m->group[i], a);
-    done &= membership[i] != MEMBERSHIP_FAILED;
-    if (is_member(old))
+    if (old != MEMBERSHIP_NONE)
       group_leave(m->group[i], old, false);
   }
-  return done;
-}
-
-bool membership_failed(const struct memberships *m,
-                       const uint32_t *membership) {
-  for (size_t i = 0; i < m->count; i++)
-    if (membership[i] == MEMBERSHIP_FAILED)
-      return true;
-  return false;
-}
-
-bool membership_retry(const struct memberships *m, uint32_t *membership,
-                      const struct socket_attrs *a, bool opened) {
-  bool done = true;
-  for (size_t i = 0; i < m->count; i++) {
-    if (membership[i] != MEMBERSHIP_FAILED)
-      continue;
-    membership[i] = group_enter(m->group[i], a);
-    done &= membership[i] != MEMBERSHIP_FAILED;
-    if (opened && is_member(membership[i]))
-      group_count(m->group[i], membership[i], ACCUMULATOR_OPENED);
-  }
-  return done;
 }
 
 void membership_leave(const struct memberships *m, const uint32_t *membership,
                       bool retained) {
   for (size_t i = 0; i < m->count; i++)
-    if (is_member(membership[i]))
+    if (membership[i] != MEMBERSHIP_NONE)
       group_leave(m->group[i], membership[i], retained);
 }
 
 void membership_retain(const struct memberships *m,
                        const uint32_t *membership) {
   for (size_t i = 0; i < m->count; i++)
-    if (is_member(membership[i]))
+    if (membership[i] != MEMBERSHIP_NONE)
       group_retain(m->group[i], membership[i]);
 }
 
 bool membership_any(const struct memberships *m, const uint32_t *membership) {
   for (size_t i = 0; i < m->count; i++)
-    if (is_member(membership[i]))
+    if (membership[i] != MEMBERSHIP_NONE)
       return true;
   return false;
 }
@@ -70,7 +41,7 @@ bool membership_any(const struct memberships *m, const uint32_t *membership) {
 void membership_count(const struct memberships *m, const uint32_t *membership,
                       enum accumulator_life life) {
   for (size_t i = 0; i < m->count; i++)
-    if (is_member(membership[i]))
+    if (membership[i] != MEMBERSHIP_NONE)
       group_count(m->group[i], membership[i], life);
 }
 
@@ -78,7 +49,7 @@ bool membership_add(const struct memberships *m, const uint32_t *membership,
                     const struct observation *o) {
   bool matched = false;
   for (size_t i = 0; i < m->count; i++) {
-    if (!is_member(membership[i]))
+    if (membership[i] == MEMBERSHIP_NONE)
       continue;
     group_add(m->group[i], membership[i], o);
     matched = true;
@@ -95,7 +66,7 @@ void membership_fetch(const struct memberships *m, const uint32_t *membership) {
 void membership_add_rest(const struct memberships *m,
                          const uint32_t *membership, const uint64_t *delta) {
   for (size_t i = 0; i < m->count; i++)
-    if (is_member(membership[i]))
+    if (membership[i] != MEMBERSHIP_NONE)
       group_add_rest(m->group[i], membership[i], delta);
 }
 
@@ -114,7 +85,7 @@ struct track *membership_track(const struct memberships *m, bool info,
   enum field_id field[FIELD_COUNT];
   size_t count = 0;
   for (int id = 0; id < FIELD_COUNT; id++)
-    if (wanted[id])
+    if (wanted[id] && !field_table[id].derived)
       field[count++] = (enum field_id)id;
   return track_new(field, count, owner_size);
 }

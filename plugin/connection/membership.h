@@ -19,18 +19,9 @@ void membership_init(struct memberships *m, struct group *const *group,
                      size_t count);
 
 /* Enters each group that matches the attributes, then leaves the groups that
- * `membership` held before (zeroes: none). Returns false if memory ran out in
- * some group; membership_retry() tries these again. */
-bool membership_enter(const struct memberships *m, uint32_t *membership,
+ * `membership` held before (zeroes: none). Cannot fail, see group_enter(). */
+void membership_enter(const struct memberships *m, uint32_t *membership,
                       const struct socket_attrs *a);
-
-/* Returns whether memory ran out in some group. */
-bool membership_failed(const struct memberships *m, const uint32_t *membership);
-
-/* Tries to enter again the groups in which memory ran out. `opened`: the
- * connection counts as opened there. Returns as membership_enter(). */
-bool membership_retry(const struct memberships *m, uint32_t *membership,
-                      const struct socket_attrs *a, bool opened);
 
 /* The socket is gone from the dumps but is remembered: it no longer counts as a
  * socket of its members. */

@@ -13,13 +13,14 @@
 
 struct tracked {
   struct socket_record record;
-  uint32_t ends; /* check sum of addresses and ports, and ENDS_NO_INFO */
+  uint32_t ends; /* check sum of addresses and ports, and ENDS_FLAGS */
   uint32_t owner[];
 };
 
-/* Flag of a socket that was in the baseline without struct tcp_info: the first
- * tcp_info that comes is its baseline. */
-enum { ENDS_NO_INFO = 1 };
+/* Flags. NO_INFO: the socket was in the baseline without struct tcp_info: the
+ * first tcp_info that comes is its baseline. MINI: the last message had none.
+ */
+enum { ENDS_NO_INFO = 1, ENDS_MINI = 2, ENDS_FLAGS = ENDS_NO_INFO | ENDS_MINI };
 
 /* The mark of a record that socket_table_add() has just made; numbers of dumps
  * are higher. */
@@ -158,7 +159,7 @@ static uint32_t ends_of(const struct socket_attrs *a) {
   memcpy(&low, a->remote.bytes + 8, sizeof(low));
   uint64_t mix = (high * 0x9e3779b97f4a7c15u ^ low) * 0xff51afd7ed558ccdu;
   mix ^= ((uint64_t)a->local_port << 16 | a->remote_port) * 0xc4ceb9fe1a85ec53u;
-  return (uint32_t)(mix >> 32) & ~(uint32_t)ENDS_NO_INFO;
+  return (uint32_t)(mix >> 32) & ~(uint32_t)ENDS_FLAGS;
 }
 
 /* --- Counters ------------------------------------------------------------- */
@@ -284,6 +285,13 @@ static bool plain_update(struct track *t, uint8_t *kept, const uint8_t *info) {
   return reset;
 }
 
+static void data_retrans_derive(struct track *t, const struct sample *s) {
+  uint64_t bytes;
+  bool none = s->info != NULL && sample_get(s, FIELD_BYTES_RETRANS, &bytes) &&
+              bytes == 0;
+  t->delta[FIELD_DATA_RETRANS] = none ? 0 : t->delta[FIELD_TOTAL_RETRANS];
+}
+
 /* Takes the whole counters for growth; the lasting ones only if `lasting`. */
 static void deltas_whole(struct track *t, const struct sample *s,
                          bool lasting) {
@@ -295,6 +303,7 @@ static void deltas_whole(struct track *t, const struct sample *s,
 
 static void deltas_clear(struct track *t) {
   t->no_delta = true;
+  t->delta[FIELD_DATA_RETRANS] = 0;
   for (size_t i = 0; i < t->counter_count; i++)
     t->delta[t->counter[i].field] = 0;
 }
@@ -327,6 +336,7 @@ __attribute__((noinline)) static bool counters_keep(struct track *t,
                    &t->delta[t->counter[i].field]);
   if (reset)
     deltas_whole(t, s, e->record.mark == MARK_NEW);
+  data_retrans_derive(t, s);
   t->no_delta = deltas_are_zero(t);
   return reset || !t->no_delta;
 }
@@ -359,7 +369,7 @@ void track_counters(const struct track *t, const void *owner, uint64_t *out) {
 /* --- Sockets -------------------------------------------------------------- */
 
 static bool same_ends(const struct tracked *e, uint32_t ends) {
-  return (e->ends & ~(uint32_t)ENDS_NO_INFO) == ends;
+  return (e->ends & ~(uint32_t)ENDS_FLAGS) == ends;
 }
 
 static enum track_event event_of(const struct track *t, const struct tracked *e,
@@ -391,8 +401,11 @@ void track_see(struct track *t, const struct sample *s,
     return;
   bool known = out->event == TRACK_KNOWN;
   out->replaced = replaced_save(t, out->event, e);
-  out->dumps_ago =
-      known && e->record.mark >= t->complete ? t->dump - e->record.mark : 0;
+  bool old = known || out->event == TRACK_REUSED;
+  out->dumps_since = old ? t->dump - e->record.mark : 0;
+  out->missed = old && e->record.mark < t->complete;
+  out->dumps_ago = known && !out->missed ? out->dumps_since : 0;
+  out->mini_before = old && (e->ends & ENDS_MINI);
 
   /* A connection in SYN_RECV has no past, whenever a dump first shows it. */
   bool baseline =
@@ -401,7 +414,8 @@ void track_see(struct track *t, const struct sample *s,
   out->changed = counters_update(t, e, s, !known);
   if (baseline)
     deltas_clear(t);
-  e->ends = ends | (waits ? ENDS_NO_INFO : 0);
+  e->ends =
+      ends | (waits ? ENDS_NO_INFO : 0) | (s->info == NULL ? ENDS_MINI : 0);
   e->record.mark = t->dump;
   out->delta = t->delta;
   out->owner = e->owner;
@@ -418,16 +432,20 @@ void track_close(struct track *t, const struct sample *s, bool disconnected,
                  struct track_seen *out) {
   struct tracked *e = (struct tracked *)socket_table_find(t->table, s->cookie);
   out->dumps_ago = 0;
+  out->dumps_since = e != NULL ? t->dump - e->record.mark : 0;
+  out->missed = e != NULL && e->record.mark < t->complete;
+  out->mini_before = e != NULL && (e->ends & ENDS_MINI);
   out->delta = t->delta;
   out->replaced = NULL;
   if (e == NULL) {
     memset(t->no_owner, 0, t->owner_size);
     out->event = TRACK_NEW;
     out->owner = t->no_owner;
-    if (disconnected)
-      deltas_clear(t);
-    else
+    deltas_clear(t);
+    if (!disconnected) {
       deltas_whole(t, s, true);
+      data_retrans_derive(t, s);
+    }
     return;
   }
   bool same = disconnected || same_ends(e, ends_of(&s->attrs));

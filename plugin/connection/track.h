@@ -34,6 +34,11 @@ struct track_seen {
   /* Dumps since a known socket was last seen. 0: it was not seen since the last
    * complete dump, or never. */
   uint32_t dumps_ago;
+  /* Dumps since the last one, complete or not, that showed the known socket;
+   * a close event that comes before the next dump counts as 0. */
+  uint32_t dumps_since;
+  bool mini_before; /* the message before had no counters: a mini socket */
+  bool missed;  /* a complete dump since then did not show the known socket */
   bool changed; /* false: no counter grew */
   /* The owner's part, aligned to 4 bytes, zeroed for a new socket; valid until
    * the next call of a function of track. */
@@ -41,8 +46,14 @@ struct track_seen {
   /* Growth by field id, valid until the next call of a function of track; set
    * for the tracked fields, 0 if the message lacks the field. u32 and u16
    * counters are unwrapped. Times of a known socket are whole milliseconds, in
-   * microseconds; their sum is off by less than 1 ms for each socket. */
-  const uint64_t *delta;
+   * microseconds; their sum is off by less than 1 ms for each socket. The
+   * caller may lower numbers.
+   *
+   * FIELD_DATA_RETRANS, which is not tracked, is the growth of total_retrans,
+   * but 0 as long as the socket has retransmitted no payload
+   * (tcpi_bytes_retrans; before Linux 4.19 that is not known): SYNs and FINs
+   * have none. */
+  uint64_t *delta;
   /* TRACK_REUSED: the last counters of the connection that is gone, as
    * track_counters() has them; else NULL. */
   const uint64_t *replaced;

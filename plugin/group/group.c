@@ -18,8 +18,8 @@ struct group {
   struct worst_alarm alarm[OUTLIER_MEASURES];
 };
 
-/* Memberships: 0 none; 1 in a group without members; 2 in the member `other`
- * for good; else the member's number plus three. */
+/* Memberships: 0 none; 1 in a group without members; 2 in the member `other`;
+ * else the member's number plus three. */
 enum { MEMBERSHIP_TOTAL = 1, MEMBERSHIP_OTHER, MEMBERSHIP_MEMBER };
 
 /* Joins the columns of the group's dimensions. */
@@ -74,7 +74,7 @@ void group_fields(const struct group *g, bool wanted[FIELD_COUNT]) {
   if (g->members != NULL) {
     wanted[FIELD_BYTES_SENT] = true; /* ranks the members */
     wanted[FIELD_BYTES_RECEIVED] = true;
-    wanted[FIELD_TOTAL_RETRANS] = true; /* outliers */
+    wanted[FIELD_DATA_RETRANS] = true; /* outliers */
     wanted[FIELD_DATA_SEGS_OUT] = true;
   }
 }
@@ -101,9 +101,8 @@ uint32_t group_enter(struct group *g, const struct socket_attrs *s) {
   if ((s->unknown & g->member_attrs) != 0)
     return MEMBERSHIP_OTHER;
   uint32_t member = members_join(g->members, s);
-  if (member >= MEMBERSHIP_FAILED - MEMBERSHIP_MEMBER)
-    return MEMBERSHIP_FAILED;
-  return member + MEMBERSHIP_MEMBER;
+  return member != KEY_TABLE_NONE ? member + MEMBERSHIP_MEMBER
+                                  : (uint32_t)MEMBERSHIP_OTHER;
 }
 
 void group_leave(struct group *g, uint32_t membership, bool retained) {

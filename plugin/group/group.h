@@ -16,7 +16,6 @@ struct group;
  * value is the group's own. */
 enum {
   MEMBERSHIP_NONE = 0, /* does not match; also what a new connection has */
-  MEMBERSHIP_FAILED = UINT32_MAX, /* out of memory when it entered */
 };
 
 /* NULL: out of memory. The arguments are borrowed and outlive the group. */
@@ -43,9 +42,10 @@ uint32_t group_attrs(const struct group *g);
 void group_begin(struct group *g);
 
 /* A connection enters the group if it matches. Returns its membership, which
- * the caller gives back with group_leave(); MEMBERSHIP_FAILED: out of memory.
- * If an attribute that a dimension depends on is in s->unknown, the connection
- * belongs to the member `other`. */
+ * the caller gives back with group_leave(). The connection belongs to the
+ * member `other` if an attribute that a dimension depends on is in s->unknown,
+ * or if there is no memory for its member: nothing is lost, as the members and
+ * `other` are the total. It stays in `other` until it enters again. */
 uint32_t group_enter(struct group *g, const struct socket_attrs *s);
 
 /* Ends a membership. `retained`: group_retain() was called for it. */
@@ -96,8 +96,8 @@ bool group_worst(const struct group *g, enum outlier_measure measure,
                  size_t rank, struct outlier *out);
 
 /* True if a notification about the worst member is due, see worst_alarm.h:
- * `out` then holds what to say. `now_ms`: of a clock that should not go back.
- */
+ * `out` then holds what to say. `now_ms`: milliseconds of a clock that never
+ * goes back. */
 struct group_alarm {
   enum worst_alarm_severity severity;
   const char *member; /* borrowed until the next call */

@@ -108,7 +108,7 @@ void outliers_add_close(struct outliers *o, uint32_t member,
   struct member_traffic *t = traffic_of(o, member);
   if (t == NULL)
     return;
-  t->retrans += delta[FIELD_TOTAL_RETRANS];
+  t->retrans += delta[FIELD_DATA_RETRANS];
   t->segments += delta[FIELD_DATA_SEGS_OUT];
 }
 

@@ -33,8 +33,7 @@ struct worst_alarm {
  * the member's name, which is that of the last notification if the severity is
  * okay. worst_alarm.c lists when it is due.
  *
- * `now_ms`: milliseconds of a clock that should not go back; after a step a
- * notification may come too early. */
+ * `now_ms`: milliseconds of a clock that never goes back. */
 bool worst_alarm_enter(struct worst_alarm *a, uint64_t now_ms, const char *name,
                        double value, double warning, double failure);
 

@@ -21,7 +21,7 @@ enum {
   /* Requested size of the kernel's receive buffer. The kernel doubles it for
    * its own overhead and, without privileges, first limits it to
    * net.core.rmem_max (linux: net/core/sock.c, sk_setsockopt()). */
-  SOCKET_BYTES = 32 << 20,
+  SOCKET_BYTES = DESTROY_EVENTS_BUFFER,
   DATAGRAM_MAX = 4096, /* an event has some 400 bytes */
   QUEUE_FIRST = 64 << 10,
   QUEUE_MAX = 16 << 20,
@@ -36,6 +36,7 @@ enum {
   ROUNDS = 2 * SOCKET_BYTES / ROUND + 1,
   DISCARD_MAX = 2 * SOCKET_BYTES / 512, /* datagrams */
   RETRY_MS = 10,                        /* wait while the queue is full */
+  LOOK_MS = 10,                         /* see destroy_events_date_closely() */
   NAP_MS = 1, /* wait after a wake-up, so that it serves several events */
 };
 
@@ -55,12 +56,16 @@ struct destroy_events {
   void *open_data;
   destroy_events_backlog_fn *backlog;
   void *backlog_data;
+  size_t buffer; /* see destroy_events_buffer() */
   pthread_t thread;
-  int stop; /* eventfd; -1: no thread to be joined */
+  int wake; /* eventfd: the thread shall look at `stopping` and `closely`; -1:
+               no thread to be joined */
 
-  pthread_mutex_t lock; /* of the next six */
+  pthread_mutex_t lock; /* of the next eight */
   int fd;               /* -1: not subscribed */
   bool alive;           /* the thread receives */
+  bool stopping;        /* the thread has to end */
+  bool closely;         /* see destroy_events_date_closely() */
   struct datagram_queue queue;
   uint64_t empty_ms; /* the socket was empty at this time, or later */
   uint32_t drops;    /* the part of the socket's drops that `totals` has */
@@ -169,18 +174,31 @@ static void drops_add(struct destroy_events *d) {
   d->drops = info[SK_MEMINFO_DROPS];
 }
 
-/* Waits until something may have come or, if the queue is full, for a moment.
+/* Returns how long the thread may wait, in ms; negative: for ever. 0: it has to
+ * end. */
+static int patience(const struct destroy_events *d, bool full) {
+  lock(d);
+  int ms = d->stopping ? 0 : full ? RETRY_MS : d->closely ? LOOK_MS : -1;
+  unlock(d);
+  return ms;
+}
+
+/* Waits until something may have come, or for as long as patience() says.
  * False: the thread has to end. */
 static bool wait_more(const struct destroy_events *d, bool full) {
-  struct pollfd p[] = {{.fd = d->stop, .events = POLLIN},
+  struct pollfd p[] = {{.fd = d->wake, .events = POLLIN},
                        {.fd = d->fd, .events = POLLIN}};
-  int n = poll(p, full ? 1 : 2, full ? RETRY_MS : -1);
+  int ms = patience(d, full);
+  int n = ms != 0 ? poll(p, full ? 1 : 2, ms) : 0;
   if (n < 0)
     return errno == EINTR;
+  eventfd_t none;
   bool error = !full && !(p[1].revents & POLLIN); /* may not go away */
-  if (p[0].revents == 0 && n > 0)
+  if (p[0].revents != 0)
+    eventfd_read(d->wake, &none);
+  else if (n > 0)
     poll(p, 1, error ? RETRY_MS : NAP_MS);
-  return p[0].revents == 0;
+  return patience(d, full) != 0;
 }
 
 /* Receives one batch. `backlog`: more is queued than should be. */
@@ -215,29 +233,33 @@ static void *thread_run(void *data) {
 
 /* Blocks all signals in the thread: the daemon's own threads handle them. */
 static int thread_start(struct destroy_events *d, struct error *error) {
-  d->stop = eventfd(0, EFD_CLOEXEC);
-  if (d->stop < 0)
+  d->wake = eventfd(0, EFD_CLOEXEC);
+  if (d->wake < 0)
     return error_set(error, "cannot make an eventfd: %s", strerror(errno));
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   d->alive = true;
+  d->stopping = false;
   int code = pthread_create(&d->thread, NULL, thread_run, d);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (code == 0)
     return 0;
   d->alive = false;
-  close(d->stop);
-  d->stop = -1;
+  close(d->wake);
+  d->wake = -1;
   return error_set(error, "cannot start a thread for close events: %s",
                    strerror(code));
 }
 
 static void thread_stop(struct destroy_events *d) {
-  eventfd_write(d->stop, 1);
+  lock(d);
+  d->stopping = true;
+  unlock(d);
+  eventfd_write(d->wake, 1);
   pthread_join(d->thread, NULL);
-  close(d->stop);
-  d->stop = -1;
+  close(d->wake);
+  d->wake = -1;
 }
 
 static const int groups[] = {SKNLGRP_INET_TCP_DESTROY,
@@ -290,7 +312,7 @@ struct destroy_events *destroy_events_new(sock_diag_open_fn *open,
   d->open_data = open_data;
   d->backlog = backlog;
   d->backlog_data = data;
-  d->fd = d->stop = -1;
+  d->fd = d->wake = -1;
   pthread_mutex_init(&d->lock, NULL);
   return d;
 }
@@ -305,11 +327,33 @@ void destroy_events_free(struct destroy_events *d) {
   free(d);
 }
 
+void destroy_events_date_closely(struct destroy_events *d, bool closely) {
+  lock(d);
+  bool begins = closely && !d->closely;
+  d->closely = closely;
+  unlock(d);
+  if (begins && d->wake >= 0)
+    eventfd_write(d->wake, 1);
+}
+
 bool destroy_events_runs(const struct destroy_events *d) {
   lock(d);
   bool runs = d->alive;
   unlock(d);
   return runs;
+}
+
+/* The kernel returns the doubled size. */
+static size_t buffer_granted(int fd) {
+  int size = 0;
+  socklen_t length = sizeof(size);
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length) < 0 || size < 0)
+    return 0;
+  return (size_t)size / 2;
+}
+
+size_t destroy_events_buffer(const struct destroy_events *d) {
+  return d->buffer;
 }
 
 int destroy_events_start(struct destroy_events *d, struct error *error) {
@@ -322,6 +366,7 @@ int destroy_events_start(struct destroy_events *d, struct error *error) {
   if (d->fd < 0)
     return error_set(error, "cannot subscribe to the kernel's close events: %s",
                      strerror(errno));
+  d->buffer = buffer_granted(d->fd);
   if (thread_start(d, error) == 0)
     return 0;
   close(d->fd);
@@ -343,7 +388,7 @@ static uint64_t discard(int fd) {
 }
 
 void destroy_events_stop(struct destroy_events *d) {
-  if (d->stop >= 0)
+  if (d->wake >= 0)
     thread_stop(d);
   lock(d);
   if (d->fd >= 0) {

@@ -10,9 +10,9 @@
  * left that the kernel had sent before. What buffer and queue together have no
  * room for, the kernel drops and counts.
  *
- * Threads: new, start, stop, free and take belong to one owner, who makes one
- * call at a time. The backlog function, which runs in the receiving thread, may
- * call destroy_events_take() while the owner runs anything but another
+ * Threads: all functions belong to one owner, who makes one call at a time. The
+ * backlog function, which runs in the receiving thread, may call
+ * destroy_events_take() while the owner runs anything but another
  * destroy_events_take(); the two must exclude each other by a lock of the
  * caller. It must call none of the others.
  *
@@ -32,7 +32,10 @@ struct destroy_events;
  * later. The socket may have been closed before `after_ms`, because a work
  * queue of the kernel sends the events (linux: net/core/sock_diag.c,
  * sock_diag_broadcast_destroy_work()). `after_ms` never falls from one event to
- * the next. Events from different processors have no order. */
+ * the next. Events from different processors have no order.
+ *
+ * `after_ms` is when the socket was last found empty: usually at the last event
+ * or take, see destroy_events_date_closely(). */
 typedef void destroy_events_cb(const struct nlmsghdr *nlh, uint64_t after_ms,
                                void *data);
 
@@ -73,6 +76,12 @@ int destroy_events_start(struct destroy_events *d, struct error *error);
  * for. */
 void destroy_events_stop(struct destroy_events *d);
 
+/* `closely`: until this is called again the thread looks at the socket every 10
+ * ms, even if nothing comes, so that `after_ms` of an event is at most that
+ * much too early if the thread gets CPU time. Else it sleeps until something
+ * comes. Lasts over a stop and a start. */
+void destroy_events_date_closely(struct destroy_events *d, bool closely);
+
 /* True as long as the thread receives. The thread ends by itself after an error
  * of the socket that receiving does not clear; destroy_events_start() then
  * begins again. */
@@ -94,5 +103,12 @@ struct destroy_events_totals {
 };
 struct destroy_events_totals
 destroy_events_totals(const struct destroy_events *d);
+
+/* Returns the size of the socket's receive buffer that the kernel granted at
+ * the last start, in bytes as net.core.rmem_max counts them;
+ * DESTROY_EVENTS_BUFFER is asked for. 0: not known. A process with
+ * CAP_NET_ADMIN is granted it all; an event takes 640 of these bytes. */
+enum { DESTROY_EVENTS_BUFFER = 32 << 20 };
+size_t destroy_events_buffer(const struct destroy_events *d);
 
 #endif

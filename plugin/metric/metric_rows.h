@@ -41,16 +41,18 @@ METRIC(FAILED,
 /* --- Times ---------------------------------------------------------------- */
 
 METRIC(RTT,
-       LATENCY("rtt", FIELD_RTT, "smoothed round-trip time"),
+       LATENCY_BY("rtt", FIELD_RTT, socket_value_rtt,
+                  "smoothed round-trip time"),
        .is_default = true)
 METRIC(RTTVAR,
        LATENCY_BY("rttvar", FIELD_RTTVAR, socket_value_rttvar,
                   "smoothed mean deviation of the round-trip time"))
 METRIC(MIN_RTT,
-       LATENCY("min_rtt", FIELD_MIN_RTT,
-               "lowest round-trip time of the last minutes"))
+       LATENCY_BY("min_rtt", FIELD_MIN_RTT, socket_value_min_rtt,
+                  "lowest round-trip time of the last minutes"))
 METRIC(RTO,
-       LATENCY("rto", FIELD_RTO, "retransmission timeout"))
+       LATENCY_BY("rto", FIELD_RTT, socket_value_rto,
+                  "retransmission timeout"))
 METRIC(ATO,
        LATENCY("ato", FIELD_ATO, "delayed-ACK timeout"))
 METRIC(RCV_RTT,
@@ -116,8 +118,8 @@ METRIC(DELIVERY_RATE,
             socket_value_delivery_rate,
             "measured rate of delivery, without app-limited sockets"))
 METRIC(PACING_RATE,
-       RATE("pacing_rate", ASK_INFO, FIELD_PACING_RATE, AS_SENT,
-            "rate that pacing allows"))
+       RATE("pacing_rate", ASK_INFO, FIELD_PACING_RATE,
+            socket_value_pacing_rate, "rate that pacing allows"))
 METRIC(THROUGHPUT,
        RATE("throughput", ASK_INFO, FIELD_SND_CWND, socket_value_throughput,
             "cwnd x mss / rtt: what the window allows"))
@@ -126,7 +128,7 @@ METRIC(THROUGHPUT,
 
 METRIC(BYTES_SENT,
        TOTAL_BYTES("bytes_sent", FIELD_BYTES_SENT,
-                   "data sent, with retransmissions"),
+                   "data handed to the own queue, with retransmissions"),
        .is_default = true)
 METRIC(BYTES_ACKED,
        TOTAL_BYTES("bytes_acked", FIELD_BYTES_ACKED, "sequence space ACKed"))
@@ -155,7 +157,7 @@ METRIC(DELIVERED,
                "segments delivered to the peer"))
 METRIC(DELIVERED_CE,
        PACKETS("delivered_ce", ASK_INFO, FIELD_DELIVERED_CE,
-               "delivered segments with an ECN mark"))
+               "delivered segments whose ACK tells of an ECN mark"))
 METRIC(DSACK_DUPS,
        PACKETS("dsack_dups", ASK_INFO, FIELD_DSACK_DUPS,
                "segments that the peer received twice (DSACK)"))
@@ -187,15 +189,15 @@ METRIC(RTO_TIME,
 /* --- Percentages of the interval ------------------------------------------ */
 
 METRIC(RETRANS_PERCENT,
-       PERCENT("retrans_percent", FIELD_TOTAL_RETRANS, FIELD_DATA_SEGS_OUT,
-               "retransmitted / data segments sent"),
+       PERCENT("retrans_percent", FIELD_DATA_RETRANS, FIELD_DATA_SEGS_OUT,
+               "retransmitted data segments / data segments sent"),
        .is_default = true)
 METRIC(SPURIOUS_PERCENT,
        PERCENT("spurious_percent", FIELD_DSACK_DUPS, FIELD_TOTAL_RETRANS,
                "retransmissions that were not needed"))
 METRIC(CE_PERCENT,
        PERCENT("ce_percent", FIELD_DELIVERED_CE, FIELD_DELIVERED,
-               "ECN-marked / delivered"))
+               "ECN-marked / delivered; at most, with classic ECN"))
 METRIC(LIMITED,
        SHARES("limited", FIELD_SNDBUF_LIMITED, accumulator_get_limits,
               accumulator_limit_name,
@@ -212,12 +214,16 @@ METRIC(CA_STATE,
            "sockets per state of congestion control"))
 METRIC(STALLED,
        SOCKETS("stalled", ASK_INFO, FIELD_RETRANSMITS, socket_value_is_stalled,
-               "sockets that wait after a timeout (RTO)"),
+               "sockets that wait for an answer of the peer"),
        .is_default = true)
 METRIC(ZERO_WINDOW,
        SOCKETS("zero_window", ASK_INFO, FIELD_PROBES,
                socket_value_is_zero_window,
                "sockets that probe a closed window"))
+METRIC(CLOSE_WAIT,
+       SOCKETS("close_wait", 0, NO_FIELD, socket_value_is_close_wait,
+               "sockets that the peer has closed and the program has not"),
+       .is_default = true)
 METRIC(APP_LIMITED,
        SOCKETS("app_limited", ASK_INFO, FIELD_DELIVERY_RATE,
                socket_value_is_app_limited,

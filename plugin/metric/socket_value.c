@@ -1,28 +1,69 @@
 #include "metric/socket_value.h"
 
 /* Timers that may run (linux: net/ipv4/inet_diag.c, inet_sk_diag_fill()). */
-enum { TIMER_RETRANSMIT = 1, TIMER_PROBE = 4 };
+enum { TIMER_RETRANSMIT = 1, TIMER_KEEPALIVE = 2, TIMER_PROBE = 4 };
 
-/* --- Distributions -------------------------------------------------------- */
+/* --- The round-trip time -------------------------------------------------- */
+
+/* The smoothed time forgets a sample by an eighth with each further one (linux:
+ * net/ipv4/tcp_input.c, tcp_rtt_estimator()): after 100 of them, 10 s have
+ * become 16 us. */
+enum { SAMPLES_TO_FORGET = 100 };
+
+/* The request that the socket was made of had timeouts that retransmitted
+ * nothing: with TCP_DEFER_ACCEPT it waits for the client's data, and the time
+ * until these came is the first sample (linux: net/ipv4/tcp_minisocks.c,
+ * tcp_check_req(), and tcp_input.c, tcp_synack_rtt_meas()). Each segment that
+ * is delivered gives about one sample. */
+static bool is_deferred(const struct sample *s) {
+  uint64_t timeouts, retrans, delivered;
+  return sample_get(s, FIELD_TOTAL_RTO, &timeouts) && timeouts > 0 &&
+         sample_get(s, FIELD_TOTAL_RETRANS, &retrans) && timeouts > retrans &&
+         sample_get(s, FIELD_DELIVERED, &delivered) &&
+         delivered < SAMPLES_TO_FORGET;
+}
+
+/* All values of the path are made from such samples. With SYN cookies, and
+ * before the handshake, there is none. */
+bool socket_value_rtt(const struct sample *s, uint64_t *out) {
+  return sample_get(s, FIELD_RTT, out) && !is_deferred(s);
+}
+
+static bool of_path(const struct sample *s, enum field_id id, uint64_t *out) {
+  uint64_t rtt;
+  return socket_value_rtt(s, &rtt) && sample_get(s, id, out);
+}
+
+bool socket_value_rttvar(const struct sample *s, uint64_t *out) {
+  return of_path(s, FIELD_RTTVAR, out);
+}
+
+bool socket_value_min_rtt(const struct sample *s, uint64_t *out) {
+  return of_path(s, FIELD_MIN_RTT, out);
+}
+
+bool socket_value_rto(const struct sample *s, uint64_t *out) {
+  return of_path(s, FIELD_RTO, out);
+}
+
+bool socket_value_pacing_rate(const struct sample *s, uint64_t *out) {
+  return of_path(s, FIELD_PACING_RATE, out);
+}
 
 bool socket_value_queue_delay(const struct sample *s, uint64_t *out) {
   uint64_t rtt, min_rtt;
-  if (!sample_get(s, FIELD_RTT, &rtt) ||
-      !sample_get(s, FIELD_MIN_RTT, &min_rtt))
+  if (!socket_value_rtt(s, &rtt) || !sample_get(s, FIELD_MIN_RTT, &min_rtt))
     return false;
   *out = rtt > min_rtt ? rtt - min_rtt : 0;
   return true;
 }
 
-bool socket_value_rttvar(const struct sample *s, uint64_t *out) {
-  uint64_t rtt;
-  return sample_get(s, FIELD_RTT, &rtt) && sample_get(s, FIELD_RTTVAR, out);
-}
+/* --- Other distributions -------------------------------------------------- */
 
 bool socket_value_throughput(const struct sample *s, uint64_t *out) {
   uint64_t cwnd, mss, rtt;
   if (!sample_get(s, FIELD_SND_CWND, &cwnd) ||
-      !sample_get(s, FIELD_SND_MSS, &mss) || !sample_get(s, FIELD_RTT, &rtt))
+      !sample_get(s, FIELD_SND_MSS, &mss) || !socket_value_rtt(s, &rtt))
     return false;
   double rate = (double)cwnd * (double)mss * 1e6 / (double)rtt;
   *out = rate < 0x1p62 ? (uint64_t)rate : (uint64_t)1 << 62;
@@ -83,10 +124,49 @@ static bool is_nonzero(const struct sample *s, enum field_id id) {
   return sample_get(s, id, &value) && value != 0;
 }
 
-/* tcpi_retransmits counts the timeouts since the last ACK (linux:
- * icsk_retransmits). */
+/* The states after close(): a socket in one of them that no process holds is an
+ * orphan. In other states such a socket waits for accept(), is a subflow of
+ * MPTCP, or belongs to the kernel. */
+static bool is_closed_by_program(const struct sample *s) {
+  return (1u << s->state &
+          (1u << TCP_STATE_FIN_WAIT1 | 1u << TCP_STATE_FIN_WAIT2 |
+           1u << TCP_STATE_CLOSING | 1u << TCP_STATE_LAST_ACK)) != 0;
+}
+
+/* The peer has sent its FIN, and nothing but this end's FIN is not ACKed. */
+static bool is_only_fin(const struct sample *s) {
+  return (s->state == TCP_STATE_CLOSING || s->state == TCP_STATE_LAST_ACK) &&
+         s->send_queue <= 1;
+}
+
+/* Probes that may be without an answer because it is on its way. */
+enum { PROBES_IN_FLIGHT = 1 };
+
+/* tcpi_probes counts the probes of a closed window, and of keepalive, since the
+ * last ACK (linux: icsk_probes_out). */
+static bool has_unanswered_probes(const struct sample *s) {
+  uint64_t probes;
+  return (s->timer == TIMER_PROBE || s->timer == TIMER_KEEPALIVE) &&
+         sample_get(s, FIELD_PROBES, &probes) && probes > PROBES_IN_FLIGHT;
+}
+
+/* A connection is stalled if somebody waits and the other end does not answer:
+ *   1. An orphan is not: its program is gone.
+ *   2. A connection whose FIN alone is not ACKed, after that of the peer, is
+ *      not: all was said.
+ *   3. It is if there was a timeout since the last ACK (tcpi_retransmits,
+ * linux: icsk_retransmits) and the retransmission timer runs.
+ *   4. It is if two probes or more have no answer: those of a closed window
+ *      whose peer is gone, or of keepalive; and those that the kernel sends for
+ *      data that the host itself cannot send, for want of a route or because of
+ *      its own firewall (linux: net/ipv4/tcp_output.c, tcp_write_xmit() leaves
+ *      nothing in flight, and tcp_check_probe_timer() starts the probe timer).
+ */
 bool socket_value_is_stalled(const struct sample *s) {
-  return s->timer == TIMER_RETRANSMIT && is_nonzero(s, FIELD_RETRANSMITS);
+  if ((is_closed_by_program(s) && !s->held) || is_only_fin(s))
+    return false;
+  return (s->timer == TIMER_RETRANSMIT && is_nonzero(s, FIELD_RETRANSMITS)) ||
+         has_unanswered_probes(s);
 }
 
 /* Kernels before 5.4 do not send the peer's window. */
@@ -99,9 +179,15 @@ static bool fits_window(const struct sample *s) {
 }
 
 /* The probe timer also runs if TCP_CORK or MSG_MORE holds data back (linux:
- * include/net/tcp.h, tcp_check_probe_timer()). */
+ * include/net/tcp.h, tcp_check_probe_timer()). If nobody answers the probes, it
+ * is not known whether the window is closed: the connection is stalled. */
 bool socket_value_is_zero_window(const struct sample *s) {
-  return s->timer == TIMER_PROBE && !fits_window(s);
+  return s->timer == TIMER_PROBE && !fits_window(s) &&
+         !has_unanswered_probes(s) && !(is_closed_by_program(s) && !s->held);
+}
+
+bool socket_value_is_close_wait(const struct sample *s) {
+  return s->state == TCP_STATE_CLOSE_WAIT;
 }
 
 bool socket_value_is_app_limited(const struct sample *s) {

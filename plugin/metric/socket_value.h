@@ -16,11 +16,14 @@ static inline bool socket_value_get(const struct metric *m,
 
 /* --- Distributions -------------------------------------------------------- */
 
+/* Values of the path: none before the first sample of the round-trip time, and
+ * none while the first sample was no round trip (TCP_DEFER_ACCEPT) and is not
+ * forgotten yet. Microseconds; pacing_rate: bytes per second. */
+metric_value_fn socket_value_rtt, socket_value_rttvar, socket_value_min_rtt,
+    socket_value_rto, socket_value_pacing_rate;
+
 /* Microseconds: rtt - min_rtt, 0 if smoothing puts rtt below min_rtt. */
 metric_value_fn socket_value_queue_delay;
-
-/* Microseconds; none before the first rtt. */
-metric_value_fn socket_value_rttvar;
 
 /* Bytes per second: snd_cwnd x snd_mss / rtt, at most 2^62. */
 metric_value_fn socket_value_throughput;
@@ -44,8 +47,10 @@ metric_value_fn socket_value_dctcp_alpha;
 
 /* --- Conditions ----------------------------------------------------------- */
 
-metric_condition_fn socket_value_is_stalled;     /* waits after a timeout */
-metric_condition_fn socket_value_is_zero_window; /* probes a closed window */
+metric_condition_fn socket_value_is_stalled;     /* waits, without an answer */
+metric_condition_fn socket_value_is_zero_window; /* probes a closed window, and
+                                                    the peer answers */
+metric_condition_fn socket_value_is_close_wait;  /* the peer has closed it */
 metric_condition_fn socket_value_is_app_limited;
 metric_condition_fn socket_value_is_unread; /* has data for the application */
 metric_condition_fn socket_value_is_unsent; /* has data not sent yet */

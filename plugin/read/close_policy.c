@@ -71,6 +71,11 @@ void close_policy_take(struct close_policy *c, destroy_events_cb *cb,
     destroy_events_take(c->destroy, cb, data);
 }
 
+void close_policy_date_closely(struct close_policy *c, bool closely) {
+  if (c->destroy != NULL)
+    destroy_events_date_closely(c->destroy, closely);
+}
+
 static void totals_update(struct close_policy *c) {
   struct destroy_events_totals t = destroy_events_totals(c->destroy);
   c->health.received = t.received;
@@ -89,6 +94,8 @@ static void wait_longer(struct close_policy *c) {
 static void start(struct close_policy *c) {
   if (destroy_events_start(c->destroy, &c->health.reason) == 0) {
     c->health.state = CLOSE_POLICY_RECEIVING;
+    c->health.buffer = destroy_events_buffer(c->destroy);
+    c->health.buffer_asked = DESTROY_EVENTS_BUFFER;
     return;
   }
   c->health.state = CLOSE_POLICY_FAILED;

@@ -24,7 +24,10 @@ enum close_policy_state {
 struct close_policy_health {
   enum close_policy_state state;
   uint64_t received, lost; /* totals, see destroy_events.h */
-  uint64_t suspended_ms;   /* total time without events, unless off */
+  /* Bytes of the receive buffer: granted at the last start of a subscription,
+   * and asked for; see destroy_events_buffer(). */
+  size_t buffer, buffer_asked;
+  uint64_t suspended_ms; /* total time without events, unless off */
   double rate;         /* destroyed sockets per second at the last suspension */
   struct error reason; /* of CLOSE_POLICY_FAILED */
 };
@@ -50,6 +53,9 @@ void close_policy_read(struct close_policy *c, uint64_t now_ms,
 /* Hands over the events that came; for the backlog function, between reads. */
 void close_policy_take(struct close_policy *c, destroy_events_cb *cb,
                        void *data);
+
+/* See destroy_events_date_closely(). */
+void close_policy_date_closely(struct close_policy *c, bool closely);
 
 /* Borrowed; valid until the next call of a function of this policy. */
 const struct close_policy_health *

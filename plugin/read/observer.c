@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* So long the first complete dump waits before the events are taken: see
+ * events_after_dump(). */
+enum { FIRST_WAIT_MS = 50 };
+
 struct observer {
   struct observer_options options;
   struct sock_diag *diag;            /* NULL: recordings */
@@ -69,6 +73,11 @@ static int source_make(struct observer *o, struct error *error) {
   return 0;
 }
 
+static uint64_t present_ms(void *data) {
+  (void)data;
+  return clock_monotonic_ms();
+}
+
 static int connections_make(struct observer *o, struct error *error) {
   const struct dump_request *request = o->options.request;
   const struct connections_options options = {
@@ -78,6 +87,7 @@ static int connections_make(struct observer *o, struct error *error) {
       .attributes = request->attributes,
       .info = request->ask.extensions != 0,
       .interval_ms = o->options.interval_ms,
+      .now = o->options.replay_count == 0 ? present_ms : NULL,
       .listeners = &o->listeners,
   };
   o->connections = connections_new(&options);
@@ -262,14 +272,28 @@ static void coverage_update(struct observer *o) {
   o->retrans_known = o->host_known;
 }
 
+/* Enters the events of connections that closed during the dump, which ended at
+ * `ended_ms`. The times in an event are jiffies: of a connection whose last ACK
+ * came within 10 ms after the first complete dump it is not certain that it
+ * came after it, and less so if the event was sent late. Therefore the first
+ * values are reported a moment later: whatever begins after them counts. */
+static void events_after_dump(struct observer *o, uint64_t ended_ms,
+                              bool first) {
+  bool receiving = o->health.close_policy.state == CLOSE_POLICY_RECEIVING;
+  close_policy_date_closely(o->close_policy,
+                            connections_need_exact_events(o->connections));
+  if (first && receiving)
+    clock_sleep_until(ended_ms + FIRST_WAIT_MS);
+  close_policy_take(o->close_policy, on_destroyed, o);
+}
+
 static void dump_completed(struct observer *o) {
-  connections_complete(o->connections, o->replay != NULL
-                                           ? o->recorded_ms
-                                           : clock_monotonic_ms());
+  uint64_t ended_ms = o->replay != NULL ? o->recorded_ms : clock_monotonic_ms();
+  bool first = connections_complete(o->connections, ended_ms);
   if (o->info_size > 0)
     o->health.info_size = o->info_size;
-  if (o->close_policy != NULL) /* of connections that closed meanwhile */
-    close_policy_take(o->close_policy, on_destroyed, o);
+  if (o->close_policy != NULL)
+    events_after_dump(o, ended_ms, first);
   coverage_update(o);
   if (o->diag != NULL)
     proc_limits_read_again(&o->limits, o->options.world.proc,

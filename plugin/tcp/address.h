@@ -42,8 +42,8 @@ static inline struct address address_from_inet(uint8_t family,
 }
 
 bool address_is_ipv4(const struct address *a);
-bool address_is_any(const struct address *a);      /* 0.0.0.0 or :: */
-bool address_is_loopback(const struct address *a); /* 127.0.0.0/8 or ::1 */
+bool address_is_any(const struct address *a);        /* 0.0.0.0 or :: */
+bool address_is_loopback(const struct address *a);   /* 127.0.0.0/8 or ::1 */
 bool address_is_link_local(const struct address *a); /* fe80::/10 */
 bool address_equal(const struct address *a, const struct address *b);
 

@@ -177,4 +177,14 @@ const struct field field_table[FIELD_COUNT] = {
                            .kernel = "4.9"},
     [FIELD_DCTCP_ENABLED] = OTHER("dctcp_enabled", DCTCP, 0, 2, NONE, "4.1"),
     [FIELD_DCTCP_ALPHA] = OTHER("dctcp_alpha", DCTCP, 4, 4, NONE, "4.1"),
+
+    /* The part of total_retrans that retransmitted data, not SYN or FIN. */
+    [FIELD_DATA_RETRANS] = {.name = "data_retrans",
+                            .offset = 100,
+                            .width = 4,
+                            .nature = FIELD_COUNTER,
+                            .unit = UNIT_SEGMENTS,
+                            .derived = true,
+                            .unset = ALWAYS,
+                            .kernel = "2.6"},
 };

@@ -98,6 +98,7 @@ enum field_id {
   FIELD_BBR_MIN_RTT,
   FIELD_DCTCP_ENABLED,
   FIELD_DCTCP_ALPHA,
+  FIELD_DATA_RETRANS, /* derived: see struct field */
   FIELD_COUNT,
 };
 
@@ -139,9 +140,11 @@ struct field {
   uint8_t bits;     /* of a bit-field; 0: the whole width */
   enum field_nature nature;
   enum field_unit unit;
-  bool lasting;       /* a counter that tcp_disconnect() does not clear (linux:
-                         net/ipv4/tcp.c; chrono_stat and sk_txhash's count stay) */
-  uint64_t unset;     /* the field has this value if there is none */
+  bool lasting;   /* a counter that tcp_disconnect() does not clear (linux:
+                     net/ipv4/tcp.c; chrono_stat and sk_txhash's count stay) */
+  bool derived;   /* a counter that no message holds: its growth is part of that
+                     of the field with the same offset (connection/track.c) */
+  uint64_t unset; /* the field has this value if there is none */
   const char *kernel; /* the first release that sends it */
 };
 

@@ -1,5 +1,6 @@
 #include "util/clock.h"
 
+#include <errno.h>
 #include <time.h>
 
 /* Cannot fail: Linux has both clocks since 2.6.12. */
@@ -12,5 +13,12 @@ static uint64_t clock_us(clockid_t id) {
 uint64_t clock_monotonic_us(void) { return clock_us(CLOCK_MONOTONIC); }
 
 uint64_t clock_monotonic_ms(void) { return clock_monotonic_us() / 1000; }
+
+void clock_sleep_until(uint64_t ms) {
+  const struct timespec t = {.tv_sec = (time_t)(ms / 1000),
+                             .tv_nsec = (long)(ms % 1000) * 1000000};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+    ;
+}
 
 uint64_t clock_thread_cpu_us(void) { return clock_us(CLOCK_THREAD_CPUTIME_ID); }

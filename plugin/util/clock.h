@@ -9,6 +9,9 @@
 uint64_t clock_monotonic_us(void); /* microseconds */
 uint64_t clock_monotonic_ms(void); /* milliseconds */
 
+/* Sleeps until clock_monotonic_ms() returns `ms`; signals do not end it. */
+void clock_sleep_until(uint64_t ms);
+
 /* CPU time that the calling thread has used, in microseconds. */
 uint64_t clock_thread_cpu_us(void);
 

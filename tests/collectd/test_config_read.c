@@ -235,7 +235,7 @@ static void example_is_read_into_the_settings(void **state) {
   const struct group_settings *g = &s.group[0];
   assert_string_equal(g->name, "postgres");
   assert_int_equal(g->by_count, 0);
-  assert_int_equal(g->metrics.count, 13);
+  assert_int_equal(g->metrics.count, 14);
   struct socket_attrs t = tuple("10.0.0.1", 40000, "10.0.0.2", 5432);
   assert_true(selector_match(g->selector, &t));
   t.remote_port = 5433;

@@ -49,6 +49,7 @@ static void values_follow_from_the_messages(void **state) {
       info_put(info, FIELD_APP_LIMITED, i == 2);
       info_put(info, FIELD_BYTES_SENT, 1000 + read * 300 * i);
       info_put(info, FIELD_TOTAL_RETRANS, 7 + read * i);
+      info_put(info, FIELD_BYTES_RETRANS, 1); /* data, not SYNs */
       info_put(info, FIELD_DATA_SEGS_OUT, 100 + read * 40);
       info_put(info, FIELD_DSACK_DUPS, 1 + read * (i == 1));
       info_put(info, FIELD_DELIVERED, 5);
@@ -238,6 +239,7 @@ static void failed_dump_is_not_dispatched_and_made_up_for(void **state) {
         break; /* fails half-way */
       info_put(info, FIELD_BYTES_SENT, 1000 * (read + 1));
       info_put(info, FIELD_TOTAL_RETRANS, read * (i == 0));
+      info_put(info, FIELD_BYTES_RETRANS, 1);
       info_put(info, FIELD_DATA_SEGS_OUT, 10 * read);
       info_put(info, FIELD_SND_CWND, 10);
       pipe_socket(p, (struct message_socket){.cookie = i}, info, sizeof(info));
@@ -437,6 +439,7 @@ static void model_dump(struct model *m, struct pipe *p, bool fails) {
     snprintf(peer, sizeof(peer), "10.0.0.%u", s->peer);
     info_put(info, FIELD_BYTES_SENT, s->bytes);
     info_put(info, FIELD_TOTAL_RETRANS, s->retrans);
+    info_put(info, FIELD_BYTES_RETRANS, 1);
     info_put(info, FIELD_DATA_SEGS_OUT, s->bytes / 100);
     info_put(info, FIELD_SND_CWND, 1 + s->peer);
     for (unsigned times = chance(30) == 0 ? 2 : 1; times > 0; times--)

@@ -1,6 +1,7 @@
 /* Tests connection/track.c: each rule by itself, and random histories of
  * sockets against a model whose counters never wrap. */
 #include "connection/track.h"
+#include "support/info.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -691,6 +692,53 @@ static void missing_attribute_is_no_growth(void **state) {
   track_free(f.track);
 }
 
+/* Retransmissions are of data as soon as payload was retransmitted. */
+static void retransmissions_of_data_are_told_from_those_of_syns(void **state) {
+  (void)state;
+  static const struct {
+    size_t info_size;
+    uint64_t retrans, bytes_retrans; /* of the message */
+    uint64_t growth, of_data;
+  } row[] = {
+      {280, 2, 0, 2, 0},    /* SYNs */
+      {280, 2, 0, 0, 0},    /* nothing new */
+      {280, 5, 2896, 3, 3}, /* data */
+      {280, 5, 2896, 0, 0},
+      {200, 6, 0, 1, 1}, /* before Linux 4.19: not known */
+  };
+  struct track *t =
+      track_new(followed, sizeof(followed) / sizeof(followed[0]), 4);
+  struct sample s = {.cookie = 7, .state = TCP_STATE_ESTABLISHED};
+  uint8_t info[280];
+  struct track_seen seen;
+  track_begin(t);
+  track_end(t, NULL, NULL); /* what comes now is no baseline */
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    memset(info, 0, sizeof(info));
+    info_put(info, FIELD_TOTAL_RETRANS, row[i].retrans);
+    info_put(info, FIELD_BYTES_RETRANS, row[i].bytes_retrans);
+    s.info = info;
+    s.info_size = row[i].info_size;
+    track_begin(t);
+    track_see(t, &s, &seen);
+    assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], row[i].growth);
+    assert_int_equal(seen.delta[FIELD_DATA_RETRANS], row[i].of_data);
+    track_end(t, NULL, NULL);
+  }
+  /* The close event, and that of a socket that no dump showed. */
+  info_put(info, FIELD_TOTAL_RETRANS, 8);
+  info_put(info, FIELD_BYTES_RETRANS, 5000);
+  s.info_size = 280;
+  track_close(t, &s, false, &seen);
+  assert_int_equal(seen.delta[FIELD_DATA_RETRANS], 2);
+  info_put(info, FIELD_BYTES_RETRANS, 0);
+  s.cookie = 8;
+  track_close(t, &s, false, &seen);
+  assert_int_equal(seen.delta[FIELD_TOTAL_RETRANS], 8);
+  assert_int_equal(seen.delta[FIELD_DATA_RETRANS], 0);
+  track_free(t);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(growth_is_the_difference_since_last_seen),
@@ -711,6 +759,7 @@ int main(void) {
       cmocka_unit_test(counters_of_other_attributes_grow_alike),
       cmocka_unit_test(lasting_counter_outlives_a_disconnect),
       cmocka_unit_test(missing_attribute_is_no_growth),
+      cmocka_unit_test(retransmissions_of_data_are_told_from_those_of_syns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -489,7 +489,7 @@ static void start_worst(struct fixture *f, unsigned max, unsigned worst) {
 static void observe_close(struct fixture *f, uint32_t member, uint64_t segments,
                           uint64_t retrans) {
   uint64_t delta[FIELD_COUNT] = {
-      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
+      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_DATA_RETRANS] = retrans};
   members_observe_close(f->members, member, delta);
 }
 

@@ -18,7 +18,7 @@ static void add_as(struct outliers *o, uint32_t member, uint32_t rtt_us,
                    uint64_t segments, uint64_t retrans, bool active) {
   uint8_t info[INFO_SIZE] = {0};
   uint64_t delta[FIELD_COUNT] = {
-      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
+      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_DATA_RETRANS] = retrans};
   struct sample s = {.info = info, .info_size = sizeof(info)};
   struct observation r = {
       .sample = &s, .delta = delta, .changed = true, .active = active};
@@ -34,7 +34,7 @@ static void add(struct outliers *o, uint32_t member, uint32_t rtt_us,
 static void add_close(struct outliers *o, uint32_t member, uint64_t segments,
                       uint64_t retrans) {
   uint64_t delta[FIELD_COUNT] = {
-      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_TOTAL_RETRANS] = retrans};
+      [FIELD_DATA_SEGS_OUT] = segments, [FIELD_DATA_RETRANS] = retrans};
   outliers_add_close(o, member, delta);
 }
 

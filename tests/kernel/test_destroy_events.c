@@ -50,6 +50,37 @@ static void event_is_not_dated_after_it_was_sent(void **state) {
   peer_end();
 }
 
+/* Returns whether an event that comes a moment after a take is dated after that
+ * take. */
+static bool event_is_dated_after_a_take(void) {
+  struct times times = {.count = 0};
+  destroy_events_take(peer.destroy, note_time, &times);
+  uint64_t taken = now_ms();
+  pause_ms(30);
+  assert_true(peer_send(0, 0, 0));
+  destroy_events_take(peer.destroy, note_time, &times);
+  assert_int_equal(times.count, 1);
+  return times.after_ms[0] > taken;
+}
+
+/* The thread looks at the socket even if nothing comes. */
+static void events_are_dated_closely_on_demand(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  peer_start();
+  while (event_is_dated_after_a_take())
+    pause_ms(1); /* the thread was late with the event before */
+  destroy_events_date_closely(peer.destroy, true);
+  while (!event_is_dated_after_a_take())
+    pause_ms(1); /* the thread got no CPU time */
+  destroy_events_stop(peer.destroy);
+  peer_close();
+  peer_start(); /* still so */
+  while (!event_is_dated_after_a_take())
+    pause_ms(1);
+  peer_end();
+}
+
 /* Sends two events for each one that is handed over. */
 static void echo(const struct nlmsghdr *nlh, uint64_t after_ms, void *data) {
   peer_count(nlh, after_ms, data);
@@ -275,6 +306,47 @@ static void thread_has_a_name_and_blocks_signals(void **state) {
   peer_end();
 }
 
+/* Returns how often the thread has gone to sleep. */
+static unsigned long thread_sleeps(void) {
+  DIR *dir = opendir("/proc/self/task");
+  assert_non_null(dir);
+  unsigned long sleeps = 0;
+  for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+    char path[300], line[256];
+    bool its = false;
+    snprintf(path, sizeof(path), "/proc/self/task/%s/status", e->d_name);
+    FILE *f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+      its |= strcmp(line, "Name:\ttcpinfo-close\n") == 0;
+      if (its)
+        sscanf(line, "voluntary_ctxt_switches: %lu", &sleeps);
+    }
+    if (f != NULL)
+      fclose(f);
+  }
+  closedir(dir);
+  return sleeps;
+}
+
+/* Without events the thread sleeps, and wakes up only for close dates. */
+static void wake_ups_for_close_dates_end(void **state) {
+  (void)state;
+  peer_begin(NULL);
+  peer_start();
+  for (int i = 0; i < 2; i++) {
+    unsigned long before = thread_sleeps();
+    destroy_events_date_closely(peer.destroy, true);
+    while (thread_sleeps() < before + 5)
+      pause_ms(1);
+    destroy_events_date_closely(peer.destroy, false);
+    do {
+      before = thread_sleeps();
+      pause_ms(200);
+    } while (thread_sleeps() != before); /* or the test is killed */
+  }
+  peer_end();
+}
+
 static void nothing_can_be_freed(void **state) {
   (void)state;
   destroy_events_free(NULL);
@@ -284,6 +356,7 @@ static void nothing_can_be_freed(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(event_is_not_dated_after_it_was_sent),
+      cmocka_unit_test(events_are_dated_closely_on_demand),
       cmocka_unit_test(events_that_come_during_a_take_wait_for_the_next),
       cmocka_unit_test(events_survive_a_stop_and_a_start),
       cmocka_unit_test(start_fails_without_a_socket),
@@ -291,6 +364,7 @@ int main(void) {
       cmocka_unit_test(malformed_datagrams_are_skipped),
       cmocka_unit_test(all_messages_of_a_datagram_are_handed_over),
       cmocka_unit_test(thread_has_a_name_and_blocks_signals),
+      cmocka_unit_test(wake_ups_for_close_dates_end),
       cmocka_unit_test(nothing_can_be_freed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,14 +123,14 @@ static void percent_is_at_most_100(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_RETRANS_PERCENT);
   accumulator_begin(f->accumulator);
-  f->delta[FIELD_TOTAL_RETRANS] = 5; /* the kernel counts SYNs too */
+  f->delta[FIELD_DATA_RETRANS] = 5;
   f->delta[FIELD_DATA_SEGS_OUT] = 2;
   add(f, 0);
   struct values all = emit(f);
   assert_true(value_of(&all, "retrans_percent") == 100);
   accumulator_commit(f->accumulator);
   assert_int_equal(emit(f).count, 0); /* no segment was sent */
-  f->delta[FIELD_TOTAL_RETRANS] = 1;
+  f->delta[FIELD_DATA_RETRANS] = 1;
   f->delta[FIELD_DATA_SEGS_OUT] = 4;
   add(f, 0);
   all = emit(f);
@@ -142,12 +142,12 @@ static void percent_is_at_most_100(void **state) {
 static void begin_keeps_growth(void **state) {
   (void)state;
   struct fixture *f = start(METRIC_RETRANS_PERCENT);
-  f->delta[FIELD_TOTAL_RETRANS] = 1;
+  f->delta[FIELD_DATA_RETRANS] = 1;
   f->delta[FIELD_DATA_SEGS_OUT] = 4;
   accumulator_begin(f->accumulator);
   add(f, 0);
   accumulator_begin(f->accumulator);
-  f->delta[FIELD_TOTAL_RETRANS] = 0;
+  f->delta[FIELD_DATA_RETRANS] = 0;
   add(f, 0);
   struct values all = emit(f);
   assert_true(value_of(&all, "retrans_percent") == 12.5);

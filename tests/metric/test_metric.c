@@ -55,7 +55,7 @@ static void lists_hold_each_metric_and_statistic_once(void **state) {
   metric_list_clear(&list);
   metric_list_clear(&copy);
   assert_int_equal(metric_list_default(&list), 0);
-  assert_int_equal(list.count, 13);
+  assert_int_equal(list.count, 14);
   metric_list_clear(&list);
 }
 

@@ -258,7 +258,8 @@ static void field_put(enum socket_role role, enum field_id id, uint8_t *bytes,
 /* The blocks are in memory of exactly their size; sample_free() frees them. */
 static struct sample sample_make(enum socket_role role,
                                  const size_t size[BLOCK_COUNT]) {
-  struct sample s = {.state = TCP_STATE_ESTABLISHED,
+  struct sample s = {.state = role == PROBING ? TCP_STATE_CLOSE_WAIT
+                                              : TCP_STATE_ESTABLISHED,
                      .timer = role == BUSY ? 1 : 4,
                      .full = true,
                      .recv_queue = 1,
@@ -420,9 +421,10 @@ static void no_condition_holds_for_an_idle_socket(void **state) {
 static void default_values_are_in_order(void **state) {
   (void)state;
   static const char *const expected[] = {
-      "connections",    "active",  "opened",          "closed",   "rtt-p50",
-      "rtt-p95",        "rtt-max", "queue_delay-p95", "cwnd-p50", "bytes_sent",
-      "bytes_received", "retrans", "retrans_percent", "limited",  "stalled"};
+      "connections",     "active",     "opened",         "closed",
+      "rtt-p50",         "rtt-p95",    "rtt-max",        "queue_delay-p95",
+      "cwnd-p50",        "bytes_sent", "bytes_received", "retrans",
+      "retrans_percent", "limited",    "stalled",        "close_wait"};
   size_t count = sizeof(expected) / sizeof(expected[0]);
   struct metric_list list = {0};
   assert_int_equal(metric_list_default(&list), 0);

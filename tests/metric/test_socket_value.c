@@ -118,6 +118,51 @@ static void times_need_an_rtt(void **state) {
   stop(&f);
 }
 
+/* The values of the path: none without a sample, and none while the first one
+ * was the client's time to think (TCP_DEFER_ACCEPT). */
+static void values_of_the_path_need_a_measurement(void **state) {
+  (void)state;
+  static const enum metric_id of_path[] = {
+      METRIC_RTT,         METRIC_RTTVAR,      METRIC_MIN_RTT,   METRIC_RTO,
+      METRIC_QUEUE_DELAY, METRIC_PACING_RATE, METRIC_THROUGHPUT};
+  static const struct {
+    size_t info_size;
+    uint64_t rtt, timeouts, retrans, delivered;
+    bool measured;
+  } row[] = {
+      {280, 0, 0, 0, 1, false},       /* SYN cookies */
+      {280, 4000000, 0, 0, 1, true},  /* as the kernel says */
+      {280, 4000000, 2, 0, 1, false}, /* deferred */
+      {280, 900000, 2, 0, 99, false}, /* not forgotten yet */
+      {280, 40, 2, 0, 100, true},     /* forgotten */
+      {280, 4000000, 2, 2, 1, true},  /* SYN-ACKs were lost */
+      {280, 4000000, 3, 2, 1, false}, /* and deferred */
+      {240, 4000000, 2, 0, 1, true},  /* before Linux 6.7: not known */
+  };
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    struct fixture f;
+    start(&f);
+    put(&f, FIELD_RTT, row[i].rtt);
+    put(&f, FIELD_RTTVAR, 5);
+    put(&f, FIELD_MIN_RTT, 30);
+    put(&f, FIELD_RTO, 200000);
+    put(&f, FIELD_PACING_RATE, UINT64_C(230000000000));
+    put(&f, FIELD_SND_CWND, 10);
+    put(&f, FIELD_SND_MSS, 1448);
+    put(&f, FIELD_TOTAL_RTO, row[i].timeouts);
+    put(&f, FIELD_TOTAL_RETRANS, row[i].retrans);
+    put(&f, FIELD_DELIVERED, row[i].delivered);
+    cut(&f, BLOCK_INFO, row[i].info_size);
+    for (size_t k = 0; k < sizeof(of_path) / sizeof(of_path[0]); k++) {
+      uint64_t value;
+      if (socket_value_get(&metric_table[of_path[k]], &f.s, &value) !=
+          row[i].measured)
+        fail_msg("row %zu: %s", i, metric_table[of_path[k]].name);
+    }
+    stop(&f);
+  }
+}
+
 static void delivery_rate_leaves_out_app_limited_sockets(void **state) {
   (void)state;
   struct fixture f;
@@ -274,23 +319,165 @@ static void holds(const struct fixture *f, enum metric_id id, bool expected) {
     fail_msg("%s: %s", metric_table[id].name, expected ? "no" : "yes");
 }
 
-/* A socket waits if it had timeouts since the last ACK and the retransmit timer
- * runs. */
-static void stalled_needs_a_timeout_and_the_retransmit_timer(void **state) {
+/* All that ss(8) shows of a connection and its timers. */
+struct shown {
+  uint8_t state, timer;
+  uint64_t retransmits, probes;
+  bool held;
+  uint32_t send_queue;
+  bool window; /* the peer's window has room */
+};
+
+/* The rows are the cases in which somebody waits; no row fits: nobody does. A
+ * value that does not matter is ANY. */
+enum { ANY = -1, MORE = 100 /* the value or above */ };
+static const struct waits {
+  const char *what;
+  int timer, retransmits, probes;
+  bool after_close; /* in the states after close() as well, if it is held */
+} waits[] = {
+    {"a retransmission timeout", 1, MORE + 1, ANY, true},
+    {"probes of a window", 4, ANY, MORE + 2, true},
+    {"probes of keepalive", 2, ANY, MORE + 2, true},
+};
+
+static bool fits(int pattern, uint64_t value) {
+  if (pattern >= MORE)
+    return value >= (uint64_t)(pattern - MORE);
+  return pattern == ANY || value == (uint64_t)pattern;
+}
+
+static bool is_expected_stalled(const struct shown *w) {
+  static const uint8_t closing[] = {TCP_STATE_FIN_WAIT1, TCP_STATE_FIN_WAIT2,
+                                    TCP_STATE_CLOSING, TCP_STATE_LAST_ACK};
+  bool orphan = false;
+  for (size_t i = 0; i < sizeof(closing); i++)
+    orphan |= w->state == closing[i] && !w->held;
+  bool last_fin =
+      (w->state == TCP_STATE_CLOSING || w->state == TCP_STATE_LAST_ACK) &&
+      (w->send_queue == 0 || w->send_queue == 1);
+  bool waiting = false;
+  for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+    waiting |= fits(waits[i].timer, w->timer) &&
+               fits(waits[i].retransmits, w->retransmits) &&
+               fits(waits[i].probes, w->probes);
+  return waiting && !orphan && !last_fin;
+}
+
+static bool is_expected_zero_window(const struct shown *w) {
+  bool orphan =
+      !w->held &&
+      (w->state == TCP_STATE_FIN_WAIT1 || w->state == TCP_STATE_FIN_WAIT2 ||
+       w->state == TCP_STATE_CLOSING || w->state == TCP_STATE_LAST_ACK);
+  return w->timer == 4 && w->probes < 2 && !w->window && !orphan;
+}
+
+static void show(struct fixture *f, const struct shown *w) {
+  f->s.state = w->state;
+  f->s.timer = w->timer;
+  f->s.held = w->held;
+  f->s.send_queue = w->send_queue;
+  put(f, FIELD_RETRANSMITS, w->retransmits);
+  put(f, FIELD_PROBES, w->probes);
+  put(f, FIELD_SND_MSS, 1000);
+  put(f, FIELD_NOTSENT_BYTES, 5000);
+  put(f, FIELD_SND_WND, w->window ? 60000 : 0);
+}
+
+/* The definition of who waits, over all combinations. */
+static void stalled_is_who_waits_without_an_answer(void **state) {
   (void)state;
+  static const uint64_t retransmits[] = {0, 1, 7}, probes[] = {0, 1, 2, 5};
+  static const uint32_t queues[] = {0, 1, 2, 5000};
+  struct fixture f;
+  size_t stalled = 0, closed_windows = 0;
+  start(&f);
+  for (uint32_t i = 0; i < 12 * 6 * 3 * 4 * 2 * 4 * 2; i++) {
+    uint32_t n = i;
+    struct shown w = {0};
+    w.state = (uint8_t)(1 + n % 12), n /= 12;
+    w.timer = (uint8_t)(n % 6), n /= 6;
+    w.retransmits = retransmits[n % 3], n /= 3;
+    w.probes = probes[n % 4], n /= 4;
+    w.held = n % 2, n /= 2;
+    w.send_queue = queues[n % 4], n /= 4;
+    w.window = n % 2;
+    if ((TCP_STATES_TRAFFIC & 1u << w.state) == 0)
+      continue;
+    show(&f, &w);
+    bool is = metric_table[METRIC_STALLED].holds(&f.s);
+    bool zero = metric_table[METRIC_ZERO_WINDOW].holds(&f.s);
+    if (is != is_expected_stalled(&w) || zero != is_expected_zero_window(&w))
+      fail_msg("state %d, timer %d, %d retransmits, %d probes, %sheld, queue "
+               "%u, window %s: %sstalled, %szero window",
+               w.state, w.timer, (int)w.retransmits, (int)w.probes,
+               w.held ? "" : "not ", w.send_queue, w.window ? "open" : "closed",
+               is ? "" : "not ", zero ? "" : "no ");
+    assert_false(is && zero);
+    stalled += is;
+    closed_windows += zero;
+  }
+  assert_true(stalled > 1000 && closed_windows > 100);
+  stop(&f);
+}
+
+/* What real sockets showed on Linux 6.18. */
+static void real_sockets_wait_or_do_not(void **state) {
+  (void)state;
+  static const struct {
+    const char *what;
+    struct shown shown;
+    bool stalled, zero_window;
+  } row[] = {
+      {"idle", {1, 0, 0, 0, true, 0, true}, false, false},
+      {"data on their way", {1, 1, 0, 0, true, 900, true}, false, false},
+      {"a black hole", {1, 1, 4, 0, true, 500, true}, true, false},
+      {"a connect without answer", {2, 1, 3, 0, true, 1, true}, true, false},
+      {"no route", {1, 4, 0, 4, true, 500, true}, true, false},
+      {"own firewall", {1, 4, 0, 5, true, 500, true}, true, false},
+      {"TCP_CORK", {1, 4, 0, 0, true, 10, true}, false, false},
+      {"window closed, probed", {1, 4, 0, 0, true, 9000, false}, false, true},
+      {"probe on its way", {1, 4, 0, 1, true, 9000, false}, false, true},
+      {"window closed, peer gone",
+       {1, 4, 0, 2, true, 9000, false},
+       true,
+       false},
+      {"keepalive, answered", {1, 2, 0, 0, true, 0, true}, false, false},
+      {"keepalive, peer gone", {1, 2, 0, 3, true, 0, true}, true, false},
+      {"client left, server closed",
+       {4, 1, 4, 0, false, 1, true},
+       false,
+       false},
+      {"orphan with data", {4, 1, 4, 0, false, 8000, true}, false, false},
+      {"shutdown(), no answer", {4, 1, 4, 0, true, 1, true}, true, false},
+      {"last FIN, held", {9, 1, 4, 0, true, 1, true}, false, false},
+      {"data before the last FIN", {9, 1, 4, 0, true, 700, true}, true, false},
+      {"not accepted yet", {1, 1, 2, 0, false, 300, true}, true, false},
+  };
   struct fixture f;
   start(&f);
-  for (uint8_t timer = 0; timer <= 5; timer++) {
-    f.s.timer = timer;
-    put(&f, FIELD_RETRANSMITS, 0);
-    holds(&f, METRIC_STALLED, false);
-    put(&f, FIELD_RETRANSMITS, 3);
-    holds(&f, METRIC_STALLED, timer == 1);
-    holds(&f, METRIC_ZERO_WINDOW, timer == 4);
+  for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    show(&f, &row[i].shown);
+    bool is = metric_table[METRIC_STALLED].holds(&f.s);
+    bool zero = metric_table[METRIC_ZERO_WINDOW].holds(&f.s);
+    if (is != row[i].stalled || zero != row[i].zero_window)
+      fail_msg("%s: %sstalled, %szero window", row[i].what, is ? "" : "not ",
+               zero ? "" : "no ");
   }
   f.s.timer = 1;
   cut(&f, BLOCK_INFO, 2);
   holds(&f, METRIC_STALLED, false);
+  stop(&f);
+}
+
+static void close_wait_is_the_state(void **state) {
+  (void)state;
+  struct fixture f;
+  start(&f);
+  for (uint8_t tcp = 1; tcp < TCP_STATE_COUNT; tcp++) {
+    f.s.state = tcp;
+    holds(&f, METRIC_CLOSE_WAIT, tcp == TCP_STATE_CLOSE_WAIT);
+  }
   stop(&f);
 }
 
@@ -359,6 +546,7 @@ static void unknown_codes_are_not_counted(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(times_need_an_rtt),
+      cmocka_unit_test(values_of_the_path_need_a_measurement),
       cmocka_unit_test(delivery_rate_leaves_out_app_limited_sockets),
       cmocka_unit_test(queues_are_of_the_header),
       cmocka_unit_test(memory_fields_are_in_the_kernels_order),
@@ -366,7 +554,9 @@ int main(void) {
       cmocka_unit_test(dctcp_alpha_needs_dctcp),
       cmocka_unit_test(accept_percent_is_at_most_100),
       cmocka_unit_test(short_blocks_are_never_read_beyond),
-      cmocka_unit_test(stalled_needs_a_timeout_and_the_retransmit_timer),
+      cmocka_unit_test(stalled_is_who_waits_without_an_answer),
+      cmocka_unit_test(real_sockets_wait_or_do_not),
+      cmocka_unit_test(close_wait_is_the_state),
       cmocka_unit_test(conditions_hold_by_their_field),
       cmocka_unit_test(codes_have_the_kernels_names),
       cmocka_unit_test(unknown_codes_are_not_counted),

@@ -22,6 +22,7 @@ struct world {
   int kernel; /* the kernel's end of the subscription; -1: none */
   unsigned opened;
   bool refuse;
+  int buffer; /* bytes that the kernel grants; 0: as it likes */
   uint64_t now_ms, taken;
   struct proc_snmp host;
 };
@@ -35,6 +36,10 @@ static int on_open(void *data) {
   assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
   if (w->kernel >= 0)
     close(w->kernel);
+  if (w->buffer > 0)
+    assert_int_equal(
+        setsockopt(fd[1], SOL_SOCKET, SO_RCVBUF, &w->buffer, sizeof(w->buffer)),
+        0);
   w->kernel = fd[0];
   return fd[1];
 }
@@ -221,6 +226,20 @@ broken_subscription_keeps_its_events_and_is_tried_again(void **state) {
   stop(&w);
 }
 
+/* The facts of a message about lost events: what was granted and asked for, in
+ * the same unit. */
+static void health_has_the_receive_buffer(void **state) {
+  (void)state;
+  struct world w;
+  start(&w, COUNT_CLOSED_AUTO);
+  assert_int_equal(close_policy_health(w.close_policy)->buffer, 0);
+  w.buffer = 30000;
+  const struct close_policy_health *h = read_after(&w, 0, true);
+  assert_int_equal(h->buffer, 30000);
+  assert_int_equal(h->buffer_asked, 32 << 20);
+  stop(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(never_subscribes_if_off),
@@ -228,6 +247,7 @@ int main(void) {
       cmocka_unit_test(suspends_above_the_rate_and_resumes_below),
       cmocka_unit_test(tries_less_and_less_often_without_host_counts),
       cmocka_unit_test(always_receives_at_any_rate),
+      cmocka_unit_test(health_has_the_receive_buffer),
       cmocka_unit_test(refused_subscription_is_tried_again),
       cmocka_unit_test(broken_subscription_keeps_its_events_and_is_tried_again),
   };

@@ -10,6 +10,19 @@
 
 struct failing_memory failing_memory = {.first = 1};
 
+void memory_fail(size_t first, size_t count) {
+  failing_memory = (struct failing_memory){.on = true, .first = 1};
+  if (count > 0) {
+    failing_memory.first = first;
+    failing_memory.last = first + count - 1;
+  }
+}
+
+size_t memory_back(void) {
+  failing_memory.on = false;
+  return failing_memory.count;
+}
+
 static bool fails(void) {
   struct failing_memory *m = &failing_memory;
   if (!m->on)

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -113,8 +116,23 @@ static cdtime_t now = 1;
 
 cdtime_t cdtime(void) { return now++; }
 
+/* In the C library's place: the monotonic clock that the plugin reads. */
+static unsigned passed; /* seconds */
+
+int clock_gettime(clockid_t clock, struct timespec *out) {
+  int result = (int)syscall(SYS_clock_gettime, clock, out);
+  if (clock == CLOCK_MONOTONIC)
+    out->tv_sec += passed;
+  return result;
+}
+
 void fake_daemon_advance(unsigned seconds) {
   now += TIME_T_TO_CDTIME_T(seconds);
+  passed += seconds;
+}
+
+void fake_daemon_set_clock(int seconds) {
+  now += (cdtime_t)((int64_t)seconds * (int64_t)TIME_T_TO_CDTIME_T(1));
 }
 
 int plugin_dispatch_values(value_list_t const *vl) {

@@ -42,6 +42,10 @@ void fake_daemon_reserve(size_t count);
 /* Advances the daemon's clock, which otherwise nearly stands still. */
 void fake_daemon_advance(unsigned seconds);
 
+/* Sets the wall clock, cdtime(), that much later; the monotonic clock, which
+ * the plugin reads, goes on. */
+void fake_daemon_set_clock(int seconds);
+
 /* Returns NULL if the value was not dispatched. */
 const struct fake_value *fake_daemon_find(const char *name);
 

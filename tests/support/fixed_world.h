@@ -5,8 +5,8 @@
  * waited for; if it does not, the clock moves to the end of the wait. A sleep
  * moves the clock.
  *
- * A program that links it needs wrap() of tests/CMakeLists.txt, which makes the
- * linker send the calls here. Only the main thread may switch it. */
+ * A program that links it needs fixed_world() of tests/CMakeLists.txt, which
+ * makes the linker send the calls here. Only the main thread may switch it. */
 #ifndef TEST_FIXED_WORLD_H
 #define TEST_FIXED_WORLD_H
 

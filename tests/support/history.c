@@ -292,7 +292,7 @@ static void walk(struct history *h, struct dice *d, uint32_t stop,
   for (uint32_t i = 0; i < stop; i++) {
     int slot = (int)((first + i) % LIVES_SLOTS);
     int number = h->lives.slot[slot];
-    h->lives.now_ms += 2;
+    lives_pass(&h->lives, 2);
     for (int k = 0; i == closing && k < LIVES_SLOTS; k += 2)
       slot_step(h, STEP_CLOSE, k, d);
     if (number < 0 ||
@@ -336,7 +336,7 @@ static void dump(struct history *h, struct dice *d, bool fails) {
 /* Reads in the plugin's order: first the events, then the sockets. */
 static void dump_step(struct history *h, struct dice *d) {
   if (h->lives.now_ms < h->next_dump_ms)
-    h->lives.now_ms = h->next_dump_ms;
+    lives_pass(&h->lives, h->next_dump_ms - h->lives.now_ms);
   h->next_dump_ms = h->lives.now_ms + INTERVAL_MS;
   lives_expire(&h->lives);
   events_take(h);
@@ -348,7 +348,7 @@ static void dump_step(struct history *h, struct dice *d) {
 static void step_run(struct history *h, const struct step *s) {
   struct dice d = {s->seed};
   h->luck = (struct dice){~s->seed};
-  h->lives.now_ms += dice_below(&d, 2000);
+  lives_pass(&h->lives, dice_below(&d, 2000));
   switch (s->kind) {
   case STEP_OTHER:
     lives_other_event(&h->lives, &d);
@@ -461,7 +461,7 @@ static void history_end(struct history *h) {
   for (int quiet = 0; quiet < QUIET_DUMPS; quiet++) {
     if (quiet >= 2 && connections_tracked(h->connections) == 0)
       break;
-    h->lives.now_ms += INTERVAL_MS;
+    lives_pass(&h->lives, INTERVAL_MS);
     dump(h, &d, false);
     events_take(h);
   }
@@ -470,6 +470,11 @@ static void history_end(struct history *h) {
   if (h->alive_count > 0)
     complain(&h->complaint, "%zu connections that began never ended",
              h->alive_count);
+}
+
+static uint64_t present(void *data) {
+  const struct history *h = data;
+  return h->lives.now_ms;
 }
 
 static void history_begin(struct history *h, const struct scenario *p) {
@@ -496,6 +501,8 @@ static void history_begin(struct history *h, const struct scenario *p) {
       .attributes = groups_attrs(&h->groups),
       .info = info,
       .interval_ms = INTERVAL_MS,
+      .now = present,
+      .now_data = h,
       .listeners = &h->listeners,
       .hooks = p->hooks ? &hooks : NULL,
   };

@@ -31,6 +31,13 @@ uint32_t dice_below(struct dice *d, uint32_t n) {
 
 bool dice_one_in(struct dice *d, uint32_t n) { return dice_below(d, n) == 0; }
 
+void lives_pass(struct lives *w, uint64_t ms) {
+  w->now_ms += ms;
+  for (int slot = 0; slot < LIVES_SLOTS; slot++)
+    if (w->slot[slot] >= 0 && w->life[w->slot[slot]].busy)
+      w->life[w->slot[slot]].now[LIFE_BUSY] += 1000 * ms;
+}
+
 /* --- The kernel's messages ------------------------------------------------ */
 
 uint64_t lives_cgroup(unsigned number) {
@@ -128,7 +135,7 @@ static void event(struct lives *w, int number, enum event_kind kind,
     e.sample.attrs.remote_port = 0;
   }
   e.sample.info_size = w->info_size;
-  l->event_due = false;
+  l->event_due = l->busy = false;
   w->event(&e, w->data);
 }
 
@@ -276,11 +283,12 @@ void life_traffic(struct lives *w, int slot, struct dice *d) {
   if (sends) {
     l->now[LIFE_SENT] += dice_below(d, 100000);
     l->now[LIFE_SEGS_OUT] += dice_below(d, 300);
-    l->now[LIFE_BUSY] += dice_below(d, 20) * UINT64_C(10000);
+    l->busy = dice_one_in(d, 2);
     l->sent_ms = w->now_ms;
     if (dice_one_in(d, 3)) {
-      l->now[LIFE_RETRANS] += dice_below(d, 300);
-      l->now[LIFE_RTO] += dice_below(d, 300);
+      uint32_t retrans = dice_below(d, 300);
+      l->now[LIFE_RETRANS] += retrans;
+      l->now[LIFE_RTO] += dice_below(d, retrans + 1);
     }
   }
   if (receives) {
@@ -392,7 +400,7 @@ void life_reconnect(struct lives *w, int slot, struct dice *d) {
   if (l == NULL)
     return;
   old->stage = LIFE_GONE;
-  old->event_due = false;
+  old->event_due = old->busy = false;
   l->cgroup = old->cgroup;
   l->attrs.uid = old->attrs.uid;
   for (int c = 0; c < LIFE_COUNTERS; c++)

@@ -59,6 +59,7 @@ struct life {
   bool event_due;   /* the full socket still exists, maybe in no table */
   bool established; /* the connection was established once */
   bool passive;     /* the peer opened the connection */
+  bool busy;        /* LIFE_BUSY grows with the time, also after the end */
   int before; /* number of the connection that had this socket; -1: none */
   uint64_t now[LIFE_COUNTERS]; /* never wrapped */
   uint64_t opened_ms, sent_ms, received_ms, ack_ms;
@@ -95,6 +96,9 @@ struct lives {
   life_event_fn *event; /* called when a full socket is freed */
   void *data;
 };
+
+/* Lets time pass. */
+void lives_pass(struct lives *w, uint64_t ms);
 
 uint64_t lives_cgroup(unsigned number); /* returns the id of the cgroup */
 

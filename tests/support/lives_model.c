@@ -24,7 +24,7 @@ static struct model_life *known_before(struct lives_model *t, int life) {
     if (!x->known && !x->awaited)
       continue;
     t->life[life].carried =
-        x->based ? x->base[LIFE_BUSY] + x->counter[LIFE_BUSY].high : x->carried;
+        x->based ? x->base[LIFE_BUSY] + x->busy : x->carried;
     return x;
   }
   return NULL;
@@ -66,8 +66,24 @@ static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
     in->low += sent - x->counter[LIFE_SENT].low;
 }
 
+/* At the first sight a message shows more timeouts than retransmissions: only
+ * after a wrap of the latter, here. */
+static uint64_t timeouts_dropped(const struct life *l) {
+  uint64_t timeouts = l->now[LIFE_RTO] & UINT16_MAX;
+  uint64_t retrans = l->now[LIFE_RETRANS] & UINT32_MAX;
+  return timeouts > retrans ? timeouts - retrans : 0;
+}
+
+/* What is known of the time since the connection was last shown. */
+enum lived {
+  LIVED_ALL,  /* it lived all the time */
+  LIVED_SOME, /* it may have lived before, or been over, for a part of it */
+  LIVED_NOT,  /* a complete dump has not shown it: it was over */
+};
+
 /* Counts the growth of the counters; `sure`: all of it is new. */
-static void counters(struct lives_model *t, struct model_life *x, bool sure) {
+static void counters(struct lives_model *t, struct model_life *x, bool sure,
+                     enum lived lived) {
   const struct life *l = &t->lives->life[x - t->life];
   bool shown_without_info = x->known && !x->based;
   for (int c = 0; c < LIFE_COUNTERS && !x->based; c++) {
@@ -77,14 +93,22 @@ static void counters(struct lives_model *t, struct model_life *x, bool sure) {
     else if (field_table[life_field[c]].lasting)
       x->base[c] = x->carried;
   }
+  if (!x->based && !x->early)
+    x->base[LIFE_RTO] += timeouts_dropped(l);
   x->based = true;
   sent_in_cgroup(x, l->now[LIFE_SENT] - x->base[LIFE_SENT], sure);
   for (int c = 0; c < LIFE_COUNTERS; c++) {
+    if (c == LIFE_BUSY)
+      continue;
     x->counter[c].high = l->now[c] - x->base[c];
     bool half = !wide(c) && x->counter[c].high >> (width_bits(c) - 1) != 0;
     if (sure && !(shown_without_info && half)) /* or the counter fell */
       x->counter[c].low = x->counter[c].high;
   }
+  uint64_t busy = l->now[LIFE_BUSY] - x->base[LIFE_BUSY] - x->busy;
+  x->busy += busy;
+  x->counter[LIFE_BUSY].high += lived != LIVED_NOT ? busy : 0;
+  x->counter[LIFE_BUSY].low += sure && lived == LIVED_ALL ? busy : 0;
 }
 
 void model_socket(struct lives_model *t, int life, const struct sample *s) {
@@ -94,6 +118,7 @@ void model_socket(struct lives_model *t, int life, const struct sample *s) {
     return; /* a repeat */
   t->dumped++;
   x->shown = x->remembered = true;
+  unsigned absences = x->absences;
   x->absences = 0;
   t->connections.high += traffic;
   t->connections.low += traffic && s->full;
@@ -106,8 +131,9 @@ void model_socket(struct lives_model *t, int life, const struct sample *s) {
     x->early = s->state != TCP_STATE_SYN_RECV;
   if (s->full && (s->held || x->cgroup == 0))
     x->cgroup = t->lives->life[life].cgroup;
+  bool later = first && (absences > 0 || t->lives->life[life].before >= 0);
   if (s->full)
-    counters(t, x, true);
+    counters(t, x, true, later ? LIVED_SOME : LIVED_ALL);
   x->known = true;
   if (before != NULL)
     gone(t, before);
@@ -225,8 +251,13 @@ static void event_with_counters(struct lives_model *t,
     tally_set(&x->end[LIFE_CLOSED],
               sure && (x->open || !x->early || x->connecting));
   }
+  enum lived lived = LIVED_ALL;
+  if (!(x->known || x->awaited) || x->waiting || x->mini)
+    lived = LIVED_SOME;
+  else if (x->absences > 0)
+    lived = LIVED_NOT;
   if (known || (t->complete && !x->dead))
-    counters(t, x, sure);
+    counters(t, x, sure, lived);
   if (!sure && !x->known) /* the earlier busy time is no longer subtracted */
     x->counter[LIFE_BUSY].high += x->carried;
   /* No ACK shows when the SYNs were retransmitted. */

@@ -48,6 +48,7 @@ struct model_life {
   unsigned absences; /* complete dumps since it was last shown or opened */
   unsigned cgroup;   /* the cgroup that it is counted in; 0: unknown */
   uint64_t carried;  /* LIFE_BUSY of the connection before */
+  uint64_t busy;     /* its own LIFE_BUSY in the last message */
   uint64_t base[LIFE_COUNTERS];
   struct tally counter[LIFE_COUNTERS];
   struct tally end[LIFE_ENDS];

@@ -131,6 +131,8 @@ static void fields_do_not_overlap(void **state) {
   for (int id = 0; id < FIELD_COUNT; id++) {
     const struct field *f = &field_table[id];
     uint8_t mask = f->bits ? (uint8_t)(((1u << f->bits) - 1) << f->shift) : 255;
+    if (f->derived)
+      continue;
     for (size_t i = 0; i < f->width; i++) {
       assert_int_equal(owner[f->block][f->offset + i] & mask, 0);
       owner[f->block][f->offset + i] |= mask;
@@ -141,6 +143,24 @@ static void fields_do_not_overlap(void **state) {
   /* Whole: SK_MEMINFO_VARS words; what is left out of the others follows. */
   for (size_t i = 0; i < sizeof(owner[0]); i++)
     assert_int_equal(owner[BLOCK_SKMEM][i], i < 36 ? 255 : 0);
+}
+
+/* A message without the field that it is derived from does not have it either.
+ */
+static void derived_fields_are_part_of_another_field(void **state) {
+  (void)state;
+  for (int id = 0; id < FIELD_COUNT; id++) {
+    const struct field *f = &field_table[id];
+    size_t others = 0;
+    for (int k = 0; k < FIELD_COUNT; k++) {
+      const struct field *o = &field_table[k];
+      others += k != id && o->block == f->block && o->offset == f->offset &&
+                o->width == f->width && o->bits == 0 &&
+                o->nature == f->nature && o->unit == f->unit;
+    }
+    if (f->derived)
+      assert_int_equal(others, 1);
+  }
 }
 
 static void absent_and_unset_fields_have_no_value(void **state) {
@@ -170,6 +190,7 @@ int main(void) {
       cmocka_unit_test(bit_fields_are_read_as_the_compiler_lays_them_out),
       cmocka_unit_test(fields_fit_the_sizes_that_releases_send),
       cmocka_unit_test(fields_do_not_overlap),
+      cmocka_unit_test(derived_fields_are_part_of_another_field),
       cmocka_unit_test(absent_and_unset_fields_have_no_value),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ ADDITIVE = {
 }
 SELF = {"close_events": "total_events", "close_events_lost": "total_events",
         "close_events_unclear": "total_events",
+        "close_events_aborted": "total_events",
         "close_events_suspended": "total_time_in_ms",
         "dump_errors": "total_events"}
 KIND = {**ADDITIVE, **SELF}

@@ -1,0 +1,1 @@
+"""What the oracle is made of, see tests/oracle/run."""
