@@ -26,7 +26,7 @@ enum {
   ALIVE_MAX = 4096,
   LAST_READS = 3, /* complete ones; an absence then counts */
   TRIES = 64,     /* until memory must be there again */
-  VALUES_MAX = 16384,
+  VALUES_MAX = 1500,
 };
 
 struct read_history {
