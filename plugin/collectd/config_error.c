@@ -44,6 +44,31 @@ int config_error_set(struct error *error, const struct config_error *e) {
                    text_shown(e->option, text), value, e->problem, e->legal);
 }
 
+void config_error_absent(struct error *line, const char *group,
+                         const struct selector_name *name) {
+  static const struct {
+    const char *condition, *problem;
+  } row[SELECTOR_NAME_KIND_COUNT] = {
+      [SELECTOR_NAME_DEVICE] =
+          {"dev ", "no such network device yet; matches nothing until there is "
+                   "one; looked up at every read"},
+      [SELECTOR_NAME_CGROUP] =
+          {"cgroup ", "no such control group yet; matches nothing until there "
+                      "is one; looked up at every read"},
+      [SELECTOR_NAME_LOCAL_PORTS] =
+          {"autobound", "net.ipv4.ip_local_port_range cannot be read; matches "
+                        "nothing until it can; looked up at every read"},
+      [SELECTOR_NAME_SERVICE] =
+          {"", "services cannot be looked up now; matches nothing until the "
+               "port is known; looked up every minute"},
+  };
+  char group_text[CONFIG_ERROR_SHOWN_MAX], text[CONFIG_ERROR_SHOWN_MAX];
+  error_set(line, "Group \"%s\": %s \"%s%s\": %s",
+            text_shown(group, group_text), name->option,
+            row[name->kind].condition, text_shown(name->text, text),
+            row[name->kind].problem);
+}
+
 enum { LENGTH_MAX = 31 };
 
 unsigned config_error_distance(const char *a, const char *b) {

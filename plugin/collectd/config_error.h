@@ -6,6 +6,7 @@
 #ifndef TCPINFO_COLLECTD_CONFIG_ERROR_H
 #define TCPINFO_COLLECTD_CONFIG_ERROR_H
 
+#include "filter/selector.h"
 #include "util/error.h"
 
 #include <stdbool.h>
@@ -31,6 +32,11 @@ struct config_error {
 
 /* Writes the line; control characters are shown as "?". Returns -1. */
 int config_error_set(struct error *error, const struct config_error *e);
+
+/* Writes the line for a name that nothing has yet, which is no error: the group
+ * whose selector has the condition, and the condition. */
+void config_error_absent(struct error *line, const char *group,
+                         const struct selector_name *name);
 
 /* The number of characters to insert, remove or replace until `a` reads as `b`;
  * upper and lower case are the same. Of both, the first 31 characters count. */

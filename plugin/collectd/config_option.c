@@ -6,6 +6,7 @@
 #include "collectd/config_error.h"
 #include "collectd/config_metric.h"
 #include "filter/expression.h"
+#include "kernel/id_lookup.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -138,12 +139,67 @@ static bool is_port(const struct config_walk *w, const oconfig_value_t *v,
   return option_in_range(w->option, 0, n) && n == floor(n);
 }
 
+/* Adds a condition to those of which one has to match: the option's list, and
+ * others. Owns the condition; NULL: out of memory. */
+static int list_join(struct config_walk *w, struct selector *condition) {
+  enum selector_op op = w->option->op;
+  if (w->either[op] != NULL)
+    return selector_add_child(w->either[op], condition);
+  struct selector *either = selector_wrap(SELECTOR_OR, condition);
+  struct selector *list = list_of(w, op), *all = w->group->selector;
+  if (either == NULL || list == NULL) {
+    selector_free(either);
+    return -1;
+  }
+  size_t i = 0;
+  while (all->child[i] != list)
+    i++;
+  all->child[i] = w->either[op] = either; /* takes the place of the list */
+  return selector_add_child(either, list);
+}
+
+/* If no source of services can be asked now, the condition follows the name. */
+static int read_service(struct config_walk *w, const oconfig_value_t *v) {
+  uint64_t port;
+  char *name = v->value.string;
+  struct selector *list;
+  switch (id_lookup_service(name, &port)) {
+  case ID_FOUND:
+    list = list_of(w, w->option->op);
+    if (list != NULL &&
+        selector_add_port(
+            list, (struct port_range){(uint16_t)port, (uint16_t)port}) == 0)
+      return 0;
+    break;
+  case ID_ABSENT:
+    return config_walk_refuse(w, v, "not a port");
+  case ID_FAILED:
+    if (list_join(w, selector_new_name(
+                         w->option->op,
+                         &(struct selector_name){.kind = SELECTOR_NAME_SERVICE,
+                                                 .option = w->option->name,
+                                                 .text = name,
+                                                 .target = name})) == 0)
+      return 0;
+    break;
+  }
+  return config_walk_out_of_memory(w);
+}
+
+/* Text that is no number and no range is the name of a service. */
+static bool is_service(const oconfig_value_t *v) {
+  return v->type == OCONFIG_TYPE_STRING &&
+         v->value.string[strspn(v->value.string, "0123456789-")] != '\0';
+}
+
 static int read_port(struct config_walk *w, const oconfig_value_t *v) {
   struct port_range range;
   if (is_port(w, v, 1))
     range.low = range.high = (uint16_t)v->value.number;
   else if (is_port(w, v, -1) && index_of(w, v) > 0 && is_port(w, v - 1, 1))
     return refuse_split_range(w, v);
+  else if (is_service(v))
+    return read_service(w, v);
   else if (v->type != OCONFIG_TYPE_STRING ||
            !port_range_parse(v->value.string, &range))
     return config_walk_refuse(w, v, "not a port");

@@ -14,6 +14,9 @@ struct config_walk {
   struct settings *settings;
   struct group_settings *group;             /* NULL: at the plugin level */
   struct selector *list[SELECTOR_OP_COUNT]; /* of the group, borrowed */
+  /* An `or` of a list and of conditions that follow a name; NULL: the list is
+   * alone. Borrowed. */
+  struct selector *either[SELECTOR_OP_COUNT];
   unsigned seen;       /* a bit for each option of the block, by row */
   unsigned directions; /* of the group, enum direction_bit */
   const oconfig_value_t *outliers; /* of the group's Metric; NULL: not given */

@@ -1,5 +1,6 @@
 /* The plugin's entry points: collectd's callbacks, and all that is logged.
  * Other modules do the work, and report errors and states to this file. */
+#include "collectd/config_error.h"
 #include "collectd/config_read.h"
 #include "collectd/dispatch.h"
 #include "collectd/lost_events.h"
@@ -190,6 +191,22 @@ static void check_attributes(void) {
             "/sys/fs/cgroup");
 }
 
+static void on_name(struct selector *condition, void *data) {
+  const struct group_settings *g = data;
+  struct error line;
+  if (condition->count > 0)
+    return;
+  config_error_absent(&line, g->name, condition->name);
+  NOTICE("tcpinfo: %s", line.text);
+}
+
+/* Tells of the names in selections that nothing has: they may be typing errors,
+ * or what they name comes later. */
+static void check_names(void) {
+  for (size_t i = 0; i < settings.group_count; i++)
+    selector_each_name(settings.group[i].selector, on_name, &settings.group[i]);
+}
+
 static int tcpinfo_init(void) {
   struct error error;
   if (reader != NULL)
@@ -202,6 +219,7 @@ static int tcpinfo_init(void) {
   if (reader == NULL)
     goto fail;
   check_attributes();
+  check_names();
   plugin_register_complex_read(NULL, "tcpinfo", tcpinfo_read, 0, NULL);
   return 0;
 fail:

@@ -1,5 +1,6 @@
 /* The configuration as plain data: filled in once from collectd's tree, then
- * only read. Values are checked where they are filled in; nothing checks them
+ * only read, except for the lists of conditions that follow a name (follow.h).
+ * Values are checked where they are filled in; nothing checks them
  * again. Ranges and defaults are in option_table.c. */
 #ifndef TCPINFO_CONFIG_SETTINGS_H
 #define TCPINFO_CONFIG_SETTINGS_H

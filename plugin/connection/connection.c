@@ -53,6 +53,11 @@ enum {
   RESTART_ABOVE = 65536,
 };
 
+/* Returns whether memberships may change while a connection lives. */
+static bool has_hash(const struct connections *c) {
+  return c->options.attributes != 0 || c->options.selections_change;
+}
+
 struct connections *connections_new(const struct connections_options *options) {
   struct connections *c = calloc(1, sizeof(*c));
   if (c == NULL)
@@ -60,7 +65,7 @@ struct connections *connections_new(const struct connections_options *options) {
   c->options = *options;
   c->options.attributes &= socket_attrs_changing();
   membership_init(&c->memberships, options->group, options->group_count);
-  c->word_count = options->group_count + (c->options.attributes != 0);
+  c->word_count = options->group_count + has_hash(c);
   if (options->hooks != NULL) {
     c->hooks = *options->hooks;
     c->word_count += 2;
@@ -90,6 +95,11 @@ void connections_receive_events(struct connections *c, bool received) {
   c->events = received;
 }
 
+void connections_select_again(struct connections *c) {
+  c->selections++;
+  c->selected_again = true;
+}
+
 /* --- Memberships ---------------------------------------------------------- */
 
 static uint32_t *attributes_hash(const struct connections *c,
@@ -114,26 +124,44 @@ static enum attrs_source source_of(const struct sample *s) {
   return s->held ? ATTRS_OF_FULL : ATTRS_OF_ORPHAN;
 }
 
+/* The hash of what memberships depend on. Each change of the selections gives
+ * all connections another one. */
+static uint32_t hash_of(const struct connections *c, const struct sample *s) {
+  return socket_attrs_hash(&s->attrs, c->options.attributes) +
+         c->selections * UINT32_C(0x9e3779b1);
+}
+
+/* A socket that no process holds has lost its user, and so its member, but not
+ * what a filter looks at. */
+static void connection_select_orphan(struct connections *c,
+                                     struct connection *x,
+                                     const struct sample *s) {
+  struct socket_attrs a = s->attrs;
+  a.unknown = socket_attrs_unknown(ATTRS_OF_ORPHAN);
+  a.inbound = x->inbound;
+  membership_select(&c->memberships, x->word, &a);
+}
+
 /* Joins the groups when a dump first shows the connection, and other groups or
- * members when attributes have changed: it then moves without counting as
- * opened or closed. A mini socket, or a socket that no process holds, has lost
- * attributes and keeps its memberships. */
+ * members when attributes or selections have changed: it then moves without
+ * counting as opened or closed. A mini socket, or a socket that no process
+ * holds, has lost attributes and keeps its memberships. */
 static void connection_update_groups(struct connections *c,
                                      struct connection *x,
                                      const struct sample *s) {
   bool joined = x->state != CONNECTION_NONE;
   bool complete = s->full && s->held; /* has all attributes */
-  if (joined && (!complete || c->options.attributes == 0))
+  if (joined && c->selected_again && s->full && !s->held)
+    connection_select_orphan(c, x, s);
+  if (joined && (!complete || !has_hash(c)))
     return;
-  uint32_t hash = 0;
-  if (c->options.attributes != 0)
-    hash = socket_attrs_hash(&s->attrs, c->options.attributes);
+  uint32_t hash = has_hash(c) ? hash_of(c, s) : 0;
   if (joined && *attributes_hash(c, x) == hash)
     return;
   struct socket_attrs a = s->attrs;
   a.unknown = socket_attrs_unknown(source_of(s));
   connection_join(c, x, &a);
-  if (c->options.attributes != 0)
+  if (has_hash(c))
     *attributes_hash(c, x) = complete ? hash : 0;
 }
 
@@ -350,6 +378,7 @@ bool connections_complete(struct connections *c, uint64_t now_ms) {
   bool first = c->times.complete == 0;
   dump_times_complete(&c->times, now_ms);
   track_end(c->track, on_gone, c);
+  c->selected_again = false;
   c->complete_count = track_count(c->track);
   c->failures = 0;
   if (first) /* earlier connections do not count */

@@ -54,10 +54,11 @@ struct connection_hooks {
 struct connections_options {
   struct group *const *group; /* borrowed, outlives the connections */
   size_t group_count;
-  uint32_t states;      /* set of 1 << TCP state: dumps are asked for these */
-  uint32_t attributes;  /* set of ATTR_BIT(): the groups look at these */
-  bool info;            /* dumps bring struct tcp_info */
-  unsigned interval_ms; /* taken for the time before the first dump */
+  uint32_t states;        /* set of 1 << TCP state: dumps are asked for these */
+  uint32_t attributes;    /* set of ATTR_BIT(): the groups look at these */
+  bool info;              /* dumps bring struct tcp_info */
+  bool selections_change; /* connections_select_again() may be called */
+  unsigned interval_ms;   /* taken for the time before the first dump */
   /* Returns the present on the clock of connections_begin(), milliseconds.
    * NULL: the begin of the last dump, for recordings. */
   growth_now_fn *now;
@@ -74,6 +75,12 @@ void connections_free(struct connections *c);
 
 /* States whether destroy events are received from now on. */
 void connections_receive_events(struct connections *c, bool received);
+
+/* The selections of the groups have changed, by more than one socket's
+ * attributes: each connection enters and leaves groups accordingly when a dump
+ * shows it next, without counting as opened or closed. Between two dumps only.
+ */
+void connections_select_again(struct connections *c);
 
 /* Begins a dump. `now_ms`: milliseconds of one clock that never goes back. */
 void connections_begin(struct connections *c, uint64_t now_ms);

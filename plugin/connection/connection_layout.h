@@ -13,8 +13,9 @@ struct connection {
   uint32_t account : 3; /* enum connection_account */
   uint32_t inbound : 1; /* the host listened on its local port when it joined */
   uint32_t missing_since : 24; /* number of the dump, modulo 2^24 */
-  /* A membership for each group; then, if any group looks at attributes, their
-   * hash; then, if there are hooks, when a dump first showed it: ms, two words.
+  /* A membership for each group; then, if any group looks at attributes that
+   * may change or has a selection that may, a hash of these; then, if there are
+   * hooks, when a dump first showed it: ms, two words.
    */
   uint32_t word[];
 };
@@ -41,6 +42,9 @@ struct connections {
   struct track *track;
   struct track_seen seen;
   struct connections_sums sums;
+
+  uint32_t selections; /* the number of times that selections have changed */
+  bool selected_again; /* since the last complete dump */
 
   struct dump_times times;
   uint64_t active_ms;    /* from the last complete dump to this one */

@@ -17,6 +17,18 @@ void membership_enter(const struct memberships *m, uint32_t *membership,
   }
 }
 
+void membership_select(const struct memberships *m, uint32_t *membership,
+                       const struct socket_attrs *a) {
+  for (size_t i = 0; i < m->count; i++) {
+    bool selected = group_selects(m->group[i], a);
+    if (selected == (membership[i] != MEMBERSHIP_NONE))
+      continue;
+    if (membership[i] != MEMBERSHIP_NONE)
+      group_leave(m->group[i], membership[i], false);
+    membership[i] = selected ? group_enter(m->group[i], a) : MEMBERSHIP_NONE;
+  }
+}
+
 void membership_leave(const struct memberships *m, const uint32_t *membership,
                       bool retained) {
   for (size_t i = 0; i < m->count; i++)

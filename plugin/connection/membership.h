@@ -23,6 +23,11 @@ void membership_init(struct memberships *m, struct group *const *group,
 void membership_enter(const struct memberships *m, uint32_t *membership,
                       const struct socket_attrs *a);
 
+/* Leaves each group that no longer selects the attributes and enters each one
+ * that now does; in the others the membership stays. Cannot fail. */
+void membership_select(const struct memberships *m, uint32_t *membership,
+                       const struct socket_attrs *a);
+
 /* The socket is gone from the dumps but is remembered: it no longer counts as a
  * socket of its members. */
 void membership_retain(const struct memberships *m, const uint32_t *membership);

@@ -102,6 +102,18 @@ static enum passing bound_of_nothing(enum bound b) {
   return b == UPPER ? PASS_ALL : PASS_NONE;
 }
 
+/* A condition that follows a name is left out, because its list changes: a
+ * filter must not hide a socket that the condition selects later, and that then
+ * would seem to be new, with its past.
+ *
+ * The upper bound of a cgroup is no such filter: sockets of the ids that its
+ * path gets later do not exist yet. It passes the ids that the path had until
+ * lately, too, so that a dump shows that these sockets left the selection;
+ * otherwise they would seem to be closed. */
+static bool is_left_out(const struct selector *s, enum bound b) {
+  return s->name != NULL && !(s->op == SELECTOR_CGROUP && b == UPPER);
+}
+
 /* --- ports: S_GE and S_LE, which every kernel has ------------------------- */
 
 static struct estimate port_estimate(const struct selector *s, enum bound b,
@@ -174,6 +186,11 @@ static bool decides_mini_sockets(const struct selector *s, enum bound b) {
   return s->op == SELECTOR_MARK || (s->op == SELECTOR_CGROUP && b == UPPER);
 }
 
+/* The number of values, with those that a cgroup had. */
+static size_t value_count(const struct selector *s) {
+  return s->count + s->former;
+}
+
 /* False if no full socket can have the value: no code is written for it. */
 static bool value_is_possible(const struct selector *s, size_t i) {
   uint64_t value = s->value[i].value;
@@ -187,10 +204,10 @@ static struct estimate value_estimate(const struct selector *s, enum bound b,
     return (struct estimate){.passing = bound_of_nothing(b)};
 
   size_t n = 0;
-  for (size_t i = 0; i < s->count; i++)
+  for (size_t i = 0; i < value_count(s); i++)
     n += value_is_possible(s, i);
   bool mini_sockets = decides_mini_sockets(s, b);
-  if (s->count == 0 || (n == 0 && !(mini_sockets && b == UPPER)))
+  if (value_count(s) == 0 || (n == 0 && !(mini_sockets && b == UPPER)))
     return (struct estimate){.passing = PASS_NONE};
   return (struct estimate){.passing = PASS_SOME, .cost = n + mini_sockets};
 }
@@ -242,6 +259,8 @@ static struct estimate estimate_of(const struct selector *s, enum bound b,
     return tree_estimate(s, b, d);
   if (s->op == SELECTOR_LOOPBACK)
     return loopback_estimate(b, d);
+  if (is_left_out(s, b))
+    return (struct estimate){.passing = bound_of_nothing(b)};
   if (kernel_table[s->op].code == INET_DIAG_BC_NOP)
     return (struct estimate){.passing = bound_of_nothing(b)};
   switch (list) {
@@ -361,7 +380,7 @@ static void put_mark(struct code *c, const struct selector_value *v, int yes,
 static void put_values(struct code *c, const struct selector *s, enum bound b,
                        int yes, int no) {
   int next = no;
-  for (size_t i = s->count; i-- > 0;) {
+  for (size_t i = value_count(s); i-- > 0;) {
     const struct selector_value *v = &s->value[i];
     if (!value_is_possible(s, i))
       continue;

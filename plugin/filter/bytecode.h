@@ -40,6 +40,10 @@ enum bytecode_feature {
  * every mini socket that may have matched before it became one: only a cgroup
  * of 0 shows which sockets these are, so that marks need BYTECODE_CGROUP, too.
  *
+ * A condition that follows a name is left out, except for a cgroup that no
+ * `not` inverts: its filter is exact until follow_read() or follow_settle()
+ * changes the list.
+ *
  * A socket that `s` no longer matches, because its device, cgroup or mark has
  * changed, is missing in the dumps from then on, and so counts as closed. */
 int bytecode_compile(const struct selector *s, unsigned features,

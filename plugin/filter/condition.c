@@ -3,20 +3,19 @@
  * without brackets, and signs before numbers. */
 #include "filter/condition.h"
 
+#include "kernel/id_lookup.h"
 #include "util/text.h"
 
+#include <ctype.h>
 #include <limits.h>
-#include <mntent.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statfs.h>
-
-#include <linux/magic.h>
 
 enum { TEXT_MAX = 64 }; /* the longest address with a length, and to spare */
+
+#define OPTION "Filter" /* in which all conditions of the language stand */
 
 #define PORT_COMPARED "a port: 0 to 65535 or a TCP service's name"
 #define PORT_EXPECTED PORT_COMPARED ", or *"
@@ -42,6 +41,7 @@ struct host {
   bool has_address, has_port;
   struct prefix address;
   uint16_t port;
+  const char *service; /* its port is not known yet; NULL: `port` is it */
 };
 
 /* Returns the number of characters of `text` that name the family. */
@@ -60,14 +60,16 @@ static size_t family_parse(const char *text, enum family *out) {
 
 static bool port_parse(const char *text, struct host *out) {
   uint64_t number = 0;
-  struct port_range service;
   if (strcmp(text, "*") == 0)
     return true;
   if (!text_parse_number(text, UINT16_MAX, &number)) {
-    if (text[strspn(text, "0123456789-")] == '\0' ||
-        !port_range_parse(text, &service))
+    if (text[strspn(text, "0123456789-")] == '\0')
       return false;
-    number = service.low;
+    enum id_lookup found = id_lookup_service(text, &number);
+    if (found == ID_ABSENT)
+      return false;
+    if (found == ID_FAILED)
+      out->service = text;
   }
   out->has_port = true;
   out->port = (uint16_t)number;
@@ -196,21 +198,39 @@ static struct selector *prefix_leaf(bool local, const struct prefix *prefix) {
   return s;
 }
 
-/* A condition without a port if `low` is above `high`. */
-static struct selector *port_leaf(bool local, long low, long high) {
-  struct selector *s =
-      selector_new(local ? SELECTOR_LOCAL_PORT : SELECTOR_REMOTE_PORT);
-  struct port_range range = {(uint16_t)low, (uint16_t)high};
-  if (s != NULL && low <= high && selector_add_port(s, range) != 0) {
+/* The ports from that of a host plus `low` to that plus `high`; they are cut at
+ * 0 and at 65535. */
+struct port_offsets {
+  int low, high;
+};
+
+/* `low` above `high`: a condition without a port. */
+static struct selector *port_leaf(bool local, const struct host *h,
+                                  struct port_offsets o) {
+  enum selector_op op = local ? SELECTOR_LOCAL_PORT : SELECTOR_REMOTE_PORT;
+  if (h->service != NULL)
+    return selector_new_name(
+        op, &(struct selector_name){.kind = SELECTOR_NAME_SERVICE,
+                                    .option = OPTION,
+                                    .text = (char *)h->service,
+                                    .target = (char *)h->service,
+                                    .low = o.low,
+                                    .high = o.high});
+  int low = h->port + o.low, high = h->port + o.high;
+  struct selector *s = selector_new(op);
+  struct port_range range = {(uint16_t)(low > 0 ? low : 0),
+                             (uint16_t)(high < UINT16_MAX ? high : UINT16_MAX)};
+  bool any = low <= UINT16_MAX && high >= 0;
+  if (s != NULL && any && selector_add_port(s, range) != 0) {
     selector_free(s);
     return NULL;
   }
   return s;
 }
 
-/* The conditions that `h` stands for; the port is one of `low` to `high`. */
+/* The conditions that `h` stands for. */
 static struct selector *host_selector(const struct host *h, bool local,
-                                      long low, long high) {
+                                      struct port_offsets o) {
   static const struct prefix every[] = {
       [FAMILY_IPV4] = {{{[10] = 0xff, [11] = 0xff}}, 96},
       [FAMILY_IPV6] = {{{0}}, 0},
@@ -221,12 +241,12 @@ static struct selector *host_selector(const struct host *h, bool local,
   if (!h->has_port)
     return by_address ? prefix_leaf(local, prefix) : selector_new(SELECTOR_AND);
   if (!by_address)
-    return port_leaf(local, low, high);
+    return port_leaf(local, h, o);
 
   struct selector *both = selector_new(SELECTOR_AND);
   if (both == NULL ||
       selector_add_child(both, prefix_leaf(local, prefix)) != 0 ||
-      selector_add_child(both, port_leaf(local, low, high)) != 0) {
+      selector_add_child(both, port_leaf(local, h, o)) != 0) {
     selector_free(both);
     return NULL;
   }
@@ -243,7 +263,7 @@ struct selector *condition_host(enum selector_op op, enum relation relation,
   if (expected != NULL)
     return refuse(problem, at, expected);
   return related(relation, host_selector(&h, op == SELECTOR_LOCAL_ADDRESS,
-                                         h.port, h.port));
+                                         (struct port_offsets){0, 0}));
 }
 
 struct selector *condition_port(enum selector_op op, enum relation relation,
@@ -257,31 +277,60 @@ struct selector *condition_port(enum selector_op op, enum relation relation,
   if (!port_parse(text + at, &h) || (compared && !h.has_port))
     return refuse(problem, at, compared ? PORT_COMPARED : PORT_EXPECTED);
 
-  long low = h.port, high = h.port;
+  struct port_offsets o = {0, 0};
   if (relation == RELATION_GE || relation == RELATION_GT)
-    high = UINT16_MAX;
+    o.high = UINT16_MAX;
   if (relation == RELATION_LE || relation == RELATION_LT)
-    low = 0;
-  low += relation == RELATION_GT;
-  high -= relation == RELATION_LT;
-  return related(relation,
-                 host_selector(&h, op == SELECTOR_LOCAL_PORT, low, high));
+    o.low = -UINT16_MAX;
+  o.low += relation == RELATION_GT;
+  o.high -= relation == RELATION_LT;
+  return related(relation, host_selector(&h, op == SELECTOR_LOCAL_PORT, o));
+}
+
+/* --- names that are followed ---------------------------------------------- */
+
+static struct selector *name_leaf(enum selector_op op, enum relation relation,
+                                  enum selector_name_kind kind,
+                                  const char *text, const char *target) {
+  return related(
+      relation,
+      selector_new_name(op, &(struct selector_name){.kind = kind,
+                                                    .option = OPTION,
+                                                    .text = (char *)text,
+                                                    .target = (char *)target}));
 }
 
 struct selector *condition_autobound(enum selector_op op,
                                      enum relation relation, const char *text,
                                      struct condition_problem *problem) {
-  (void)op, (void)relation, (void)text;
-  long low = 0, high = 0;
-  FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
-  bool known = f != NULL && fscanf(f, "%ld %ld", &low, &high) == 2;
-  if (f != NULL)
-    fclose(f);
+  (void)text;
   *problem = (struct condition_problem){.expected = NULL};
-  if (!known || low < 0 || high > UINT16_MAX)
-    return refuse(problem, 0,
-                  "net.ipv4.ip_local_port_range, which cannot be read");
-  return port_leaf(true, low, high);
+  return name_leaf(op, relation, SELECTOR_NAME_LOCAL_PORTS, "", "");
+}
+
+/* As the kernel (linux: net/core/dev.c, dev_valid_name()). */
+static bool is_device_name(const char *text) {
+  size_t length = strlen(text);
+  if (length == 0 || length >= IF_NAMESIZE || strcmp(text, ".") == 0 ||
+      strcmp(text, "..") == 0 || strpbrk(text, "/:") != NULL)
+    return false;
+  for (size_t i = 0; i < length; i++)
+    if (isspace((unsigned char)text[i]))
+      return false;
+  return true;
+}
+
+/* True for a path, relative or not, that can be one of a cgroup. */
+static bool is_cgroup_path(const char *text) {
+  if (text[0] == '\0' || strlen(text) >= PATH_MAX)
+    return false;
+  for (const char *at = text; *at != '\0'; at += *at == '/') {
+    size_t length = strcspn(at, "/");
+    if (length > NAME_MAX || (length == 2 && at[0] == '.' && at[1] == '.'))
+      return false;
+    at += length;
+  }
+  return true;
 }
 
 /* --- the others ----------------------------------------------------------- */
@@ -300,12 +349,15 @@ static struct selector *value_leaf(enum selector_op op, enum relation relation,
 struct selector *condition_device(enum selector_op op, enum relation relation,
                                   const char *text,
                                   struct condition_problem *problem) {
-  uint64_t index = if_nametoindex(text);
+  uint64_t index;
   *problem = (struct condition_problem){.expected = NULL};
-  if (index == 0 && !text_parse_number(text, UINT32_MAX, &index))
+  if (text_parse_number(text, UINT32_MAX, &index))
+    return value_leaf(op, relation, index, UINT64_MAX);
+  if (!is_device_name(text) || text[strspn(text, "0123456789")] == '\0')
     return refuse(problem, 0,
-                  "a network device of this host, or the index of one");
-  return value_leaf(op, relation, index, UINT64_MAX);
+                  "the name of a network device, at most 15 characters, or "
+                  "the index of one");
+  return name_leaf(op, relation, SELECTOR_NAME_DEVICE, text, text);
 }
 
 struct selector *condition_mark(enum selector_op op, enum relation relation,
@@ -324,43 +376,17 @@ struct selector *condition_mark(enum selector_op op, enum relation relation,
   return value_leaf(op, relation, mark, mask);
 }
 
-/* The id of a control group is the inode number of its folder (linux:
- * kernel/cgroup/cgroup.c, cgroup_id()). 0: there is none. */
-static uint64_t cgroup_id(const char *path) {
-  struct statfs fs;
-  struct stat st;
-  if (statfs(path, &fs) != 0 || fs.f_type != CGROUP2_SUPER_MAGIC ||
-      stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-    return 0;
-  return st.st_ino;
-}
-
-/* Within the first cgroup2 file system that is mounted. */
-static uint64_t cgroup_id_within(const char *path) {
-  uint64_t id = 0;
-  FILE *mounts = setmntent("/proc/self/mounts", "r");
-  if (mounts == NULL)
-    return 0;
-  const struct mntent *m = getmntent(mounts);
-  while (m != NULL && strcmp(m->mnt_type, "cgroup2") != 0)
-    m = getmntent(mounts);
-  char whole[PATH_MAX];
-  if (m != NULL && snprintf(whole, sizeof(whole), "%s/%s", m->mnt_dir, path) <
-                       (int)sizeof(whole))
-    id = cgroup_id(whole);
-  endmntent(mounts);
-  return id;
-}
-
 struct selector *condition_cgroup(enum selector_op op, enum relation relation,
                                   const char *text,
                                   struct condition_problem *problem) {
-  uint64_t id = text[0] == '/' ? cgroup_id(text) : 0;
-  if (id == 0)
-    id = cgroup_id_within(text);
   *problem = (struct condition_problem){.expected = NULL};
-  if (id == 0)
-    return refuse(problem, 0,
-                  "the path of a control group (version 2) of this host");
-  return value_leaf(op, relation, id, UINT64_MAX);
+  if (!is_cgroup_path(text))
+    return refuse(problem, 0, "the path of a control group, without \"..\"");
+  char *folder = id_lookup_path(text);
+  if (folder == NULL)
+    return NULL;
+  struct selector *s =
+      name_leaf(op, relation, SELECTOR_NAME_CGROUP, text, folder);
+  free(folder);
+  return s;
 }

@@ -1,6 +1,7 @@
 /* Reads the values of the filter language's conditions into selectors: hosts,
- * ports, devices, marks and cgroups, in the spelling of ss(8). Looks names up,
- * so it opens files. Knows nothing of the language around the values. */
+ * ports, devices, marks and cgroups, in the spelling of ss(8). Looks services
+ * up, so it opens files; names of devices and cgroups stay names, see follow.h.
+ * Knows nothing of the language around the values. */
 #ifndef TCPINFO_FILTER_CONDITION_H
 #define TCPINFO_FILTER_CONDITION_H
 
@@ -33,8 +34,7 @@ condition_fn condition_host; /* SELECTOR_LOCAL_ADDRESS, _REMOTE_ADDRESS */
 condition_fn condition_port; /* SELECTOR_LOCAL_PORT, _REMOTE_PORT */
 condition_fn condition_device, condition_mark, condition_cgroup;
 
-/* A local port within net.ipv4.ip_local_port_range as it is now; `text` is not
- * looked at. */
+/* A local port within net.ipv4.ip_local_port_range; `text` is not looked at. */
 condition_fn condition_autobound;
 
 #endif

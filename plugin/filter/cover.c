@@ -98,6 +98,8 @@ void cover_prefixes(const struct selector *s, size_t limit,
 struct port_range cover_hull(const struct selector *s, enum selector_op side) {
   static const struct port_range every = {0, UINT16_MAX},
                                  none = {UINT16_MAX, 0};
+  if (s->name != NULL) /* its list changes */
+    return every;
   if (s->op == side)
     return s->count == 0 ? none
                          : (struct port_range){s->port[0].low,

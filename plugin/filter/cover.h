@@ -37,8 +37,9 @@ void cover_ports(const struct selector *s, size_t limit,
 void cover_prefixes(const struct selector *s, size_t limit,
                     struct prefix_cover *out);
 
-/* The one range that covers all ports that can match in the whole tree, at
- * `side`: SELECTOR_LOCAL_PORT or SELECTOR_REMOTE_PORT; low > high: none can. */
+/* The one range that covers all ports that can match in the whole tree, now and
+ * after a change of what a name means, at `side`: SELECTOR_LOCAL_PORT or
+ * SELECTOR_REMOTE_PORT; low > high: none can. */
 struct port_range cover_hull(const struct selector *s, enum selector_op side);
 
 /* True for a prefix of IPv4 addresses: 0.0.0.0/0 has 96 bits. */

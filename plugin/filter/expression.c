@@ -283,16 +283,21 @@ static int list_append(struct selector *to, const struct selector *from) {
   return status;
 }
 
+/* A name that is followed needs a list of its own. */
+static bool list_joins(const struct selector *to, const struct selector *node) {
+  return to->op == node->op && to->name == NULL && node->name == NULL;
+}
+
 /* The node of `to` (itself, or a child of OR) whose list can take up that of
  * `node`, so that hundreds of alternatives become one list; or NULL. */
 static struct selector *list_find(struct selector *to,
                                   const struct selector *node) {
   if (selector_table[node->op].list == SELECTOR_CHILDREN)
     return NULL;
-  if (to->op == node->op)
+  if (list_joins(to, node))
     return to;
   for (size_t i = 0; to->op == SELECTOR_OR && i < to->count; i++)
-    if (to->child[i]->op == node->op)
+    if (list_joins(to->child[i], node))
       return to->child[i];
   return NULL;
 }

@@ -10,8 +10,9 @@
  * "column N: expected ..., found ...", columns counted from 1 in characters, or
  * "out of memory".
  *
- * Names of services, devices and cgroups are looked up now, once: this opens
- * files and is not to be called from a read. */
+ * Names of services are looked up now: this opens files and is not to be called
+ * from a read. Conditions on devices, on cgroups and on what cannot be looked
+ * up now follow their names, see follow.h; until then they match nothing. */
 struct selector *expression_parse(const char *text, struct error *error);
 
 #endif

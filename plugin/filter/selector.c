@@ -13,9 +13,18 @@ struct selector *selector_new(enum selector_op op) {
   return s;
 }
 
+static void name_free(struct selector_name *name) {
+  if (name == NULL)
+    return;
+  free(name->text);
+  free(name->target);
+  free(name);
+}
+
 void selector_free(struct selector *s) {
   if (s == NULL)
     return;
+  name_free(s->name);
   if (s->child != NULL)
     for (size_t i = 0; i < s->count; i++)
       selector_free(s->child[i]);
@@ -24,6 +33,33 @@ void selector_free(struct selector *s) {
   free(s->prefix);
   free(s->value);
   free(s);
+}
+
+static struct selector_name *name_copy(const struct selector_name *name) {
+  struct selector_name *copy = malloc(sizeof(*copy));
+  if (copy == NULL)
+    return NULL;
+  *copy = *name;
+  copy->text = strdup(name->text);
+  copy->target = strdup(name->target);
+  if (copy->text != NULL && copy->target != NULL)
+    return copy;
+  name_free(copy);
+  return NULL;
+}
+
+struct selector *selector_new_name(enum selector_op op,
+                                   const struct selector_name *name) {
+  struct selector *s = selector_new(op);
+  if (s == NULL)
+    return NULL;
+  bool ports = selector_table[op].list == SELECTOR_PORTS;
+  s->name = name_copy(name);
+  if (s->name != NULL &&
+      (ports ? ARRAY_RESIZE(s->port, 1) : ARRAY_RESIZE(s->value, 1)))
+    return s;
+  selector_free(s);
+  return NULL;
 }
 
 int selector_add_child(struct selector *s, struct selector *child) {
@@ -146,6 +182,13 @@ bool selector_uses(const struct selector *s, enum selector_op op) {
     if (selector_uses(s->child[i], op))
       return true;
   return false;
+}
+
+void selector_each_name(struct selector *s, selector_name_cb *cb, void *data) {
+  if (s->name != NULL)
+    cb(s, data);
+  for (size_t i = 0; s->child != NULL && i < s->count; i++)
+    selector_each_name(s->child[i], cb, data);
 }
 
 uint32_t selector_attrs(const struct selector *s) {
@@ -277,6 +320,8 @@ static enum answer answer_of(const struct selector *node,
   const struct selector_row *row = &selector_table[node->op];
   if (row->list == SELECTOR_CHILDREN)
     return combined(node, s);
+  if (node->count == 0 && row->list != SELECTOR_NO_LIST)
+    return ANSWER_NO;
   if ((s->unknown & ATTR_BIT(row->attr)) != 0)
     return ANSWER_UNKNOWN;
   return row->match(node, row->attr, s) ? ANSWER_YES : ANSWER_NO;

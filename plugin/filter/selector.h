@@ -35,9 +35,27 @@ struct selector_value {
   uint64_t mask; /* of SELECTOR_MARK; all bits elsewhere */
 };
 
+/* The kinds of names whose meaning changes while the plugin runs. */
+enum selector_name_kind {
+  SELECTOR_NAME_DEVICE,      /* of SELECTOR_INTERFACE */
+  SELECTOR_NAME_CGROUP,      /* of SELECTOR_CGROUP */
+  SELECTOR_NAME_LOCAL_PORTS, /* of ports: net.ipv4.ip_local_port_range */
+  SELECTOR_NAME_SERVICE,     /* of ports; only while its port is not known */
+  SELECTOR_NAME_KIND_COUNT,
+};
+
+struct selector_name {
+  enum selector_name_kind kind;
+  const char *option; /* in which it was written; static */
+  char *text;         /* as it was written */
+  char *target;  /* what is looked up: the folder of a cgroup, else `text` */
+  int low, high; /* of a service: the range goes from its port plus `low` to its
+                    port plus `high`, as far as there are ports */
+};
+
 /* One node. Its list is the array that its row in selector_table names; the
- * other arrays are NULL. `count` is the list's length. A node owns its arrays
- * and children. */
+ * other arrays are NULL. `count` is the list's length. A node owns its arrays,
+ * children and name. */
 struct selector {
   enum selector_op op;
   size_t count;
@@ -45,6 +63,14 @@ struct selector {
   struct port_range *port; /* ascending; those that touch are joined */
   struct prefix *prefix;   /* IPv4 before IPv6, ascending; no two overlap */
   struct selector_value *value;
+
+  /* A condition that follows a name: its list is what the name means at
+   * present, empty as long as that is nothing; follow.h keeps it so. NULL: the
+   * list stays as it is. */
+  struct selector_name *name;
+  /* Of a cgroup that was made anew: behind the list follow so many values that
+   * it had until lately, for the kernel's filter alone. */
+  size_t former;
 };
 
 enum selector_list {
@@ -75,6 +101,11 @@ extern const struct selector_row selector_table[SELECTOR_OP_COUNT];
 struct selector *selector_new(enum selector_op op);
 void selector_free(struct selector *s); /* the whole tree; NULL is legal */
 
+/* A condition that follows a name; its list is empty, with room for one entry.
+ * `name` is copied with its texts. NULL: out of memory. */
+struct selector *selector_new_name(enum selector_op op,
+                                   const struct selector_name *name);
+
 /* A node with this one child, which it then owns. NULL: out of memory, the
  * child is then freed; also for a NULL child. */
 struct selector *selector_wrap(enum selector_op op, struct selector *child);
@@ -91,12 +122,17 @@ int selector_add_value(struct selector *s, struct selector_value value);
 /* True if a node of that kind is anywhere in the tree. */
 bool selector_uses(const struct selector *s, enum selector_op op);
 
+/* Calls `cb` for each condition of the tree that follows a name. */
+typedef void selector_name_cb(struct selector *node, void *data);
+void selector_each_name(struct selector *s, selector_name_cb *cb, void *data);
+
 /* The attributes that the tree looks at: a set. */
 uint32_t selector_attrs(const struct selector *s);
 
 /* True if the socket matches whatever its unknown attributes are. A condition
  * on an unknown attribute is neither true nor false, and so are its negation
- * and what depends on it; so `x or not x` does not match if x is unknown. */
+ * and what depends on it; so `x or not x` does not match if x is unknown. A
+ * condition with an empty list is false in any case. */
 bool selector_match(const struct selector *s, const struct socket_attrs *t);
 
 #endif

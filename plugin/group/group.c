@@ -93,8 +93,12 @@ void group_begin(struct group *g) {
     members_begin(g->members);
 }
 
+bool group_selects(const struct group *g, const struct socket_attrs *s) {
+  return selector_match(g->settings->selector, s);
+}
+
 uint32_t group_enter(struct group *g, const struct socket_attrs *s) {
-  if (!selector_match(g->settings->selector, s))
+  if (!group_selects(g, s))
     return MEMBERSHIP_NONE;
   if (g->members == NULL)
     return MEMBERSHIP_TOTAL;

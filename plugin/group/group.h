@@ -41,6 +41,9 @@ uint32_t group_attrs(const struct group *g);
 /* A dump begins: see accumulator_begin(). */
 void group_begin(struct group *g);
 
+/* Returns whether the group's selection matches. */
+bool group_selects(const struct group *g, const struct socket_attrs *s);
+
 /* A connection enters the group if it matches. Returns its membership, which
  * the caller gives back with group_leave(). The connection belongs to the
  * member `other` if an attribute that a dimension depends on is in s->unknown,

@@ -10,17 +10,28 @@ enum { FEATURES = BYTECODE_CGROUP };
 
 /* Compiles the groups' selectors, joined by `or`, which are borrowed for that.
  */
-static int filter_compile(struct dump_request *r, unsigned features) {
-  const struct settings *settings = r->settings;
+static int selectors_compile(const struct settings *settings, unsigned features,
+                             struct bytecode *out) {
   struct selector any = {.op = SELECTOR_OR, .count = settings->group_count};
   any.child = calloc(settings->group_count + 1, sizeof(struct selector *));
   if (any.child == NULL)
     return -1;
   for (size_t i = 0; i < settings->group_count; i++)
     any.child[i] = settings->group[i].selector;
-  bytecode_free(&r->bytecode);
-  int status = bytecode_compile(&any, features, &r->bytecode);
+  int status = bytecode_compile(&any, features, out);
   free(any.child);
+  return status;
+}
+
+/* Makes the filter with this detail. Without memory there is none. */
+static int filter_make(struct dump_request *r,
+                       enum dump_request_detail detail) {
+  unsigned features = detail == DUMP_REQUEST_WHOLE ? FEATURES : 0;
+  int status = 0;
+  r->detail = detail;
+  bytecode_free(&r->bytecode);
+  if (detail != DUMP_REQUEST_NONE)
+    status = selectors_compile(r->settings, features, &r->bytecode);
   if (status != 0)
     r->bytecode = (struct bytecode){0};
   r->ask.code = r->bytecode.code;
@@ -65,7 +76,7 @@ int dump_request_init(struct dump_request *r, const struct settings *settings,
   r->ask.timeout_ms = timeout_ms;
   r->listeners = (struct sock_diag_request){.states = 1u << TCP_STATE_LISTEN,
                                             .timeout_ms = timeout_ms};
-  return filter_compile(r, FEATURES);
+  return filter_make(r, DUMP_REQUEST_WHOLE);
 }
 
 void dump_request_free(struct dump_request *r) { bytecode_free(&r->bytecode); }
@@ -73,16 +84,13 @@ void dump_request_free(struct dump_request *r) { bytecode_free(&r->bytecode); }
 bool dump_request_coarsen(struct dump_request *r) {
   if (r->bytecode.size == 0)
     return false;
-  if (r->bytecode.features != 0)
-    return filter_compile(r, 0) == 0;
-  bytecode_free(&r->bytecode);
-  r->bytecode = (struct bytecode){0};
-  r->ask.code = NULL;
-  r->ask.code_size = 0;
-  return true;
+  return filter_make(r, r->bytecode.features != 0 ? DUMP_REQUEST_COARSE
+                                                  : DUMP_REQUEST_NONE) == 0;
 }
 
 /* Without memory there is no filter, which is correct, only slower. */
 void dump_request_restore(struct dump_request *r) {
-  filter_compile(r, FEATURES);
+  filter_make(r, DUMP_REQUEST_WHOLE);
 }
+
+void dump_request_renew(struct dump_request *r) { filter_make(r, r->detail); }

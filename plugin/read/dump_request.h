@@ -13,6 +13,11 @@ struct dump_request {
   uint32_t attributes; /* set of ATTR_BIT(): those that any group looks at */
   const struct settings *settings;
   struct bytecode bytecode;
+  enum dump_request_detail {
+    DUMP_REQUEST_WHOLE,  /* the filter has all that it may have */
+    DUMP_REQUEST_COARSE, /* only what each kernel has */
+    DUMP_REQUEST_NONE,   /* there is no filter */
+  } detail;              /* that the kernel has not refused */
 };
 
 /* Makes the requests of these groups, which are those of the settings, in their
@@ -30,5 +35,9 @@ bool dump_request_coarsen(struct dump_request *r);
 
 /* Asks for the whole filter again. */
 void dump_request_restore(struct dump_request *r);
+
+/* The lists of the selectors have changed: makes the filter anew, with the
+ * detail that it has. */
+void dump_request_renew(struct dump_request *r);
 
 #endif

@@ -85,6 +85,7 @@ static int connections_make(struct observer *o, struct error *error) {
       .group_count = o->options.group_count,
       .states = request->ask.states,
       .attributes = request->attributes,
+      .selections_change = o->options.selections_change,
       .info = request->ask.extensions != 0,
       .interval_ms = o->options.interval_ms,
       .now = o->options.replay_count == 0 ? present_ms : NULL,
@@ -171,6 +172,10 @@ static void on_listener(const struct nlmsghdr *nlh, void *data) {
 static bool wants_listeners(const struct observer *o) {
   return o->diag != NULL &&
          (o->options.request->attributes & ATTR_BIT(ATTR_DIRECTION)) != 0;
+}
+
+void observer_select_again(struct observer *o) {
+  connections_select_again(o->connections);
 }
 
 /* The listening ports come first, so that the connections of a server that has

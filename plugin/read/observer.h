@@ -47,9 +47,10 @@ struct observer_options {
   size_t group_count;
   struct dump_request *request; /* made coarser if the kernel refuses it */
   struct read_gate *gate;
-  unsigned interval_ms; /* taken for the time before the first dump */
-  char *const *replay;  /* recordings to read instead of the kernel */
-  size_t replay_count;  /* 0: the kernel */
+  bool selections_change; /* observer_select_again() may be called */
+  unsigned interval_ms;   /* taken for the time before the first dump */
+  char *const *replay;    /* recordings to read instead of the kernel */
+  size_t replay_count;    /* 0: the kernel */
   struct observer_world world;
 };
 
@@ -91,6 +92,10 @@ void observer_free(struct observer *o);
  */
 void observer_events(struct observer *o);
 enum dump_result observer_dump(struct observer *o, struct error *error);
+
+/* The selections of the groups have changed: the next dumps judge each
+ * connection anew. To be called before observer_events(). */
+void observer_select_again(struct observer *o);
 
 /* Borrowed; valid until the next read. */
 const struct observer_health *observer_health(const struct observer *o);

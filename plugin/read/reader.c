@@ -1,5 +1,6 @@
 #include "read/reader.h"
 
+#include "filter/follow.h"
 #include "util/clock.h"
 
 #include <math.h>
@@ -9,6 +10,7 @@ struct reader {
   struct observer *observer;
   struct read_gate gate;
   struct dump_request request;
+  struct follow *follow; /* the names in the groups' selectors */
   struct name_lookup *names;
   struct group **group;
   size_t group_count;
@@ -29,6 +31,18 @@ static int groups_make(struct reader *r, const struct settings *settings) {
   return 0;
 }
 
+/* What the names mean now: the request needs that. */
+static int names_follow(struct reader *r, const struct settings *settings) {
+  r->follow = follow_new(NULL);
+  if (r->follow == NULL)
+    return -1;
+  for (size_t i = 0; i < settings->group_count; i++)
+    if (follow_add(r->follow, settings->group[i].selector) != 0)
+      return -1;
+  follow_read(r->follow);
+  return 0;
+}
+
 static int observer_make(struct reader *r, const struct settings *settings,
                          unsigned interval_ms,
                          const struct observer_world *world,
@@ -39,6 +53,7 @@ static int observer_make(struct reader *r, const struct settings *settings,
       .group_count = r->group_count,
       .request = &r->request,
       .gate = &r->gate,
+      .selections_change = follow_any(r->follow),
       .interval_ms = interval_ms,
       .replay = settings->replay,
       .replay_count = settings->replay_count,
@@ -64,7 +79,7 @@ struct reader *reader_new(const struct settings *settings, unsigned interval_ms,
   unsigned timeout_ms = interval_ms;
   if (settings->dump_timeout > 0)
     timeout_ms = (unsigned)ceil(settings->dump_timeout * 1000);
-  if (groups_make(r, settings) != 0 ||
+  if (groups_make(r, settings) != 0 || names_follow(r, settings) != 0 ||
       dump_request_init(&r->request, settings, r->group, timeout_ms) != 0)
     error_set(error, "out of memory");
   else if (observer_make(r, settings, interval_ms, world, error) == 0)
@@ -82,6 +97,7 @@ void reader_free(struct reader *r) {
   free(r->group);
   name_lookup_free(r->names);
   dump_request_free(&r->request);
+  follow_free(r->follow);
   pthread_mutex_destroy(&r->gate.lock);
   free(r);
 }
@@ -98,12 +114,19 @@ static void groups_settle(struct reader *r) {
 }
 
 static enum dump_result read_once(struct reader *r, struct error *error) {
+  if (follow_read(r->follow)) {
+    dump_request_renew(&r->request);
+    observer_select_again(r->observer);
+  }
   observer_events(r->observer);
   for (size_t i = 0; i < r->group_count; i++)
     group_begin(r->group[i]);
   enum dump_result result = observer_dump(r->observer, error);
-  if (result == DUMP_COMPLETE)
-    groups_settle(r);
+  if (result != DUMP_COMPLETE)
+    return result;
+  groups_settle(r);
+  if (follow_settle(r->follow))
+    dump_request_renew(&r->request);
   return result;
 }
 

@@ -20,7 +20,8 @@ struct reader_health {
   uint64_t members_in_other; /* of these, without series of their own */
 };
 
-/* `interval_ms`: taken for the time before the first read. `world` NULL: the
+/* Looks up what the names in the groups' selectors mean; reads do so again.
+ * `interval_ms`: taken for the time before the first read. `world` NULL: the
  * kernel. `settings` outlives the reader. Returns NULL with the reason if a
  * recording cannot be read or memory runs out. See observer_new() for the
  * thread. reader_free() accepts NULL. */

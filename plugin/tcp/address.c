@@ -5,7 +5,6 @@
 #include "util/text.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,35 +126,21 @@ static bool port_parse(const char *text, uint16_t *out) {
   return true;
 }
 
-static bool service_parse(const char *text, uint16_t *out) {
-  const struct servent *service = getservbyname(text, "tcp");
-  if (service == NULL || service->s_port == 0)
-    return false;
-  *out = ntohs((uint16_t)service->s_port);
-  return true;
-}
-
 bool port_range_parse(const char *text, struct port_range *out) {
+  char low[8];
   struct port_range range;
-  if (text[strspn(text, "0123456789-")] != '\0') {
-    if (!service_parse(text, &range.low))
-      return false;
-    range.high = range.low;
-  } else {
-    char low[8];
-    size_t length = strcspn(text, "-");
-    if (length >= sizeof(low))
-      return false;
-    memcpy(low, text, length);
-    low[length] = '\0';
-    if (!port_parse(low, &range.low))
-      return false;
-    range.high = range.low;
-    if (text[length] == '-' && !port_parse(text + length + 1, &range.high))
-      return false;
-    if (range.low > range.high)
-      return false;
-  }
+  size_t length = strcspn(text, "-");
+  if (length >= sizeof(low))
+    return false;
+  memcpy(low, text, length);
+  low[length] = '\0';
+  if (!port_parse(low, &range.low))
+    return false;
+  range.high = range.low;
+  if (text[length] == '-' && !port_parse(text + length + 1, &range.high))
+    return false;
+  if (range.low > range.high)
+    return false;
   *out = range;
   return true;
 }

@@ -63,10 +63,8 @@ bool prefix_parse(const char *text, struct prefix *out);
  * an IPv4 address. */
 bool prefix_match(const struct prefix *p, const struct address *a);
 
-/* Parses "443", "8000-8099" or the name of a TCP service that getservbyname(3)
- * finds; ports are 1 to 65535. False if the text is none of these or the range
- * is reversed; `out` is then left as it was. Not to be called from a read: may
- * open files. */
+/* Parses "443" or "8000-8099"; ports are 1 to 65535. False if the text is none
+ * of these or the range is reversed; `out` is then left as it was. */
 bool port_range_parse(const char *text, struct port_range *out);
 
 #endif

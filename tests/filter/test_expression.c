@@ -2,6 +2,7 @@
  * one line, with its column, for each that is none. That ss(8) means the same
  * is shown by live/test_filter.py. */
 #include "filter/expression.h"
+#include "filter/follow.h"
 #include "support/selector_text.h"
 
 #include <net/if.h>
@@ -15,11 +16,16 @@
 
 #include <cmocka.h>
 
+/* Names have the meaning that they have on this host. */
 static struct selector *parsed(const char *text) {
   struct error error = {.text = ""};
   struct selector *s = expression_parse(text, &error);
   if (s == NULL)
     fail_msg("%s: %s", text, error.text);
+  struct follow *f = follow_new(NULL);
+  assert_int_equal(follow_add(f, s), 0);
+  follow_read(f);
+  follow_free(f);
   return s;
 }
 
@@ -113,9 +119,12 @@ static void conditions_are_read_as_ss_reads_them(void **state) {
       {"dport != :*", "(not (and))"},
       {"sport = inet:80", "(and (LocalAddress 0.0.0.0/0) (LocalPort 80))"},
       {"sport > inet6::80", "(and (LocalAddress ::/0) (LocalPort 81-65535))"},
-      {"dev lo", "(interface 1)"},
-      {"dev = lo", "(interface 1)"},
-      {"dev != lo", "(not (interface 1))"},
+      {"dev lo", "(interface =lo 1)"},
+      {"dev = lo", "(interface =lo 1)"},
+      {"dev != lo", "(not (interface =lo 1))"},
+      {"dev no-such-device", "(interface =no-such-device)"},
+      {"dev != no-such-dev", "(not (interface =no-such-dev))"},
+      {"dev -1", "(interface =-1)"},
       {"dev 0", "(interface 0)"},
       {"dev 0x10", "(interface 16)"},
       {"dev 4294967295", "(interface 4294967295)"},
@@ -183,6 +192,10 @@ static void operators_join_from_the_left(void **state) {
        "(or (LocalAddress 10.0.0.0/8 ::1) (RemoteAddress 10.0.0.0/8 ::1))"},
       {"dev 3 or dev 5 or fwmark 1/3 or fwmark 2/2",
        "(or (interface 3 5) (mark 1/3 2/2))"},
+      /* A name that is followed has a list of its own. */
+      {"dev 3 or dev lo or dev 5 or dev x",
+       "(or (interface 3 5) (interface =lo 1) (interface =x))"},
+      {"dev lo or dev 3 or dev 5", "(or (interface =lo 1) (interface 3 5))"},
       {"sport 1 or ( sport 2 )", "(LocalPort 1-2)"},
       {"sport 1 or ( sport 2 and dport 2 )",
        "(or " A " (and (LocalPort 2) " B "))"},
@@ -291,7 +304,7 @@ static void autobound_is_the_hosts_port_range(void **state) {
   assert_non_null(f);
   assert_int_equal(fscanf(f, "%u %u", &low, &high), 2);
   fclose(f);
-  snprintf(expected, sizeof(expected), "(LocalPort %u-%u)", low, high);
+  snprintf(expected, sizeof(expected), "(LocalPort = %u-%u)", low, high);
   assert_int_equal(differs("autobound", expected), 0);
 }
 
@@ -306,13 +319,19 @@ static void cgroup_is_found_by_its_path(void **state) {
     if (statfs(mount[i], &fs) != 0 || fs.f_type != 0x63677270 ||
         stat(mount[i], &st) != 0)
       continue;
-    snprintf(expected, sizeof(expected), "(cgroup %llu)",
-             (unsigned long long)st.st_ino);
+    const unsigned long long id = st.st_ino;
+    snprintf(expected, sizeof(expected), "(cgroup =%s %llu)", mount[i], id);
     snprintf(text, sizeof(text), "cgroup %s", mount[i]);
     assert_int_equal(differs(text, expected), 0);
+    snprintf(expected, sizeof(expected), "(cgroup =%s/ %llu)", mount[i], id);
     assert_int_equal(differs("cgroup /", expected), 0);
+    snprintf(expected, sizeof(expected), "(cgroup =%s/. %llu)", mount[i], id);
     assert_int_equal(differs("(cgroup =.)", expected), 0);
     assert_int_equal(differs("cgroup \\.", expected), 0);
+    snprintf(expected, sizeof(expected), "(cgroup =%s/no/such)", mount[i]);
+    snprintf(text, sizeof(text), "cgroup %s/no/such", mount[i]);
+    assert_int_equal(differs(text, expected), 0);
+    assert_int_equal(differs("cgroup no/such", expected), 0);
     return;
   }
   skip(); /* no control groups of version 2 here */

@@ -18,8 +18,9 @@
 #define WHOLE "a whole address, one with a length, or \":\" before a port"
 #define NAMES "an address (host names are not looked up)"
 #define BRACKETS "an IPv6 address in brackets"
-#define DEVICE "a network device of this host, or the index of one"
-#define CGROUP "the path of a control group (version 2) of this host"
+#define DEVICE                                                                 \
+  "the name of a network device, at most 15 characters, or the index of one"
+#define CGROUP "the path of a control group, without \"..\""
 
 static void errors_give_the_column_and_what_was_expected(void **state) {
   (void)state;
@@ -115,8 +116,12 @@ static void errors_give_the_column_and_what_was_expected(void **state) {
       {"dst inet:[::1]", 10, "an IPv4 address behind inet:", "[::1]"},
       {"dst inet6:10.0.0.1", 11, "an IPv6 address behind inet6:", "10.0.0.1"},
       {"dev", 4, "a network device", NULL},
-      {"dev no-such-device", 5, DEVICE, "no-such-device"},
-      {"dev -1", 5, DEVICE, "-1"},
+      {"dev no-such-device-0", 5, DEVICE, "no-such-device-0"},
+      {"dev a/b", 5, DEVICE, "a/b"},
+      {"dev eth0:1", 5, DEVICE, "eth0:1"},
+      {"dev eth\\ 0", 5, DEVICE, "eth\\"},
+      {"dev .", 5, DEVICE, "."},
+      {"dev ..", 5, DEVICE, ".."},
       {"dev 4294967296", 5, DEVICE, "4294967296"},
       {"dev > lo", 5, "= or !=", ">"},
       {"(dev )", 6, "a network device", ")"},
@@ -130,13 +135,13 @@ static void errors_give_the_column_and_what_was_expected(void **state) {
       {"fwmark 1/z", 10, "a mask of 32 bits, such as 0xff", "z"},
       {"fwmark >= 1", 8, "= or !=", ">="},
       {"cgroup", 7, "the path of a control group", NULL},
-      {"cgroup = /no/such", 10, CGROUP, "/no/such"},
-      {"cgroup /proc/self", 8, CGROUP, "/proc/self"},
       {"cgroup ../../../proc", 8, CGROUP, "../../../proc"},
+      {"cgroup = /a/..", 10, CGROUP, "/a/.."},
+      {"cgroup a/../b", 8, CGROUP, "a/../b"},
       {"cgroup <= x", 8, "= or !=", "<="},
       /* Columns are characters; what is shown is cut, and one line. */
-      {"dev \xc3\xa9\xc3\xa9 x", 5, DEVICE, "\xc3\xa9\xc3\xa9"},
-      {"(cgroup \xc3\xa9 or ) x", 9, CGROUP, "\xc3\xa9"},
+      {"dev /\xc3\xa9\xc3\xa9 x", 5, DEVICE, "/\xc3\xa9\xc3\xa9"},
+      {"(cgroup \xc3\xa9 or ) x", 14, CONDITION, ")"},
       {"sport = :1 \xe2\x82\xac\xe2\x82\xac \xc3\xa9", 12, CONDITION,
        "\xe2\x82\xac\xe2\x82\xac"},
       {"a\x01\x7f\x1b[0m", 1, CONDITION, "a???[0m"},
@@ -245,11 +250,29 @@ static void at_most_65535_characters_are_accepted(void **state) {
   assert_false(is_accepted(text, &error));
 }
 
+static void cgroup_paths_that_no_file_system_has_are_refused(void **state) {
+  (void)state;
+  static char text[8192];
+  struct error error;
+  char *path = text + sprintf(text, "cgroup /");
+  memset(path, 'x', 255);
+  assert_true(is_accepted(text, &error));
+  path[255] = 'x';
+  assert_false(is_accepted(text, &error));
+  for (int i = 255; i < 4094; i += 256)
+    path[i] = '/', memset(path + i + 1, 'x', 255);
+  path[4094] = '\0';
+  assert_true(is_accepted(text, &error));
+  strcpy(path + 4094, "x");
+  assert_false(is_accepted(text, &error));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(errors_give_the_column_and_what_was_expected),
       cmocka_unit_test(at_most_64_levels_are_accepted),
       cmocka_unit_test(at_most_65535_characters_are_accepted),
+      cmocka_unit_test(cgroup_paths_that_no_file_system_has_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,8 @@ static void add_value(struct out *o, const struct selector_value *v) {
 
 static void add_selector(struct out *o, const struct selector *s) {
   add(o, "(%s", selector_table[s->op].name);
+  if (s->name != NULL)
+    add(o, " =%s", s->name->target);
   for (size_t i = 0; i < s->count; i++)
     if (s->child != NULL) {
       add(o, " ");
