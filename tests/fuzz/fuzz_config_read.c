@@ -1,5 +1,6 @@
-/* Gives config_read() any text as the content of a configuration file. Built
- * with -fsanitize=fuzzer, or with -DFUZZ_STANDALONE to run files. */
+/* Gives config_read() any text as the content of a configuration file. */
+#include "fuzz_require.h"
+
 #include "collectd/config_read.h"
 #include "config/option.h"
 #include "support/oconfig_text.h"
@@ -8,15 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *error) {
-  if (!condition) {
-    fprintf(stderr, "%s\n", error);
-    abort();
-  }
-}
 
 static void check_error(const struct error *e) {
   size_t length = strlen(e->text);
@@ -81,16 +73,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   free(text);
   return 0;
 }
-
-#ifdef FUZZ_STANDALONE
-int main(int argc, char **argv) {
-  static uint8_t data[1 << 20];
-  for (int i = 1; i < argc; i++) {
-    FILE *f = fopen(argv[i], "rb");
-    require(f != NULL, argv[i]);
-    LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), f));
-    fclose(f);
-  }
-  return 0;
-}
-#endif

@@ -1,6 +1,8 @@
 /* Gives any bytes as the messages of dumps to decode, track and an accumulator
  * with every metric and histogram: nothing is read out of bounds, and every
- * value is a number. Built with -fsanitize=fuzzer. */
+ * value is a number. */
+#include "fuzz_require.h"
+
 #include "connection/track.h"
 #include "kernel/decode.h"
 #include "metric/accumulator.h"
@@ -12,21 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct pipe {
   struct decoder decoder;
   struct plan *plan;
   struct accumulator *accumulator;
   struct track *track;
 };
-
-static void require(int condition, const char *error) {
-  if (condition)
-    return;
-  fprintf(stderr, "%s\n", error);
-  abort();
-}
 
 static void on_value(const struct accumulator_value *v, void *data) {
   (void)data;

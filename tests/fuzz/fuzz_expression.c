@@ -1,21 +1,13 @@
 /* Gives expression_parse() any text: it returns a selector that can be matched,
- * or an error of one line with a column. Built with -fsanitize=fuzzer, or with
- * -DFUZZ_STANDALONE to run files. */
+ * or an error of one line with a column. */
+#include "fuzz_require.h"
+
 #include "filter/expression.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(int condition, const char *error) {
-  if (!condition) {
-    fprintf(stderr, "%s\n", error);
-    abort();
-  }
-}
 
 static void check_error(const struct error *e, const char *text) {
   size_t length = strlen(e->text), column;
@@ -88,16 +80,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   free(text);
   return 0;
 }
-
-#ifdef FUZZ_STANDALONE
-int main(int argc, char **argv) {
-  static uint8_t data[1 << 20];
-  for (int i = 1; i < argc; i++) {
-    FILE *f = fopen(argv[i], "rb");
-    require(f != NULL, argv[i]);
-    LLVMFuzzerTestOneInput(data, fread(data, 1, sizeof(data), f));
-    fclose(f);
-  }
-  return 0;
-}
-#endif

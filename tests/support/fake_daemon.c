@@ -22,6 +22,18 @@ void fake_daemon_clear(void) {
   fake_daemon = (struct fake_daemon){0};
 }
 
+static void values_resize(size_t capacity) {
+  struct fake_daemon *d = &fake_daemon;
+  d->capacity = capacity;
+  d->value = realloc(d->value, capacity * sizeof(*d->value));
+  assert_non_null(d->value);
+}
+
+void fake_daemon_reserve(size_t count) {
+  if (fake_daemon.capacity < count)
+    values_resize(count);
+}
+
 /* The types that the plugin uses, as collectd's types.db defines them. */
 static bool type_is_derive(const char *type) {
   static const struct {
@@ -125,11 +137,8 @@ void fake_daemon_set_clock(int seconds) {
 
 int plugin_dispatch_values(value_list_t const *vl) {
   struct fake_daemon *d = &fake_daemon;
-  if (d->count == d->capacity) {
-    d->capacity = d->capacity < 64 ? 64 : 2 * d->capacity;
-    d->value = realloc(d->value, d->capacity * sizeof(*d->value));
-    assert_non_null(d->value);
-  }
+  if (d->count == d->capacity)
+    values_resize(d->capacity < 64 ? 64 : 2 * d->capacity);
   struct fake_value *v = &d->value[d->count++];
   memset(v, 0, sizeof(*v));
   assert_string_equal(vl->plugin, "tcpinfo");

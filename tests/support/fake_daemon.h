@@ -36,6 +36,9 @@ extern struct fake_daemon fake_daemon;
 
 void fake_daemon_clear(void); /* deletes the values and frees the memory */
 
+/* Makes room for values, so that none of the next `count` allocates. */
+void fake_daemon_reserve(size_t count);
+
 /* Advances the daemon's clock, which otherwise nearly stands still. */
 void fake_daemon_advance(unsigned seconds);
 

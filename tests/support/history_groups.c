@@ -19,15 +19,6 @@ const char *value_name(int value) {
   return metric_table[value_metric[value]].name;
 }
 
-void complain(struct complaint *c, const char *format, ...) {
-  va_list list;
-  if (c->text[0] != '\0')
-    return;
-  va_start(list, format);
-  vsnprintf(c->text, sizeof(c->text), format, list);
-  va_end(list);
-}
-
 /* --- Settings ------------------------------------------------------------- */
 
 const char *groups_name(size_t group) { return with_info[group].name; }

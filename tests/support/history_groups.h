@@ -4,6 +4,7 @@
 #define TEST_HISTORY_GROUPS_H
 
 #include "group/group.h"
+#include "support/complaint.h"
 #include "support/lives_model.h"
 
 /* GROUP_ALL has every connection; GROUP_PORT those whose remote port is not
@@ -15,13 +16,6 @@ enum { GROUP_ALL, GROUP_PORT, GROUP_PEER, GROUP_CGROUP, GROUPS };
 /* The values that are checked: first enum life_counter, then enum life_end. */
 enum { VALUES = LIFE_COUNTERS + LIFE_ENDS };
 const char *value_name(int value);
-
-/* The first failed check; empty: none. */
-struct complaint {
-  char text[512];
-};
-__attribute__((format(printf, 2, 3))) void complain(struct complaint *c,
-                                                    const char *format, ...);
 
 enum { MEMBERS_MAX = 16 };
 
