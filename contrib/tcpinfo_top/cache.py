@@ -20,8 +20,8 @@ PAUSES = 0.02, 0.04, 0.08, 0.16, 0.32, 0
 # `instance` is collectd's plugin instance: GROUP, GROUP-MEMBER or SELF.
 Name = collections.namedtuple("Name", "host instance series")
 
+# No member has such a name: the plugin puts a "_" in front.
 WORST = re.compile(r"worst[1-9][0-9]{0,2}$")
-WORST_SERIES = {"percent-retrans_percent", "latency-rtt-p95"}
 
 
 class Values(dict):
@@ -218,8 +218,7 @@ def store_instance(host, instance, series):
         group.total = known
     elif member == "other":
         group.other = known
-    # A real member may be called worst1, too; it then has other series as well.
-    elif WORST.match(member) and series.keys() <= WORST_SERIES:
+    elif WORST.match(member):
         group.worst[int(member[5:])] = known
     else:
         group.members[member] = known
