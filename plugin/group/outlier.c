@@ -1,6 +1,7 @@
 /* See outlier.h. */
 #include "group/outlier.h"
 
+#include "metric/socket_value.h"
 #include "util/array.h"
 #include "util/distribution.h"
 
@@ -137,7 +138,7 @@ void outliers_add(struct outliers *o, uint32_t member,
   uint64_t us;
   outliers_add_close(o, member, observation->delta);
   if (o->no_memory || !observation->active ||
-      !sample_get(observation->sample, FIELD_RTT, &us))
+      !socket_value_rtt(observation->sample, &us))
     return;
   if (!rtt_reserve(o)) {
     o->no_memory = true;

@@ -26,6 +26,18 @@ static void add_as(struct outliers *o, uint32_t member, uint32_t rtt_us,
   outliers_add(o, member, &r);
 }
 
+/* A socket whose first measurement was its client's time to think. */
+static void add_deferred(struct outliers *o, uint32_t member, uint32_t rtt_us) {
+  uint8_t info[INFO_SIZE] = {0};
+  static const uint64_t delta[FIELD_COUNT] = {[FIELD_DATA_SEGS_OUT] = 30};
+  struct sample s = {.info = info, .info_size = sizeof(info)};
+  struct observation r = {
+      .sample = &s, .delta = delta, .changed = true, .active = true};
+  memcpy(info + field_table[FIELD_RTT].offset, &rtt_us, sizeof(rtt_us));
+  info[field_table[FIELD_TOTAL_RTO].offset] = 2; /* nothing retransmitted */
+  outliers_add(o, member, &r);
+}
+
 static void add(struct outliers *o, uint32_t member, uint32_t rtt_us,
                 uint64_t segments, uint64_t retrans) {
   add_as(o, member, rtt_us, segments, retrans, true);
@@ -68,6 +80,7 @@ static void a_member_that_sent_too_little_is_not_measured(void **state) {
   add(o, 2, 3000, 10, 0);
   add(o, 3, 4000, 9, 9);
   add_as(o, 4, 5000, 300, 3, false); /* an idle socket's RTT is old */
+  add_deferred(o, 7, 5000000);
   add(o, 5, 0, 100, 2); /* no RTT yet; 2 retransmissions rank as 0 */
   add(o, 6, 0, 50, 80); /* retransmitted SYNs are no data segments */
   outliers_settle(o);
