@@ -281,10 +281,11 @@ static uint64_t now_ms(void *data) {
                                 : dump_times_now(&c->times);
 }
 
-void connection_correct(struct connections *c, enum growth_sight sight) {
+void connection_correct(struct connections *c, const struct sample *s,
+                        enum growth_sight sight) {
   growth_limit_times(&c->seen, sight, &c->times, now_ms, c);
   if (c->seen.event == TRACK_NEW || c->seen.event == TRACK_REUSED)
-    growth_drop_handshake(&c->seen);
+    growth_drop_handshake(&c->seen, s);
 }
 
 /* --- A dump --------------------------------------------------------------- */
@@ -352,7 +353,7 @@ int connections_socket(struct connections *c, const struct sample *s) {
   if (c->seen.event == TRACK_NO_MEMORY)
     return -1;
   if (c->seen.changed)
-    connection_correct(c, GROWTH_DUMP);
+    connection_correct(c, s, GROWTH_DUMP);
   if (c->memberships.members)
     memberships_prefetch(c);
   c->sums.dumped++;

@@ -163,7 +163,7 @@ void connections_destroyed(struct connections *c, const struct sample *s,
   bool disconnected = destroy_event_is_disconnected(s);
   bool none = destroy_event_is_no_connection(s);
   track_close(c->track, s, disconnected, &c->seen);
-  connection_correct(c, GROWTH_EVENT);
+  connection_correct(c, s, GROWTH_EVENT);
   c->sums.aborted += disconnected && !none && !destroy_event_has_failed(s);
   struct connection *x = c->seen.owner;
   if (c->seen.event == TRACK_REUSED) {

@@ -63,8 +63,9 @@ struct connections {
   uint64_t ended_ms[3]; /* ends of the last complete dumps, this one first */
 };
 
-/* Corrects the growth in c->seen: see growth.h. */
-void connection_correct(struct connections *c, enum growth_sight sight);
+/* Corrects the growth in c->seen, which `s` brought: see growth.h. */
+void connection_correct(struct connections *c, const struct sample *s,
+                        enum growth_sight sight);
 
 /* Enters the groups that match; the first time the connection begins. Its
  * direction is that of the first sight: listeners may go. */

@@ -62,10 +62,17 @@ void growth_limit_times(struct track_seen *seen, enum growth_sight sight,
     lower(&seen->delta[time_field[i]], most_of(time_field[i], ms));
 }
 
-void growth_drop_handshake(struct track_seen *seen) {
-  uint64_t *delta = seen->delta;
-  lower(&delta[FIELD_TOTAL_RTO], delta[FIELD_TOTAL_RETRANS]);
-  lower(&delta[FIELD_TOTAL_RTO_RECOVERIES], delta[FIELD_TOTAL_RTO]);
-  if (delta[FIELD_TOTAL_RETRANS] == 0)
+void growth_drop_handshake(struct track_seen *seen, const struct sample *s) {
+  uint64_t *delta = seen->delta, timeouts, retrans, ms;
+  if (!sample_get(s, FIELD_TOTAL_RTO, &timeouts) ||
+      !sample_get(s, FIELD_TOTAL_RETRANS, &retrans) ||
+      !sample_get(s, FIELD_TOTAL_RTO_TIME, &ms))
+    return;
+  uint64_t inherited = tcp_info_inherited_timeouts(timeouts, retrans, ms);
+  if (inherited == 0)
+    return;
+  lower(&delta[FIELD_TOTAL_RTO], timeouts - inherited);
+  lower(&delta[FIELD_TOTAL_RTO_RECOVERIES], timeouts - inherited);
+  if (retrans == 0)
     delta[FIELD_TOTAL_RTO_TIME] = 0;
 }

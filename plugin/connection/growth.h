@@ -41,12 +41,9 @@ void growth_limit_times(struct track_seen *seen, enum growth_sight sight,
                         const struct dump_times *t, growth_now_fn *now,
                         void *data);
 
-/* A timeout that retransmitted nothing before a connection was first seen is
- * none: lowers the growth of total_rto to that of total_retrans, and with it
- * that of total_rto_recoveries and total_rto_time. With TCP_DEFER_ACCEPT an
- * accepted socket inherits the timeouts of its request, which waits for the
- * client's data and retransmits nothing (linux: net/ipv4/tcp_minisocks.c,
- * tcp_create_openreq_child()). For a socket that was not known. */
-void growth_drop_handshake(struct track_seen *seen);
+/* Leaves out the timeouts that a socket inherits from its request, which waited
+ * for its client: see tcp_info_inherited_timeouts(). For a socket that was not
+ * known, and the message that showed it first. */
+void growth_drop_handshake(struct track_seen *seen, const struct sample *s);
 
 #endif

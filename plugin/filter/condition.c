@@ -320,17 +320,21 @@ static bool is_device_name(const char *text) {
   return true;
 }
 
-/* True for a path, relative or not, that can be one of a cgroup. */
+/* True for a path, relative or not, that can be one of a cgroup: it does not
+ * lead above its begin. */
 static bool is_cgroup_path(const char *text) {
-  if (text[0] == '\0' || strlen(text) >= PATH_MAX)
-    return false;
-  for (const char *at = text; *at != '\0'; at += *at == '/') {
-    size_t length = strcspn(at, "/");
-    if (length > NAME_MAX || (length == 2 && at[0] == '.' && at[1] == '.'))
+  int depth = 0;
+  for (const char *part = text; *part != '\0' && depth >= 0;) {
+    size_t length = strcspn(part, "/");
+    if (length > NAME_MAX)
       return false;
-    at += length;
+    if (length == 2 && memcmp(part, "..", 2) == 0)
+      depth--;
+    else if (length > 0 && !(length == 1 && part[0] == '.'))
+      depth++;
+    part += length + (part[length] == '/');
   }
-  return true;
+  return text[0] != '\0' && strlen(text) < PATH_MAX && depth >= 0;
 }
 
 /* --- the others ----------------------------------------------------------- */
@@ -381,7 +385,8 @@ struct selector *condition_cgroup(enum selector_op op, enum relation relation,
                                   struct condition_problem *problem) {
   *problem = (struct condition_problem){.expected = NULL};
   if (!is_cgroup_path(text))
-    return refuse(problem, 0, "the path of a control group, without \"..\"");
+    return refuse(problem, 0,
+                  "the path of a control group, not above the topmost");
   char *folder = id_lookup_path(text);
   if (folder == NULL)
     return NULL;

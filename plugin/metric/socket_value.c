@@ -10,15 +10,16 @@ enum { TIMER_RETRANSMIT = 1, TIMER_KEEPALIVE = 2, TIMER_PROBE = 4 };
  * become 16 us. */
 enum { SAMPLES_TO_FORGET = 100 };
 
-/* The request that the socket was made of had timeouts that retransmitted
- * nothing: with TCP_DEFER_ACCEPT it waits for the client's data, and the time
- * until these came is the first sample (linux: net/ipv4/tcp_minisocks.c,
- * tcp_check_req(), and tcp_input.c, tcp_synack_rtt_meas()). Each segment that
- * is delivered gives about one sample. */
+/* True as long as the smoothed time is that of a request that waited for its
+ * client's data: the time to think is the first sample (linux:
+ * net/ipv4/tcp_input.c, tcp_synack_rtt_meas()). Each segment that is delivered
+ * gives about one sample. */
 static bool is_deferred(const struct sample *s) {
-  uint64_t timeouts, retrans, delivered;
+  uint64_t timeouts, retrans, ms, delivered;
   return sample_get(s, FIELD_TOTAL_RTO, &timeouts) && timeouts > 0 &&
-         sample_get(s, FIELD_TOTAL_RETRANS, &retrans) && timeouts > retrans &&
+         sample_get(s, FIELD_TOTAL_RETRANS, &retrans) &&
+         sample_get(s, FIELD_TOTAL_RTO_TIME, &ms) &&
+         tcp_info_inherited_timeouts(timeouts, retrans, ms) > 0 &&
          sample_get(s, FIELD_DELIVERED, &delivered) &&
          delivered < SAMPLES_TO_FORGET;
 }

@@ -188,4 +188,24 @@ static inline bool field_get(enum field_id id, const uint8_t *block,
   return true;
 }
 
+/* Timeouts of the request that a socket was made of, which retransmitted
+ * nothing and which the socket inherits: with TCP_DEFER_ACCEPT a request waits
+ * for its client's data (linux: net/ipv4/tcp_minisocks.c,
+ * tcp_create_openreq_child()). The first one comes after 1 s, each further one
+ * after twice the time before (linux: TCP_TIMEOUT_INIT), and all the time
+ * counts as that of timeouts. A timeout of the socket itself may retransmit
+ * nothing as well, if the segment is still in the host's own queue, but is
+ * shorter. Arguments as in struct tcp_info: total_rto, total_retrans,
+ * total_rto_time. */
+static inline uint64_t tcp_info_inherited_timeouts(uint64_t timeouts,
+                                                   uint64_t retrans,
+                                                   uint64_t time_ms) {
+  if (timeouts <= retrans)
+    return 0;
+  uint64_t inherited = timeouts - retrans;
+  uint64_t least_ms =
+      1000 * ((UINT64_C(1) << (inherited < 6 ? inherited : 6)) - 1);
+  return time_ms >= least_ms ? inherited : 0;
+}
+
 #endif

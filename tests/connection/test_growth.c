@@ -1,10 +1,12 @@
 /* growth: how much time a sighting may add, by how the socket was seen before;
  * and timeouts from before a connection was first seen. */
 #include "connection/growth.h"
+#include "support/info.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -168,19 +170,30 @@ static void most_sockets_need_no_clock(void **state) {
   assert_int_equal(delta[FIELD_BUSY_TIME], 10400000);
 }
 
-static void timeouts_that_retransmitted_nothing_do_not_count(void **state) {
+static void inherited_timeouts_do_not_count(void **state) {
   (void)state;
   static const struct {
+    size_t info_size;
     uint64_t retrans, rto, recoveries, time; /* of the message */
     uint64_t rto_left, recoveries_left, time_left;
   } row[] = {
-      {0, 0, 0, 0, 0, 0, 0},
-      {0, 2, 1, 5000, 0, 0, 0},    /* TCP_DEFER_ACCEPT */
-      {3, 3, 1, 700, 3, 1, 700},   /* SYNs or data that were lost */
-      {1, 3, 2, 5000, 1, 1, 5000}, /* both: the time is not told apart */
-      {9, 3, 2, 400, 3, 2, 400},
+      {280, 0, 0, 0, 0, 0, 0, 0},
+      {280, 0, 1, 1, 1000, 0, 0, 0}, /* TCP_DEFER_ACCEPT, 1 s and more */
+      {280, 0, 2, 1, 5000, 0, 0, 0},
+      {280, 0, 3, 1, 7000, 0, 0, 0},
+      {280, 0, 1, 1, 400, 1, 1, 400}, /* in the host's own queue */
+      {280, 0, 2, 1, 2999, 2, 1, 2999},
+      {280, 3, 3, 1, 7000, 3, 1, 7000}, /* SYNs or data that were lost */
+      {280, 1, 3, 2, 5000, 1, 1, 5000}, /* both: the time is not told apart */
+      {280, 9, 3, 2, 400, 3, 2, 400},
+      {240, 0, 2, 1, 5000, 2, 1, 5000}, /* before Linux 6.7: not known */
   };
   for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+    uint8_t info[280] = {0};
+    info_put(info, FIELD_TOTAL_RETRANS, row[i].retrans);
+    info_put(info, FIELD_TOTAL_RTO, row[i].rto);
+    info_put(info, FIELD_TOTAL_RTO_TIME, row[i].time);
+    const struct sample s = {.info = info, .info_size = row[i].info_size};
     uint64_t delta[FIELD_COUNT] = {[FIELD_TOTAL_RETRANS] = row[i].retrans,
                                    [FIELD_TOTAL_RTO] = row[i].rto,
                                    [FIELD_TOTAL_RTO_RECOVERIES] =
@@ -188,12 +201,17 @@ static void timeouts_that_retransmitted_nothing_do_not_count(void **state) {
                                    [FIELD_TOTAL_RTO_TIME] = row[i].time,
                                    [FIELD_BUSY_TIME] = 12};
     struct track_seen seen = {.event = TRACK_NEW, .delta = delta};
-    growth_drop_handshake(&seen);
+    growth_drop_handshake(&seen, &s);
     assert_int_equal(delta[FIELD_TOTAL_RETRANS], row[i].retrans);
     assert_int_equal(delta[FIELD_TOTAL_RTO], row[i].rto_left);
     assert_int_equal(delta[FIELD_TOTAL_RTO_RECOVERIES], row[i].recoveries_left);
     assert_int_equal(delta[FIELD_TOTAL_RTO_TIME], row[i].time_left);
     assert_int_equal(delta[FIELD_BUSY_TIME], 12);
+    /* A group may report the timeouts alone. */
+    memset(delta, 0, sizeof(delta));
+    delta[FIELD_TOTAL_RTO] = row[i].rto;
+    growth_drop_handshake(&seen, &s);
+    assert_int_equal(delta[FIELD_TOTAL_RTO], row[i].rto_left);
   }
 }
 
@@ -203,7 +221,7 @@ int main(void) {
       cmocka_unit_test(first_interval_limits_as_well),
       cmocka_unit_test(forgotten_dump_limits_nothing),
       cmocka_unit_test(most_sockets_need_no_clock),
-      cmocka_unit_test(timeouts_that_retransmitted_nothing_do_not_count),
+      cmocka_unit_test(inherited_timeouts_do_not_count),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

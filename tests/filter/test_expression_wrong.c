@@ -20,7 +20,7 @@
 #define BRACKETS "an IPv6 address in brackets"
 #define DEVICE                                                                 \
   "the name of a network device, at most 15 characters, or the index of one"
-#define CGROUP "the path of a control group, without \"..\""
+#define CGROUP "the path of a control group, not above the topmost"
 
 static void errors_give_the_column_and_what_was_expected(void **state) {
   (void)state;
@@ -136,8 +136,8 @@ static void errors_give_the_column_and_what_was_expected(void **state) {
       {"fwmark >= 1", 8, "= or !=", ">="},
       {"cgroup", 7, "the path of a control group", NULL},
       {"cgroup ../../../proc", 8, CGROUP, "../../../proc"},
-      {"cgroup = /a/..", 10, CGROUP, "/a/.."},
-      {"cgroup a/../b", 8, CGROUP, "a/../b"},
+      {"cgroup = /a/../..", 10, CGROUP, "/a/../.."},
+      {"cgroup a/.././../b", 8, CGROUP, "a/.././../b"},
       {"cgroup <= x", 8, "= or !=", "<="},
       /* Columns are characters; what is shown is cut, and one line. */
       {"dev /\xc3\xa9\xc3\xa9 x", 5, DEVICE, "/\xc3\xa9\xc3\xa9"},

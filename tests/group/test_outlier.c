@@ -34,7 +34,8 @@ static void add_deferred(struct outliers *o, uint32_t member, uint32_t rtt_us) {
   struct observation r = {
       .sample = &s, .delta = delta, .changed = true, .active = true};
   memcpy(info + field_table[FIELD_RTT].offset, &rtt_us, sizeof(rtt_us));
-  info[field_table[FIELD_TOTAL_RTO].offset] = 2; /* nothing retransmitted */
+  info[field_table[FIELD_TOTAL_RTO].offset] = 1; /* nothing retransmitted */
+  info[field_table[FIELD_TOTAL_RTO_TIME].offset + 1] = 5; /* 1280 ms */
   outliers_add(o, member, &r);
 }
 

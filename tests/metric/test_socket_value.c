@@ -127,17 +127,18 @@ static void values_of_the_path_need_a_measurement(void **state) {
       METRIC_QUEUE_DELAY, METRIC_PACING_RATE, METRIC_THROUGHPUT};
   static const struct {
     size_t info_size;
-    uint64_t rtt, timeouts, retrans, delivered;
+    uint64_t rtt, timeouts, retrans, time, delivered;
     bool measured;
   } row[] = {
-      {280, 0, 0, 0, 1, false},       /* SYN cookies */
-      {280, 4000000, 0, 0, 1, true},  /* as the kernel says */
-      {280, 4000000, 2, 0, 1, false}, /* deferred */
-      {280, 900000, 2, 0, 99, false}, /* not forgotten yet */
-      {280, 40, 2, 0, 100, true},     /* forgotten */
-      {280, 4000000, 2, 2, 1, true},  /* SYN-ACKs were lost */
-      {280, 4000000, 3, 2, 1, false}, /* and deferred */
-      {240, 4000000, 2, 0, 1, true},  /* before Linux 6.7: not known */
+      {280, 0, 0, 0, 0, 1, false},          /* SYN cookies */
+      {280, 4000000, 0, 0, 0, 1, true},     /* as the kernel says */
+      {280, 4000000, 2, 0, 4000, 1, false}, /* deferred */
+      {280, 900000, 2, 0, 4000, 99, false}, /* not forgotten yet */
+      {280, 40, 2, 0, 4000, 100, true},     /* forgotten */
+      {280, 4000000, 2, 2, 4000, 1, true},  /* SYN-ACKs were lost */
+      {280, 4000000, 3, 2, 4000, 1, false}, /* and deferred */
+      {280, 300000, 1, 0, 400, 9, true},    /* the own queue was slow */
+      {240, 4000000, 2, 0, 4000, 1, true},  /* before Linux 6.7: not known */
   };
   for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
     struct fixture f;
@@ -151,6 +152,7 @@ static void values_of_the_path_need_a_measurement(void **state) {
     put(&f, FIELD_SND_MSS, 1448);
     put(&f, FIELD_TOTAL_RTO, row[i].timeouts);
     put(&f, FIELD_TOTAL_RETRANS, row[i].retrans);
+    put(&f, FIELD_TOTAL_RTO_TIME, row[i].time);
     put(&f, FIELD_DELIVERED, row[i].delivered);
     cut(&f, BLOCK_INFO, row[i].info_size);
     for (size_t k = 0; k < sizeof(of_path) / sizeof(of_path[0]); k++) {

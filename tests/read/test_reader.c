@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { SOCKETS = 20, INFO_SIZE = 232, TIMEOUT_MS = 300 };
+enum { SOCKETS = 20, INFO_SIZE = 232, TIMEOUT_MS = 1500 };
 
 struct fixture {
   struct group_settings group;

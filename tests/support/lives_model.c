@@ -66,14 +66,6 @@ static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
     in->low += sent - x->counter[LIFE_SENT].low;
 }
 
-/* At the first sight a message shows more timeouts than retransmissions: only
- * after a wrap of the latter, here. */
-static uint64_t timeouts_dropped(const struct life *l) {
-  uint64_t timeouts = l->now[LIFE_RTO] & UINT16_MAX;
-  uint64_t retrans = l->now[LIFE_RETRANS] & UINT32_MAX;
-  return timeouts > retrans ? timeouts - retrans : 0;
-}
-
 /* What is known of the time since the connection was last shown. */
 enum lived {
   LIVED_ALL,  /* it lived all the time */
@@ -93,8 +85,6 @@ static void counters(struct lives_model *t, struct model_life *x, bool sure,
     else if (field_table[life_field[c]].lasting)
       x->base[c] = x->carried;
   }
-  if (!x->based && !x->early)
-    x->base[LIFE_RTO] += timeouts_dropped(l);
   x->based = true;
   sent_in_cgroup(x, l->now[LIFE_SENT] - x->base[LIFE_SENT], sure);
   for (int c = 0; c < LIFE_COUNTERS; c++) {
