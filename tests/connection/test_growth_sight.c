@@ -459,16 +459,16 @@ static void retransmissions_before_any_payload_are_no_data(void **state) {
     struct track_seen seen;
     struct track *t = track_new(fields, 3, 4);
     struct sample s = data_sample(i, 3, info);
-    bool closes = s.state == TCP_STATE_CLOSE;
+    bool is_event = s.state == TCP_STATE_CLOSE;
     uint64_t all[2], data[2];
     track_begin(t);
     track_end(t, on_gone, NULL);
     for (int sight = 0; sight < 2; sight++) { /* the first, and a later one */
       s = data_sample(i, sight == 0 ? 3 : 5, info);
-      if (closes && sight == 0)
+      if (is_event && sight == 0)
         s.state = TCP_STATE_ESTABLISHED;
       track_begin(t);
-      if (closes && sight == 1)
+      if (is_event && sight == 1)
         track_close(t, &s, false, &seen);
       else
         track_see(t, &s, &seen);
@@ -479,7 +479,7 @@ static void retransmissions_before_any_payload_are_no_data(void **state) {
     assert_int_equal(all[0], 3);
     assert_int_equal(all[1], 2);
     if (data[1] != (data_table[i].of_data ? 2 : 0) ||
-        (!closes && data[0] != (data_table[i].of_data ? 3 : 0)))
+        (!is_event && data[0] != (data_table[i].of_data ? 3 : 0)))
       fail_msg("%s: %u, then %u of data", data_table[i].name, (unsigned)data[0],
                (unsigned)data[1]);
     track_free(t);
