@@ -284,7 +284,7 @@ static uint64_t now_ms(void *data) {
 void connection_correct(struct connections *c, const struct sample *s,
                         enum growth_sight sight) {
   growth_limit_times(&c->seen, sight, &c->times, now_ms, c);
-  if (c->seen.event == TRACK_NEW || c->seen.event == TRACK_REUSED)
+  if (c->seen.first)
     growth_drop_handshake(&c->seen, s);
 }
 

@@ -158,11 +158,26 @@ static void connection_closed(struct connections *c, struct connection *x,
                                          .event = s});
 }
 
+/* Returns whether the connection was over before its event: a complete dump
+ * that had ended when the kernel sent the event did not show it any more. A
+ * dump that was under way may have missed it because it closed. */
+static bool was_over(const struct connections *c, const struct connection *x,
+                     uint64_t after_ms) {
+  if (c->seen.event == TRACK_NEW)
+    return false;
+  if (x->state == CONNECTION_COUNTED)
+    return true;
+  uint32_t ended = dump_times_ended(&c->times, after_ms);
+  return x->state == CONNECTION_OVER ? c->seen.dumps_since >= ended
+                                     : c->seen.dumps_since > ended;
+}
+
 void connections_destroyed(struct connections *c, const struct sample *s,
                            uint64_t after_ms) {
   bool disconnected = destroy_event_is_disconnected(s);
   bool none = destroy_event_is_no_connection(s);
   track_close(c->track, s, disconnected, &c->seen);
+  c->seen.missed = was_over(c, c->seen.owner, after_ms);
   connection_correct(c, s, GROWTH_EVENT);
   c->sums.aborted += disconnected && !none && !destroy_event_has_failed(s);
   struct connection *x = c->seen.owner;

@@ -1,5 +1,7 @@
 #include "connection/dump_times.h"
 
+#include <stdbool.h>
+
 void dump_times_begin(struct dump_times *t, uint64_t now_ms) {
   t->dump++;
   t->begin[t->dump % DUMP_TIMES] = now_ms;
@@ -15,14 +17,22 @@ static uint64_t elapsed(uint64_t from, uint64_t to) {
 
 void dump_times_complete(struct dump_times *t, uint64_t now_ms) {
   if (t->complete != 0)
-    t->gap[t->gaps++ % DUMP_TIMES] =
-        elapsed(dump_times_last(t, 0), dump_times_now(t));
+    t->gap[t->gaps++ % DUMP_TIMES] = elapsed(dump_times_last(t, 0), now_ms);
+  t->before = t->complete;
   t->end[t->dump % DUMP_TIMES] = now_ms;
   t->complete = t->dump;
   t->complete_ms = dump_times_now(t);
 }
 
-void dump_times_restart(struct dump_times *t) { t->complete = 0; }
+void dump_times_restart(struct dump_times *t) { t->complete = t->before = 0; }
+
+/* A dump before the last complete one had ended when that began. */
+uint32_t dump_times_ended(const struct dump_times *t, uint64_t at_ms) {
+  uint32_t ago = t->dump - t->complete;
+  bool ended = ago >= DUMP_TIMES || dump_times_end(t, ago) <= at_ms;
+  uint32_t dump = ended ? t->complete : t->before;
+  return dump != 0 ? t->dump - dump : UINT32_MAX;
+}
 
 uint64_t dump_times_since(const struct dump_times *t, uint32_t ago,
                           uint64_t now_ms) {

@@ -12,11 +12,12 @@ struct dump_times {
   uint32_t dump;               /* number of this dump, from 1 */
   uint32_t complete;           /* number of the last complete one; 0: none */
   uint64_t complete_ms;        /* its begin */
+  uint32_t before;             /* the complete one before that; 0: none */
   uint64_t begin[DUMP_TIMES];  /* by number modulo DUMP_TIMES */
   uint64_t end[DUMP_TIMES];    /* likewise; of complete dumps only */
   uint64_t window[DUMP_TIMES]; /* microseconds, see dump_times_window() */
-  /* Milliseconds between the begins of complete dumps that followed each other:
-   * the last ones, in a ring, the first one not included. */
+  /* Milliseconds from the begin of a complete dump to the end of the next: the
+   * last ones, in a ring, the first one not included. */
   uint64_t gap[DUMP_TIMES];
   uint32_t gaps; /* so many were stored */
 };
@@ -36,6 +37,11 @@ uint64_t dump_times_last(const struct dump_times *t, uint64_t otherwise);
 /* Returns when the complete dump that was `ago` dumps before this one ended.
  * `ago` is below DUMP_TIMES. */
 uint64_t dump_times_end(const struct dump_times *t, uint32_t ago);
+
+/* Returns how many dumps ago the last complete dump was that had ended at that
+ * time: the last one, or the one before if the last was under way; UINT32_MAX:
+ * there was none. */
+uint32_t dump_times_ended(const struct dump_times *t, uint64_t at_ms);
 
 /* Returns the milliseconds from the begin of the dump that was `ago` dumps
  * before this one to `now_ms`; INT64_MAX if that is not known any more. */

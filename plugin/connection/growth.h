@@ -27,7 +27,8 @@ enum growth_sight {
  *   its event   known                             since the dump that showed it
  *                                                 last
  *   its event   known, but a complete dump        none: it was dead by then
- *               since did not show it
+ *               since did not show it, or
+ *               showed it without traffic
  *   its event   not known                         between two dumps
  *
  * If the message before had no counters, that of a mini socket, the time
@@ -42,8 +43,8 @@ void growth_limit_times(struct track_seen *seen, enum growth_sight sight,
                         void *data);
 
 /* Leaves out the timeouts that a socket inherits from its request, which waited
- * for its client: see tcp_info_inherited_timeouts(). For a socket that was not
- * known, and the message that showed it first. */
+ * for its client: see tcp_info_inherited_timeouts(). For the first message of a
+ * connection that has counters. */
 void growth_drop_handshake(struct track_seen *seen, const struct sample *s);
 
 #endif

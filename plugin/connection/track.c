@@ -6,6 +6,7 @@
  * The mark of a record is the number of the dump that last saw the socket. */
 #include "connection/track.h"
 
+#include "connection/destroy_event.h"
 #include "connection/socket_table.h"
 
 #include <stdlib.h>
@@ -19,8 +20,14 @@ struct tracked {
 
 /* Flags. NO_INFO: the socket was in the baseline without struct tcp_info: the
  * first tcp_info that comes is its baseline. MINI: the last message had none.
+ * BARE: no message of these ends had one.
  */
-enum { ENDS_NO_INFO = 1, ENDS_MINI = 2, ENDS_FLAGS = ENDS_NO_INFO | ENDS_MINI };
+enum {
+  ENDS_NO_INFO = 1,
+  ENDS_MINI = 2,
+  ENDS_BARE = 4,
+  ENDS_FLAGS = ENDS_NO_INFO | ENDS_MINI | ENDS_BARE,
+};
 
 /* The mark of a record that socket_table_add() has just made; numbers of dumps
  * are higher. */
@@ -285,11 +292,21 @@ static bool plain_update(struct track *t, uint8_t *kept, const uint8_t *info) {
   return reset;
 }
 
-static void data_retrans_derive(struct track *t, const struct sample *s) {
+/* Before Linux 4.19 the message does not tell, except of a connection that was
+ * never established: that has sent only SYNs. */
+static bool retransmits_data(const struct sample *s) {
   uint64_t bytes;
-  bool none = s->info != NULL && sample_get(s, FIELD_BYTES_RETRANS, &bytes) &&
-              bytes == 0;
-  t->delta[FIELD_DATA_RETRANS] = none ? 0 : t->delta[FIELD_TOTAL_RETRANS];
+  if (s->state == TCP_STATE_SYN_SENT)
+    return false;
+  if (sample_get(s, FIELD_BYTES_RETRANS, &bytes))
+    return bytes != 0;
+  return s->state != TCP_STATE_CLOSE || !destroy_event_has_failed(s);
+}
+
+static void data_retrans_derive(struct track *t, const struct sample *s) {
+  uint64_t retrans = t->delta[FIELD_TOTAL_RETRANS];
+  bool of_data = retrans != 0 && s->info != NULL && retransmits_data(s);
+  t->delta[FIELD_DATA_RETRANS] = of_data ? retrans : 0;
 }
 
 /* Takes the whole counters for growth; the lasting ones only if `lasting`. */
@@ -414,8 +431,9 @@ void track_see(struct track *t, const struct sample *s,
   out->changed = counters_update(t, e, s, !known);
   if (baseline)
     deltas_clear(t);
-  e->ends =
-      ends | (waits ? ENDS_NO_INFO : 0) | (s->info == NULL ? ENDS_MINI : 0);
+  out->first = !known || (e->ends & ENDS_BARE);
+  uint32_t mini = out->first ? ENDS_MINI | ENDS_BARE : ENDS_MINI;
+  e->ends = ends | (waits ? ENDS_NO_INFO : 0) | (s->info == NULL ? mini : 0);
   e->record.mark = t->dump;
   out->delta = t->delta;
   out->owner = e->owner;
@@ -440,6 +458,7 @@ void track_close(struct track *t, const struct sample *s, bool disconnected,
   if (e == NULL) {
     memset(t->no_owner, 0, t->owner_size);
     out->event = TRACK_NEW;
+    out->first = true;
     out->owner = t->no_owner;
     deltas_clear(t);
     if (!disconnected) {
@@ -450,6 +469,7 @@ void track_close(struct track *t, const struct sample *s, bool disconnected,
   }
   bool same = disconnected || same_ends(e, ends_of(&s->attrs));
   out->event = same ? TRACK_KNOWN : TRACK_REUSED;
+  out->first = !same || (e->ends & ENDS_BARE);
   out->replaced = replaced_save(t, out->event, e);
   out->owner = e->owner; /* readable until the record is used again */
   if (!disconnected)

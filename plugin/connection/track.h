@@ -40,6 +40,7 @@ struct track_seen {
   bool mini_before; /* the message before had no counters: a mini socket */
   bool missed;  /* a complete dump since then did not show the known socket */
   bool changed; /* false: no counter grew */
+  bool first;   /* no message before had counters of these ends */
   /* The owner's part, aligned to 4 bytes, zeroed for a new socket; valid until
    * the next call of a function of track. */
   void *owner;
@@ -52,7 +53,7 @@ struct track_seen {
    * FIELD_DATA_RETRANS, which is not tracked, is the growth of total_retrans,
    * but 0 as long as the socket has retransmitted no payload
    * (tcpi_bytes_retrans; before Linux 4.19 that is not known): SYNs and FINs
-   * have none. */
+   * have none. It is 0 in SYN_SENT. */
   uint64_t *delta;
   /* TRACK_REUSED: the last counters of the connection that is gone, as
    * track_counters() has them; else NULL. */

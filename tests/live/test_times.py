@@ -32,7 +32,9 @@ CLIENT = "<Plugin tcpinfo>\n%s%s%s</Plugin>" % (
     group("held", "RemotePort", HELD, '"limited"'),
     group("syns", "RemotePort", SYNS), group("loss", "RemotePort", LOSS))
 SERVER = "<Plugin tcpinfo>\n%s%s</Plugin>" % (
-    group("plain", "LocalPort", PLAIN), group("defer", "LocalPort", DEFER))
+    # With "states" a dump shows the request before the connection.
+    group("plain", "LocalPort", PLAIN, '"states"'),
+    group("defer", "LocalPort", DEFER, '"states"'))
 
 
 def listener(namespace, port, *options):

@@ -70,7 +70,8 @@ static void sent_in_cgroup(struct model_life *x, uint64_t sent, bool sure) {
 enum lived {
   LIVED_ALL,  /* it lived all the time */
   LIVED_SOME, /* it may have lived before, or been over, for a part of it */
-  LIVED_NOT,  /* a complete dump has not shown it: it was over */
+  LIVED_NOT,  /* a complete dump that had ended before its event was sent has
+                 not shown it: it was over */
 };
 
 /* Counts the growth of the counters; `sure`: all of it is new. */
@@ -244,6 +245,8 @@ static void event_with_counters(struct lives_model *t,
   enum lived lived = LIVED_ALL;
   if (!(x->known || x->awaited) || x->waiting || x->mini)
     lived = LIVED_SOME;
+  else if (x->absences == 1 && e->after_ms < t->end_ms[0])
+    lived = LIVED_SOME; /* it may have closed during the dump */
   else if (x->absences > 0)
     lived = LIVED_NOT;
   if (known || (t->complete && !x->dead))
