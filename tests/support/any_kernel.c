@@ -477,9 +477,11 @@ void any_kernel_field(struct input *in) {
 
 void any_kernel_remove(struct input *in) { socket_chosen(in)->present = false; }
 
-static void event_send(void) {
-  if (k.events >= 0)
-    send(k.events, messages.bytes, messages.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+/* Returns whether the plugin can read the event: false without a subscription,
+ * or if the buffer is full. */
+static bool event_send(void) {
+  return k.events >= 0 && send(k.events, messages.bytes, messages.size,
+                               MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
 /* The kinds of events: the last counters; all cleared by tcp_disconnect(); of
@@ -506,8 +508,8 @@ void any_kernel_close(struct input *in) {
     memset(d->id.idiag_src, 0, sizeof(d->id.idiag_src));
     d->id.idiag_dport = 0;
   }
-  event_send();
-  bounds_message(&event, true);
+  if (event_send())
+    bounds_message(&event, true);
   s->present = kind == STAYS;
 }
 
