@@ -199,6 +199,33 @@ static void slip_grows_with_the_length_of_the_text(void **state) {
   assert_false(config_error_is_slip("rtt", UINT32_MAX));
 }
 
+static void absent_is(enum selector_name_kind kind, const char *option,
+                      const char *text, const char *expected) {
+  struct error line;
+  const struct selector_name name = {
+      .kind = kind, .option = option, .text = (char *)text};
+  config_error_absent(&line, "web", &name);
+  assert_string_equal(line.text, expected);
+}
+
+static void line_of_an_absent_name_has_its_group_option_and_value(void **s) {
+  (void)s;
+  absent_is(SELECTOR_NAME_CGROUP, "Filter", "/a/b",
+            "Group \"web\": Filter \"cgroup /a/b\": no such control group yet; "
+            "matches nothing until there is one; looked up at every read");
+  absent_is(SELECTOR_NAME_DEVICE, "Filter", "eth\t9",
+            "Group \"web\": Filter \"dev eth?9\": no such network device yet; "
+            "matches nothing until there is one; looked up at every read");
+  absent_is(SELECTOR_NAME_LOCAL_PORTS, "Filter", "",
+            "Group \"web\": Filter \"autobound\": "
+            "net.ipv4.ip_local_port_range cannot be read; matches nothing "
+            "until it can; looked up at every read");
+  absent_is(SELECTOR_NAME_SERVICE, "LocalPort", "https",
+            "Group \"web\": LocalPort \"https\": services cannot be looked up "
+            "now; matches nothing until the port is known; looked up every "
+            "minute");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(line_names_group_option_value_and_what_is_legal),
@@ -208,6 +235,7 @@ int main(void) {
       cmocka_unit_test(text_is_not_cut_inside_a_character),
       cmocka_unit_test(longest_line_fits),
       cmocka_unit_test(missing_error_buffer_is_accepted),
+      cmocka_unit_test(line_of_an_absent_name_has_its_group_option_and_value),
       cmocka_unit_test(distance_counts_inserted_removed_and_replaced),
       cmocka_unit_test(distance_ignores_what_is_behind_31_characters),
       cmocka_unit_test(slip_grows_with_the_length_of_the_text),

@@ -4,16 +4,31 @@
 #include "collectd/config_read.h"
 #include "config/option.h"
 #include "config/settings.h"
+#include "support/selector_text.h"
 
 #include <collectd/liboconfig/oconfig.h>
 
+#include <errno.h>
 #include <math.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+static int services_error; /* of the source of services; 0: it has https */
+
+int getservbyname_r(const char *name, const char *protocol,
+                    struct servent *entry, char *buffer, size_t size,
+                    struct servent **result) {
+  (void)protocol, (void)buffer, (void)size;
+  *entry = (struct servent){.s_port = htons(443)};
+  *result = services_error == 0 && strcmp(name, "https") == 0 ? entry : NULL;
+  return services_error;
+}
 
 #define EACH_OPTION(o)                                                         \
   const struct config_option *o = option_table;                                \
@@ -310,6 +325,41 @@ static void option_without_the_options_it_needs_is_refused(void **state) {
   }
 }
 
+/* --- services ------------------------------------------------------------- */
+
+static void ports_become(const char *first, const char *second,
+                         const char *third, const char *expected) {
+  const struct config_option *o = option_find("RemotePort");
+  oconfig_value_t v[] = {text_value(first), text_value(second),
+                         text_value(third)};
+  struct settings s;
+  char text[256];
+  accepted(o, OPTION_IN_GROUP, v, 3, &s);
+  assert_string_equal(selector_text(s.group[0].selector, text, sizeof(text)),
+                      expected);
+  settings_free(&s);
+}
+
+/* A typing error is one only if the source of services says so. */
+static void service_is_followed_if_it_cannot_be_looked_up(void **state) {
+  (void)state;
+  const struct config_option *o = option_find("RemotePort");
+  oconfig_value_t wrong = text_value("htps");
+  services_error = 0;
+  ports_become("80", "https", "8000-8099",
+               "(and (RemotePort 80 443 8000-8099))");
+  refused(o, OPTION_IN_GROUP, &wrong, 1, "htps");
+  services_error = EAGAIN;
+  ports_become("https", "80", "htps",
+               "(and (or (RemotePort =https) (RemotePort 80) "
+               "(RemotePort =htps)))");
+  ports_become("80", "8000-8099", "https",
+               "(and (or (RemotePort =https) (RemotePort 80 8000-8099)))");
+  wrong = text_value("80-"); /* no name, whatever the source says */
+  refused(o, OPTION_IN_GROUP, &wrong, 1, "80-");
+  services_error = 0;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(both_ends_of_a_range_are_accepted_and_no_more),
@@ -317,6 +367,7 @@ int main(void) {
       cmocka_unit_test(each_type_accepts_a_legal_text_and_refuses_another),
       cmocka_unit_test(wrong_number_of_values_is_refused),
       cmocka_unit_test(option_without_the_options_it_needs_is_refused),
+      cmocka_unit_test(service_is_followed_if_it_cannot_be_looked_up),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

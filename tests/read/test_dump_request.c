@@ -1,6 +1,8 @@
 /* Tests read/dump_request.c: each metric and each dimension requests only the
  * states and attributes that it needs. */
 #include "read/dump_request.h"
+#include "support/build_selector.h"
+#include "support/bytecode_machine.h"
 
 #include <linux/inet_diag.h>
 #include <setjmp.h>
@@ -187,12 +189,61 @@ static void members_ask_for_traffic_and_their_attributes(void **state) {
   }
 }
 
+/* The filter is made anew after a change, but no coarser or finer than the
+ * kernel accepts. */
+static void renewed_filter_has_the_detail_that_the_kernel_accepts(void **s) {
+  (void)s;
+  struct fixture f = {.names = NULL};
+  struct group_settings *g = settings_add(&f);
+  struct selector *cgroup = selector_new_name(
+      SELECTOR_CGROUP, &(struct selector_name){.kind = SELECTOR_NAME_CGROUP,
+                                               .option = "Filter",
+                                               .text = (char *)"a",
+                                               .target = (char *)"a"});
+  assert_int_equal(selector_add_child(g->selector, cgroup), 0);
+  assert_int_equal(
+      selector_add_child(g->selector,
+                         build_ports(SELECTOR_LOCAL_PORT, 1, 80, 80)),
+      0);
+  want(g, METRIC_CONNECTIONS);
+  make(&f);
+  struct dump_request *r = &f.request;
+  const struct socket t = {.attrs = {.cgroup = 100, .local_port = 80}},
+                      other = {.attrs = {.cgroup = 200, .local_port = 80}},
+                      port = {.attrs = {.cgroup = 100, .local_port = 81}};
+  assert_false(machine_passes(&r->bytecode, &t));
+  cgroup->value[0] = (struct selector_value){100, UINT64_MAX};
+  cgroup->count = 1;
+  dump_request_renew(r);
+  assert_true(machine_passes(&r->bytecode, &t));
+  assert_false(machine_passes(&r->bytecode, &other));
+  assert_ptr_equal(r->ask.code, r->bytecode.code);
+  assert_int_equal(r->ask.code_size, r->bytecode.size);
+
+  assert_true(dump_request_coarsen(r)); /* without cgroups */
+  for (int i = 0; i < 2; i++, dump_request_renew(r)) {
+    assert_int_equal(r->bytecode.features, 0);
+    assert_true(machine_passes(&r->bytecode, &other));
+    assert_false(machine_passes(&r->bytecode, &port));
+  }
+  assert_true(dump_request_coarsen(r)); /* without anything */
+  for (int i = 0; i < 2; i++, dump_request_renew(r)) {
+    assert_null(r->ask.code);
+    assert_int_equal(r->ask.code_size, 0);
+  }
+  assert_false(dump_request_coarsen(r));
+  dump_request_restore(r);
+  assert_false(machine_passes(&r->bytecode, &other));
+  stop(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_metric_asks_for_its_attributes_and_states),
       cmocka_unit_test(no_metric_asks_for_more_than_known_attributes),
       cmocka_unit_test(groups_together_ask_for_what_any_needs),
       cmocka_unit_test(members_ask_for_traffic_and_their_attributes),
+      cmocka_unit_test(renewed_filter_has_the_detail_that_the_kernel_accepts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
